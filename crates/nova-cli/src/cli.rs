@@ -1,0 +1,188 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs the Nova platform and proves that it works.
+#[derive(Debug, Parser)]
+#[command(name = "nova", version, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The platform description; ./nova.toml when there is one, else the shipped defaults
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Where the platform runs
+    #[arg(long, global = true, value_enum, default_value_t = TargetKind::Local)]
+    pub(crate) target: TargetKind,
+    /// Text for people, JSON for programs; data goes to stdout, progress and warnings to stderr
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+    /// No colours (NO_COLOR does the same)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// More detail: memory of each member, every check, what the tool itself does
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// Where a platform runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetKind {
+    /// Plain processes on this machine
+    Local,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs; every object names its schema and version
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Bring the platform up, or to what nova.toml now says, and prove that it works
+    Deploy(Deploy),
+    /// Show every component and member; exit 3 unless healthy
+    Status(Status),
+    /// Run every check, the isolation matrix included; exit 3 when one fails
+    Verify,
+    /// Name what this machine lacks, and with --install install it
+    Doctor(Doctor),
+    /// Show members' logs
+    Logs(Logs),
+    /// Remove what deploy made; data stays unless --data is given
+    Cleanup(Cleanup),
+    /// Show what deploy would do; exit 3 when that is not nothing
+    Diff,
+    /// Show or rotate generated secrets
+    Secrets {
+        /// What to do
+        #[command(subcommand)]
+        action: Secrets,
+    },
+    /// Print the JSON Schema of nova.toml
+    Schema,
+    /// Keep members running (started by deploy)
+    #[command(hide = true)]
+    Supervise {
+        /// The platform's state directory
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+    },
+    /// Start one member the careful way (started by the supervisor)
+    #[command(hide = true)]
+    Member {
+        /// What to start
+        #[command(subcommand)]
+        member: MemberCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Deploy {
+    /// Install what is missing and ask nothing
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Give up after this time
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Show again every two seconds until interrupted
+    #[arg(short, long, conflicts_with = "wait")]
+    pub(crate) watch: bool,
+    /// Wait until healthy
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Give up waiting after this time
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration, requires = "wait")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Install what is missing (apt needs root)
+    #[arg(long)]
+    pub(crate) install: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// A component or a member; all when absent
+    #[arg(value_name = "COMPONENT|MEMBER")]
+    pub(crate) of: Option<String>,
+    /// Go on showing new lines
+    #[arg(short = 'F', long)]
+    pub(crate) follow: bool,
+    /// Last lines of each member
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
+    pub(crate) tail: usize,
+    /// The start before the current one
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) previous: bool,
+    /// Only lines that contain this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) grep: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cleanup {
+    /// Remove the data and the secrets too
+    #[arg(long)]
+    pub(crate) data: bool,
+    /// Ask nothing
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secrets {
+    /// Name the secrets that there are
+    List,
+    /// Print one
+    Show {
+        /// As `nova secrets list` names it
+        name: String,
+    },
+    /// Replace one; what uses it goes on without interruption
+    Rotate {
+        /// As `nova secrets list` names it
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemberCommand {
+    /// A Redis server, in the role that its peers and the Sentinels remember
+    Redis {
+        /// The member's directory
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,141 @@
+//! The commands, one file each, and what they share: the described platform and its target.
+
+mod cleanup;
+mod deploy;
+mod diff;
+mod doctor;
+mod logs;
+mod schema;
+mod secrets;
+mod status;
+mod verify;
+
+use std::path::Path;
+
+use nova_local::layout::Layout;
+use nova_local::target::LocalTarget;
+use nova_platform::checks::Checks;
+use nova_platform::load::{self, Platform};
+use nova_platform::secrets::Secrets;
+use nova_platform::spec::Spec;
+use nova_platform::target::Target;
+
+use crate::cli::{Cli, Command, Global, MemberCommand};
+use crate::exit::Exit;
+use crate::output::{Output, YELLOW};
+
+/// Carries out what was typed.
+pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
+    // These two become what they start, or live as long as the platform: no description, no terminal.
+    match &cli.command {
+        Command::Supervise { state } => {
+            nova_local::supervisor::run(state)?;
+            return Ok(Exit::Done);
+        }
+        Command::Member { member: MemberCommand::Redis { dir } } => {
+            nova_local::members::redis_start::run(dir)?;
+            return Ok(Exit::Done);
+        }
+        Command::Schema => return schema::run(),
+        _ => {}
+    }
+    let session = Session::open(&cli.global, output)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(async {
+        match &cli.command {
+            Command::Deploy(args) => deploy::run(&session, args).await,
+            Command::Status(args) => status::run(&session, args).await,
+            Command::Verify => verify::run(&session).await,
+            Command::Doctor(args) => doctor::run(&session, args),
+            Command::Logs(args) => logs::run(&session, args).await,
+            Command::Cleanup(args) => cleanup::run(&session, args).await,
+            Command::Diff => diff::run(&session).await,
+            Command::Secrets { action } => secrets::run(&session, action),
+            Command::Schema | Command::Supervise { .. } | Command::Member { .. } => Ok(Exit::Done),
+        }
+    });
+    // A store that does not answer must not keep the command from ending.
+    runtime.shutdown_background();
+    result
+}
+
+/// The exit code that fits an error.
+pub(crate) fn exit_code(error: &anyhow::Error) -> Exit {
+    if error.downcast_ref::<load::LoadError>().is_some() || error.downcast_ref::<WrongUsage>().is_some() {
+        return Exit::Usage;
+    }
+    if error.chain().any(|cause| cause.downcast_ref::<nova_local::doctor::Missing>().is_some()) {
+        return Exit::Prerequisites;
+    }
+    Exit::Failed
+}
+
+/// What was typed names something that does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongUsage(String);
+
+/// One call of `nova`: the described platform, and how to print.
+struct Session {
+    platform: Platform,
+    output: Output,
+}
+
+impl Session {
+    fn open(global: &Global, output: Output) -> anyhow::Result<Self> {
+        let here = Path::new("nova.toml");
+        let path = global.file.as_deref().or_else(|| here.exists().then_some(here));
+        let platform = load::load(path)?;
+        for warning in &platform.warnings {
+            eprintln!("{} {warning}", output.paint(YELLOW, "warning:"));
+        }
+        Ok(Self { platform, output })
+    }
+
+    fn spec(&self) -> &Spec {
+        &self.platform.spec
+    }
+
+    fn name(&self) -> &str {
+        &self.platform.spec.platform.name
+    }
+
+    fn layout(&self) -> anyhow::Result<Layout> {
+        Ok(Layout::of(self.spec())?)
+    }
+
+    /// The target as the description wants it, whether or not anything is deployed.
+    fn target(&self) -> anyhow::Result<LocalTarget> {
+        Ok(LocalTarget::open(self.spec())?)
+    }
+
+    /// The target when something is deployed there.
+    fn deployed(&self) -> anyhow::Result<Option<LocalTarget>> {
+        Ok(LocalTarget::deployed(self.spec())?)
+    }
+
+    fn checks(&self, target: &LocalTarget) -> anyhow::Result<Checks> {
+        let secrets = Secrets::load(&self.layout()?.secrets_file())?;
+        Ok(Checks::new(self.spec().clone(), target.endpoints(), secrets))
+    }
+
+    /// Components whose name or one of whose members' names is `of`; all for `None`.
+    fn members_of(&self, of: Option<&str>) -> Result<Vec<String>, WrongUsage> {
+        let components = nova_platform::topology::components(self.spec());
+        let members = components.iter().flat_map(|component| &component.members);
+        let chosen: Vec<String> = members
+            .filter(|member| of.is_none_or(|of| member.name == of || member.component == of))
+            .map(|member| member.name.clone())
+            .collect();
+        if chosen.is_empty() {
+            let names: Vec<&str> = components.iter().map(|component| component.name.as_str()).collect();
+            let of = of.unwrap_or_default();
+            return Err(WrongUsage(format!(
+                "unknown component or member {of:?}: there are {}, and their members such as {}-1",
+                names.join(", "),
+                names.first().copied().unwrap_or("etcd")
+            )));
+        }
+        Ok(chosen)
+    }
+}

@@ -1,0 +1,188 @@
+//! `nova deploy`: plan, rollout, and the addresses of what works at its end.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use nova_local::target::LocalTarget;
+use nova_platform::rollout::{Failure, Outcome, Reason, critical_chain, rollout};
+use nova_platform::status::endpoint_reports;
+use nova_platform::target::{Action, Plan, Target};
+use nova_platform::topology::components;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Session, diff, doctor};
+use crate::cli::{Deploy, Format};
+use crate::exit::Exit;
+use crate::output::{BOLD, GREEN, Output, failure_block, failure_json, seconds, table};
+use crate::progress;
+
+pub(super) async fn run(session: &Session, args: &Deploy) -> anyhow::Result<Exit> {
+    let output = session.output;
+    doctor::require(session, args.yes)?;
+    let target = session.target()?;
+    let _lock = target.lock("deploy")?;
+    target.prepare().context("cannot prepare the state directory")?;
+    let plan = target.plan().await?;
+    if output.format == Format::Text {
+        eprint!("{}", diff::plan_text(&plan));
+    }
+
+    let cancel = CancellationToken::new();
+    let watcher = tokio::spawn(end_on_signal(cancel.clone()));
+    let result = bring_up(session, &target, &plan, cancel, args.timeout).await;
+    watcher.abort();
+    match result? {
+        Ok(outcome) => {
+            let unchanged = plan.is_unchanged() && outcome.prepared.is_empty();
+            report_success(session, &target, &plan, &outcome, unchanged)?;
+            Ok(Exit::Done)
+        }
+        Err(failure) => report_failure(session, &failure),
+    }
+}
+
+async fn bring_up(
+    session: &Session,
+    target: &LocalTarget,
+    plan: &Plan,
+    cancel: CancellationToken,
+    timeout: Duration,
+) -> anyhow::Result<Result<Outcome, Box<Failure>>> {
+    if plan.count(Action::Delete) > 0 {
+        target.prune().await.context("cannot remove members that nova.toml no longer has")?;
+    }
+    let checks = session.checks(target)?;
+    let components = components(session.spec());
+    let (events, receiver) = mpsc::unbounded_channel();
+    let shown = tokio::spawn(progress::show(receiver, session.output));
+    let result = rollout(target, &checks, &components, events, cancel, timeout).await;
+    shown.await?;
+    Ok(result)
+}
+
+/// The first signal ends the rollout in good order, the second one ends the command.
+async fn end_on_signal(cancel: CancellationToken) {
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+    let mut signals = 0;
+    loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        signals += 1;
+        if signals > 1 {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        eprintln!("interrupted: nothing new is started; once more to end at once");
+        cancel.cancel();
+    }
+}
+
+fn report_success(
+    session: &Session,
+    target: &LocalTarget,
+    plan: &Plan,
+    outcome: &Outcome,
+    unchanged: bool,
+) -> anyhow::Result<()> {
+    let output = session.output;
+    let endpoints = target.endpoints();
+    let chain = critical_chain(&outcome.timings);
+    if output.format == Format::Json {
+        let addresses: serde_json::Map<String, serde_json::Value> = components(session.spec())
+            .iter()
+            .map(|component| (component.name.clone(), serde_json::json!(endpoint_reports(&component.name, &endpoints))))
+            .collect();
+        let timings: Vec<_> = outcome
+            .timings
+            .iter()
+            .map(|t| serde_json::json!({"name": t.name, "started_ms": t.started.as_millis(), "finished_ms": t.finished.as_millis()}))
+            .collect();
+        return Output::json(&serde_json::json!({
+            "schema": "nova.deploy/v1",
+            "result": if unchanged { "unchanged" } else { "deployed" },
+            "total_ms": outcome.total.as_millis(),
+            "plan": plan.steps,
+            "made": outcome.prepared,
+            "components": timings,
+            "slowest_chain": chain.iter().map(|timing| timing.name.as_str()).collect::<Vec<_>>(),
+            "endpoints": addresses,
+        }));
+    }
+    let verdict = if unchanged { "unchanged" } else { "deployed" };
+    println!(
+        "{} platform {} is healthy, all checks passed in {}",
+        output.paint(GREEN, &format!("{verdict}:")),
+        output.paint(BOLD, session.name()),
+        seconds(outcome.total)
+    );
+    let mut rows = Vec::new();
+    for component in components(session.spec()) {
+        for endpoint in endpoint_reports(&component.name, &endpoints) {
+            rows.push(vec![component.name.clone(), endpoint.name, endpoint.url]);
+        }
+    }
+    println!("\n{}\n{}", output.paint(BOLD, "addresses"), table(&rows, 2).trim_end());
+    println!("\n{}\n{}", output.paint(BOLD, "shells"), table(&shells(target), 2).trim_end());
+    let mut timings: Vec<_> = outcome.timings.iter().collect();
+    timings.sort_by_key(|timing| timing.finished);
+    let rows: Vec<Vec<String>> = timings
+        .iter()
+        .map(|timing| {
+            let took = seconds(timing.finished.saturating_sub(timing.started));
+            vec![timing.name.clone(), took, format!("healthy at {}", seconds(timing.finished))]
+        })
+        .collect();
+    println!("\n{}\n{}", output.paint(BOLD, "times"), table(&rows, 2).trim_end());
+    let links: Vec<String> = chain
+        .iter()
+        .map(|timing| format!("{} {}", timing.name, seconds(timing.finished.saturating_sub(timing.started))))
+        .collect();
+    println!("  slowest chain: {} = {}", links.join(" + "), seconds(outcome.total));
+    Ok(())
+}
+
+/// How to get a shell on each store.
+fn shells(target: &LocalTarget) -> Vec<Vec<String>> {
+    let endpoints = target.endpoints();
+    let first = |members: &[nova_platform::endpoints::MemberEndpoint]| {
+        members.first().map(|member| (member.address.host.clone(), member.address.port)).unwrap_or_default()
+    };
+    let row = |store: &str, command: String| vec![store.to_owned(), command];
+    let (etcd, redis, kafka) = (first(&endpoints.etcd), first(&endpoints.redis), first(&endpoints.kafka));
+    let primary = &endpoints.primary;
+    vec![
+        row(
+            "postgres",
+            format!(
+                "PGPASSWORD=$(./nova secrets show postgres-superuser) psql -h {} -p {} -U postgres nova_core",
+                primary.host, primary.port
+            ),
+        ),
+        row("redis", format!("REDISCLI_AUTH=$(./nova secrets show redis) redis-cli -h {} -p {}", redis.0, redis.1)),
+        row("etcd", format!("ETCDCTL_API=3 etcdctl --endpoints http://{}:{} endpoint status --cluster -w table", etcd.0, etcd.1)),
+        row("kafka", format!("kcat -b {}:{} -L", kafka.0, kafka.1)),
+    ]
+}
+
+fn report_failure(session: &Session, failure: &Failure) -> anyhow::Result<Exit> {
+    let next = if failure.interrupted {
+        "./nova deploy resumes; ./nova cleanup removes what was started".to_owned()
+    } else {
+        let of = failure.member.as_deref().unwrap_or(&failure.component);
+        format!("./nova logs {of} shows more; ./nova deploy goes on where this ended")
+    };
+    if session.output.format == Format::Json {
+        let result = if failure.interrupted { "interrupted" } else { "failed" };
+        Output::json(
+            &serde_json::json!({"schema": "nova.deploy/v1", "result": result, "failure": failure_json(failure, &next)}),
+        )?;
+    }
+    eprint!("{}", failure_block(failure, &next, session.output));
+    Ok(match failure.reason {
+        _ if failure.interrupted => Exit::Interrupted,
+        Reason::TimedOut(_) => Exit::TimedOut,
+        _ => Exit::Failed,
+    })
+}

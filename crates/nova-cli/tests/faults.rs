@@ -1,0 +1,121 @@
+//! `kill -9` of everything that can be killed, with clients that keep a ledger: the platform heals by itself, and every
+//! acknowledged write is there afterwards.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::ledger::Ledger;
+use crate::support::{TestPlatform, member, members};
+
+/// A member must be whole again after this.
+const WHOLE_AGAIN: Duration = Duration::from_secs(60);
+
+#[test]
+fn every_kill_heals_and_loses_nothing_acknowledged() {
+    let platform = TestPlatform::new();
+    platform.nova(&["deploy", "--yes"]).expect_code(0);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ledger = runtime.block_on(Ledger::start(&platform));
+
+    let names: Vec<String> = members(&platform.status()).iter().map(|(_, member)| name(member)).collect();
+    assert_eq!(names.len(), 3 + 3 + 6 + 3 + 1 + 2 + 3, "{names:?}");
+    for member in &names {
+        strike(&platform, std::slice::from_ref(member));
+    }
+    runtime.block_on(ledger.progress(WHOLE_AGAIN));
+    for store in ["etcd", "postgres", "redis", "kafka"] {
+        let all: Vec<String> = members(&platform.status())
+            .iter()
+            .filter(|(component, _)| component == store)
+            .map(|(_, member)| name(member))
+            .collect();
+        strike(&platform, &all);
+    }
+    runtime.block_on(ledger.progress(WHOLE_AGAIN));
+
+    lose_the_supervisor(&platform);
+    runtime.block_on(ledger.progress(WHOLE_AGAIN));
+    lose_everything(&platform);
+    runtime.block_on(ledger.progress(WHOLE_AGAIN));
+    runtime.block_on(ledger.judge());
+}
+
+fn name(member: &Value) -> String {
+    member["name"].as_str().unwrap().to_owned()
+}
+
+fn pid(member: &Value) -> i32 {
+    i32::try_from(member["pid"].as_u64().unwrap_or_else(|| panic!("no pid in {member}"))).unwrap()
+}
+
+fn kill_9(pid: i32) {
+    // A process that is gone already is what was wanted.
+    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+}
+
+/// PostgreSQL lives in a session of its own: killing the member means its Patroni and its postmaster.
+fn postmaster(platform: &TestPlatform, member: &str) -> Option<i32> {
+    let file = platform.state().join("members").join(member).join("data/postmaster.pid");
+    std::fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()
+}
+
+/// Kills members with everything of theirs at once, and waits until they run anew and all is healthy.
+fn strike(platform: &TestPlatform, names: &[String]) {
+    let before = platform.status();
+    let mut pids = BTreeMap::new();
+    for name in names {
+        pids.insert(name.clone(), pid(&member(&before, name)));
+    }
+    for (name, pid) in &pids {
+        let postmaster = name.starts_with("postgres-").then(|| postmaster(platform, name)).flatten();
+        kill_9(*pid);
+        postmaster.into_iter().for_each(kill_9);
+    }
+    let begin = std::time::Instant::now();
+    platform.wait_for(&format!("healthy after kill -9 of {names:?}"), WHOLE_AGAIN, |status| {
+        let anew = pids.iter().all(|(name, old)| {
+            let member = member(status, name);
+            member["pid"].as_u64().is_some_and(|pid| pid != u64::from(old.unsigned_abs()))
+        });
+        anew && status["verdict"] == "healthy"
+    });
+    eprintln!("killed {}: healthy again after {:.1} s", names.join(", "), begin.elapsed().as_secs_f64());
+}
+
+fn supervisor(platform: &TestPlatform) -> i32 {
+    let lock = std::fs::read_to_string(platform.state().join("supervisor.lock")).unwrap();
+    lock.trim().parse().unwrap_or_else(|error| panic!("{error}: supervisor.lock holds {lock:?}"))
+}
+
+/// The members go on under their old pids, and the next command takes them over.
+fn lose_the_supervisor(platform: &TestPlatform) {
+    let before = members(&platform.status());
+    kill_9(supervisor(platform));
+    for (_, member) in &before {
+        assert!(kill(Pid::from_raw(pid(member)), None).is_ok(), "{member} ended with its supervisor");
+    }
+    platform.nova(&["deploy", "--yes"]).expect_code(0);
+    let after = platform.status();
+    for (_, old) in &before {
+        assert_eq!(pid(&member(&after, &name(old))), pid(old), "{} was restarted", name(old));
+    }
+    // It is in charge again: what dies is started anew.
+    strike(platform, &["redis-1".to_owned()]);
+}
+
+fn lose_everything(platform: &TestPlatform) {
+    let all = members(&platform.status());
+    kill_9(supervisor(platform));
+    for (_, member) in &all {
+        let name = name(member);
+        let postmaster = name.starts_with("postgres-").then(|| postmaster(platform, &name)).flatten();
+        kill_9(pid(member));
+        postmaster.into_iter().for_each(kill_9);
+    }
+    platform.nova(&["deploy", "--yes"]).expect_code(0);
+    platform.wait_for("healthy after the loss of everything", WHOLE_AGAIN, |status| status["verdict"] == "healthy");
+}

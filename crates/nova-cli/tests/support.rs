@@ -1,0 +1,167 @@
+//! A platform of a test's own: name, loopback network and gateway address that nobody else uses, removed at its end.
+
+pub(crate) mod ledger;
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Whole platforms run one after another: three Kafka brokers at a time are enough for two cores.
+static ONE_PLATFORM: Mutex<()> = Mutex::new(());
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// What a call of `nova` did.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Call {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Panics with all output unless the call ended with this code.
+    #[track_caller]
+    pub(crate) fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// A description in a directory of its own; nothing runs until it is deployed.
+pub(crate) struct TestPlatform {
+    directory: tempfile::TempDir,
+    name: String,
+    network: String,
+    gateway: String,
+    _alone: Option<MutexGuard<'static, ()>>,
+}
+
+impl TestPlatform {
+    /// One that will run: waits until no other does.
+    pub(crate) fn new() -> Self {
+        let alone = ONE_PLATFORM.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { _alone: Some(alone), ..Self::described("") }
+    }
+
+    /// One that is only described, with further lines of nova.toml.
+    pub(crate) fn described(more: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let ordinal = NEXT.fetch_add(1, Ordering::Relaxed);
+        let process = u16::try_from(std::process::id() % 60_000).unwrap();
+        // 127.128.0.0/9, away from 127.0.0.0/24 and from the shipped network.
+        let network = format!("127.{}.{}", 128 + process / 250 % 120, (process + ordinal) % 250);
+        let gateway = format!("{network}.100");
+        let name = format!("test-{process}-{ordinal}");
+        let text = format!(
+            "[platform]\nname = \"{name}\"\n[local]\nnetwork = \"{network}\"\ngateway_address = \"{gateway}\"\n{more}\n"
+        );
+        std::fs::write(directory.path().join("nova.toml"), text).unwrap();
+        Self { directory, name, network, gateway, _alone: None }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
+    pub(crate) fn node(&self, node: u16) -> String {
+        format!("{}.{node}", self.network)
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
+    /// Where its state is kept.
+    pub(crate) fn state(&self) -> PathBuf {
+        let root = if nix::unistd::geteuid().is_root() {
+            PathBuf::from("/var/lib/nova")
+        } else {
+            self.directory.path().join("state/nova")
+        };
+        root.join(&self.name)
+    }
+
+    /// A call that is not started yet.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nova"));
+        command.args(args).current_dir(self.directory.path()).env("XDG_STATE_HOME", self.directory.path().join("state"));
+        command
+    }
+
+    pub(crate) fn nova(&self, args: &[&str]) -> Call {
+        Call::of(&self.command(args).output().unwrap())
+    }
+
+    /// `status -o json`, whatever it says.
+    pub(crate) fn status(&self) -> Value {
+        self.nova(&["status", "-o", "json"]).json()
+    }
+
+    /// Waits until the status satisfies the condition; panics with the last status otherwise.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, what: &str, limit: Duration, condition: impl Fn(&Value) -> bool) -> Value {
+        let begin = Instant::now();
+        loop {
+            let status = self.status();
+            if condition(&status) {
+                return status;
+            }
+            assert!(begin.elapsed() < limit, "not {what} within {limit:?}: {status:#}");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    pub(crate) fn secret(&self, name: &str) -> String {
+        self.nova(&["secrets", "show", name]).expect_code(0).stdout.trim().to_owned()
+    }
+}
+
+impl Drop for TestPlatform {
+    fn drop(&mut self) {
+        if !self.state().exists() {
+            return;
+        }
+        let call = self.nova(&["cleanup", "--data", "--yes"]);
+        if std::thread::panicking() {
+            return;
+        }
+        assert_eq!(call.code, 0, "cleanup left something: {}{}", call.stdout, call.stderr);
+        assert!(!self.state().exists(), "{} is still there", self.state().display());
+    }
+}
+
+/// Every member of a status report: (component, member).
+pub(crate) fn members(status: &Value) -> Vec<(String, Value)> {
+    let components = status["components"].as_array().cloned().unwrap_or_default();
+    let of = |component: Value| {
+        let name = component["name"].as_str().unwrap_or_default().to_owned();
+        component["members"].as_array().cloned().unwrap_or_default().into_iter().map(move |member| (name.clone(), member))
+    };
+    components.into_iter().flat_map(of).collect()
+}
+
+/// One member of a status report.
+pub(crate) fn member(status: &Value, name: &str) -> Value {
+    members(status).into_iter().map(|(_, member)| member).find(|member| member["name"] == name).unwrap_or_default()
+}

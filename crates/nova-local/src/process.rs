@@ -1,0 +1,13 @@
+//! Processes of this machine: told apart for certain, watched, and ended without a survivor.
+
+mod ending;
+mod family;
+mod identity;
+mod memory;
+mod ports;
+
+pub use ending::{Ending, Survivors, end_member, end_strays};
+pub use family::{Family, MEMBER_DIRECTORY, MEMBER_NAME, Table};
+pub use identity::{Handle, Identity, boot_id};
+pub use memory::member_bytes;
+pub use ports::{PortError, check_free, is_listening};

@@ -1,0 +1,155 @@
+//! Which processes belong to a member: its main process, everything that still carries its mark, and the programs that
+//! it is known to leave running on their own.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use procfs::process::Process;
+
+use super::Identity;
+
+/// Names the member, for people who look at a process.
+pub const MEMBER_NAME: &str = "NOVA_MEMBER";
+/// Names the member's directory: the mark by which its processes are found again.
+pub const MEMBER_DIRECTORY: &str = "NOVA_MEMBER_DIRECTORY";
+
+/// What a member's processes are known by.
+#[derive(Debug, Clone)]
+pub struct Family {
+    /// The member's working directory.
+    pub directory: PathBuf,
+    /// Base names of programs that it leaves running on its own. They overwrite their environment, so they are known by
+    /// their name and working directory.
+    pub children: Vec<String>,
+    /// Its main process, running or not.
+    pub main: Option<Identity>,
+}
+
+/// A process, with what is cheap to know.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    identity: Identity,
+    parent: i32,
+    group: i32,
+}
+
+/// The processes of one user at one moment.
+#[derive(Debug)]
+pub struct Table {
+    entries: Vec<Entry>,
+}
+
+impl Table {
+    /// Reads the processes of this user; dead ones that wait for their parent are left out.
+    #[must_use]
+    pub fn read(uid: u32) -> Self {
+        let own = std::process::id().cast_signed();
+        let processes = procfs::process::all_processes().into_iter().flatten().flatten();
+        let entries = processes
+            .filter(|process| process.pid != own && process.uid().is_ok_and(|owner| owner == uid))
+            .filter_map(|process| process.stat().ok())
+            .filter(|stat| !matches!(stat.state, 'Z' | 'X'))
+            .map(|stat| Entry {
+                identity: Identity {
+                    pid: stat.pid,
+                    start: stat.starttime,
+                },
+                parent: stat.ppid,
+                group: stat.pgrp,
+            })
+            .collect();
+        Self { entries }
+    }
+
+    /// The processes of a member, its main process included.
+    #[must_use]
+    pub fn of(&self, family: &Family) -> Vec<Identity> {
+        let mark = mark(&family.directory);
+        let belongs = |entry: &&Entry| {
+            Some(entry.identity) == family.main || in_group(entry, family) || is_marked(entry.identity.pid, &mark) || is_left(entry, family)
+        };
+        self.entries.iter().filter(belongs).map(|entry| entry.identity).collect()
+    }
+
+    /// Of these processes, those whose program is among `names`.
+    #[must_use]
+    pub fn named(processes: &[Identity], names: &[String]) -> Vec<Identity> {
+        let is_named = |identity: &&Identity| program(identity.pid).is_some_and(|program| names.contains(&program));
+        processes.iter().filter(is_named).copied().collect()
+    }
+
+    /// Of these processes, those whose parent is not among them.
+    #[must_use]
+    pub fn roots(&self, processes: &[Identity]) -> Vec<Identity> {
+        let is_root = |identity: &&Identity| {
+            let parent = self.entries.iter().find(|entry| entry.identity == **identity).map(|entry| entry.parent);
+            !processes.iter().any(|other| Some(other.pid) == parent)
+        };
+        processes.iter().filter(is_root).copied().collect()
+    }
+
+    /// The processes that work in each directory directly below `parent` or deeper, by that directory's name.
+    #[must_use]
+    pub fn by_directory(&self, parent: &Path) -> BTreeMap<String, Vec<Identity>> {
+        let mut found: BTreeMap<String, Vec<Identity>> = BTreeMap::new();
+        for entry in &self.entries {
+            let name = working_directory(entry.identity.pid).and_then(|path| {
+                let below = path.strip_prefix(parent).ok()?.components().next()?;
+                Some(below.as_os_str().to_string_lossy().into_owned())
+            });
+            if let Some(name) = name {
+                found.entry(name).or_default().push(entry.identity);
+            }
+        }
+        found
+    }
+
+    /// Processes that work in a directory or below it, or are marked with one that is.
+    #[must_use]
+    pub fn within(&self, directory: &Path) -> Vec<Identity> {
+        let mark = [mark(directory), b"/".to_vec()].concat();
+        let belongs = |entry: &&Entry| {
+            let pid = entry.identity.pid;
+            working_directory(pid).is_some_and(|path| path.starts_with(directory)) || has_variable(pid, |variable| variable.starts_with(&mark))
+        };
+        self.entries.iter().filter(belongs).map(|entry| entry.identity).collect()
+    }
+}
+
+/// A process that the main one started in its own group. The group's number may be another's after the main process is
+/// gone, therefore the working directory counts as well.
+fn in_group(entry: &Entry, family: &Family) -> bool {
+    family.main.is_some_and(|main| entry.group == main.pid && entry.identity.start >= main.start)
+        && working_directory(entry.identity.pid).is_some_and(|path| path.starts_with(&family.directory))
+}
+
+fn is_left(entry: &Entry, family: &Family) -> bool {
+    !family.children.is_empty()
+        && program(entry.identity.pid).is_some_and(|program| family.children.contains(&program))
+        && working_directory(entry.identity.pid).is_some_and(|path| path.starts_with(&family.directory))
+}
+
+fn mark(directory: &Path) -> Vec<u8> {
+    [MEMBER_DIRECTORY.as_bytes(), b"=", directory.as_os_str().as_bytes()].concat()
+}
+
+fn is_marked(pid: i32, mark: &[u8]) -> bool {
+    has_variable(pid, |variable| variable == mark)
+}
+
+fn has_variable(pid: i32, wanted: impl Fn(&[u8]) -> bool) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| environment.split(|byte| *byte == 0).any(wanted))
+}
+
+fn working_directory(pid: i32) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+/// Base name of the program that a process runs; the kernel notes when its file was replaced.
+pub(super) fn program(pid: i32) -> Option<String> {
+    let path = Process::new(pid).and_then(|process| process.exe()).ok()?;
+    let name = path.file_name().map(OsStr::to_string_lossy)?;
+    Some(name.strip_suffix(" (deleted)").unwrap_or(&name).to_owned())
+}

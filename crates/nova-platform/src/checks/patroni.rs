@@ -1,0 +1,191 @@
+//! What Patroni says: who leads, by any member's REST API, and how each member is, by its own.
+
+use futures::future::join_all;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::MemberRole;
+use super::bounded::{Stage, first_answer};
+use super::http::Http;
+use crate::endpoints::{Endpoints, PostgresEndpoint};
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Patroni {
+    members: Vec<PostgresEndpoint>,
+    http: Http,
+}
+
+/// `GET /cluster`.
+#[derive(Deserialize)]
+struct Cluster {
+    members: Vec<ClusterMember>,
+}
+
+#[derive(Deserialize)]
+struct ClusterMember {
+    name: String,
+    role: String,
+    state: String,
+    host: Option<String>,
+    port: Option<u16>,
+}
+
+/// `GET /patroni`.
+#[derive(Deserialize)]
+struct Member {
+    state: String,
+    role: Option<String>,
+    #[serde(default)]
+    xlog: Positions,
+    #[serde(default)]
+    sync_standby: bool,
+    #[serde(default)]
+    quorum_standby: bool,
+}
+
+#[derive(Deserialize, Default)]
+struct Positions {
+    location: Option<u64>,
+    replayed_location: Option<u64>,
+}
+
+impl Patroni {
+    pub(crate) fn new(endpoints: &Endpoints) -> Self {
+        Self::sharing(endpoints, Http::new())
+    }
+
+    pub(super) fn sharing(endpoints: &Endpoints, http: Http) -> Self {
+        Self { members: endpoints.postgres.clone(), http }
+    }
+
+    /// The member that holds the leader key.
+    pub(crate) async fn leader(&self) -> Result<PostgresEndpoint, String> {
+        self.leader_told_to(None).await
+    }
+
+    pub(super) async fn leader_told_to(&self, stage: Option<&Stage>) -> Result<PostgresEndpoint, String> {
+        let ask = async |member: &PostgresEndpoint| {
+            let cluster: Cluster = self
+                .http
+                .get(&member.patroni, "/cluster")
+                .await
+                .and_then(|answer| answer.json())
+                .map_err(|error| format!("Patroni of {}: {error}", member.member))?;
+            Ok((member.member.clone(), cluster))
+        };
+        let (source, cluster) = first_answer(&self.members, stage, ask)
+            .await
+            .map_err(|refusals| format!("no Patroni answers: {refusals}"))?;
+        leader_of(&cluster, &self.members).map_err(|reason| format!("Patroni of {source} {reason}"))
+    }
+
+    /// Each member by its own account; the role of one that does not answer, or whose PostgreSQL does not run, is `None`.
+    pub(super) async fn roles(&self, until: Instant) -> Vec<MemberRole> {
+        let ask = async |member: &PostgresEndpoint| {
+            let answer = timeout_at(until, self.http.get(&member.patroni, "/patroni")).await.ok()?.ok()?;
+            serde_json::from_str::<Member>(&answer.body).ok()
+        };
+        let found = join_all(self.members.iter().map(ask)).await;
+        judge_roles(&self.members, &found)
+    }
+}
+
+fn leader_of(cluster: &Cluster, members: &[PostgresEndpoint]) -> Result<PostgresEndpoint, String> {
+    let Some(leader) = cluster.members.iter().find(|member| member.role == "leader") else {
+        let seen: Vec<_> =
+            cluster.members.iter().map(|member| format!("{} is {} ({})", member.name, member.role, member.state)).collect();
+        let seen = if seen.is_empty() { "no member has registered".to_owned() } else { seen.join(", ") };
+        return Err(format!("knows no leader: {seen}"));
+    };
+    let ours = |member: &&PostgresEndpoint| {
+        member.member == leader.name
+            || (leader.host.as_ref() == Some(&member.postgres.host) && leader.port == Some(member.postgres.port))
+    };
+    members
+        .iter()
+        .find(ours)
+        .cloned()
+        .ok_or_else(|| format!("names {} as leader, which is no member of this platform", leader.name))
+}
+
+fn judge_roles(members: &[PostgresEndpoint], found: &[Option<Member>]) -> Vec<MemberRole> {
+    let end = found.iter().flatten().find_map(|member| member.xlog.location);
+    let judge = |(member, found): (&PostgresEndpoint, &Option<Member>)| {
+        let role = found.as_ref().and_then(role_of);
+        let replayed = found.as_ref().and_then(|found| found.xlog.replayed_location);
+        let lag_bytes = match role {
+            Some("leader") => Some(0),
+            // Asked at different moments, so a replica may even seem to be ahead.
+            Some(_) => end.zip(replayed).map(|(end, replayed)| end.saturating_sub(replayed)),
+            None => None,
+        };
+        MemberRole { member: member.member.clone(), role: role.map(str::to_owned), lag_bytes }
+    };
+    members.iter().zip(found).map(judge).collect()
+}
+
+fn role_of(member: &Member) -> Option<&'static str> {
+    if member.state != "running" {
+        return None;
+    }
+    match member.role.as_deref()? {
+        "primary" | "master" | "leader" => Some("leader"),
+        _ if member.sync_standby => Some("sync-standby"),
+        _ if member.quorum_standby => Some("quorum-standby"),
+        _ => Some("replica"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cluster, Member, judge_roles, leader_of};
+    use crate::endpoints::{HostPort, PostgresEndpoint};
+
+    fn members() -> Vec<PostgresEndpoint> {
+        (1..=3)
+            .map(|n| PostgresEndpoint {
+                member: format!("postgres-{n}"),
+                postgres: HostPort::new(format!("127.77.0.{n}"), 5432),
+                patroni: HostPort::new(format!("127.77.0.{n}"), 8008),
+            })
+            .collect()
+    }
+
+    fn cluster(json: &str) -> Cluster {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_leader_is_found_by_name_or_by_address() {
+        let by_name = r#"{"members":[{"name":"postgres-2","role":"leader","state":"running","host":"x","port":1,"timeline":1},
+            {"name":"postgres-1","role":"quorum_standby","state":"streaming","lag":"unknown"}],"scope":"nova"}"#;
+        assert_eq!(leader_of(&cluster(by_name), &members()).unwrap().member, "postgres-2");
+        let by_address = r#"{"members":[{"name":"a","role":"leader","state":"running","host":"127.77.0.3","port":5432}]}"#;
+        assert_eq!(leader_of(&cluster(by_address), &members()).unwrap().member, "postgres-3");
+    }
+
+    #[test]
+    fn without_a_leader_the_members_states_are_told() {
+        let json = r#"{"members":[{"name":"postgres-1","role":"replica","state":"creating replica"}]}"#;
+        let error = leader_of(&cluster(json), &members()).unwrap_err();
+        assert_eq!(error, "knows no leader: postgres-1 is replica (creating replica)");
+        let error = leader_of(&cluster(r#"{"members":[]}"#), &members()).unwrap_err();
+        assert_eq!(error, "knows no leader: no member has registered");
+    }
+
+    #[test]
+    fn roles_and_lag_come_from_each_member_itself() {
+        let found: Vec<Option<Member>> = [
+            Some(r#"{"state":"running","role":"primary","xlog":{"location":1000}}"#),
+            Some(r#"{"state":"running","role":"replica","quorum_standby":true,"xlog":{"received_location":1000,"replayed_location":900,"replayed_timestamp":null,"paused":false}}"#),
+            Some(r#"{"state":"stopped","role":"replica"}"#),
+        ]
+        .into_iter()
+        .map(|json| json.map(|json| serde_json::from_str(json).unwrap()))
+        .collect();
+        let roles = judge_roles(&members(), &found);
+        let told: Vec<_> = roles.iter().map(|role| (role.role.as_deref(), role.lag_bytes)).collect();
+        assert_eq!(told, [(Some("leader"), Some(0)), (Some("quorum-standby"), Some(100)), (None, None)]);
+    }
+}

@@ -1,0 +1,373 @@
+//! Brings a platform up along its dependency graph: a component starts when what *it* needs has passed its checks,
+//! everything else goes on in parallel, and nothing sleeps for a fixed time.
+
+mod failure;
+mod timing;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::checks::CheckResult;
+use crate::target::{RunState, Target};
+use crate::topology::Component;
+
+pub use failure::{Failure, LogExcerpt, Reason};
+pub use timing::{ComponentTiming, critical_chain};
+
+/// Starts after which a member that keeps ending within one rollout is called a crash loop.
+const CRASH_LOOP_RESTARTS: u32 = 3;
+/// First pause between two rounds of checks of a component.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Longest pause between two rounds of checks of a component.
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+/// Time that one round of checks may take.
+const ROUND: Duration = Duration::from_secs(5);
+/// How often the target is asked whether members crash.
+const INSPECT_EVERY: Duration = Duration::from_millis(500);
+
+/// Proves that components work; [`crate::checks::Checks`] against real stores.
+pub trait Prober: Sync {
+    /// Makes what a component must hold before it can be checked (databases, roles, topics). Safe to repeat; says what it
+    /// changed. An error means "not yet": it is shown as the failing check and tried again.
+    fn prepare(&self, component: &str, limit: Duration) -> impl Future<Output = Result<Vec<String>, String>> + Send;
+
+    /// All checks of a component, each ended after `limit` at the latest.
+    fn check(&self, component: &str, limit: Duration) -> impl Future<Output = Vec<CheckResult>> + Send;
+}
+
+/// What happens during a rollout, for whoever shows it.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A component waits for these others.
+    Waiting {
+        /// Which component.
+        component: String,
+        /// What has not passed its checks yet.
+        needs: Vec<String>,
+    },
+    /// A component's members are being started.
+    Starting {
+        /// Which component.
+        component: String,
+    },
+    /// Some checks of a component still fail.
+    Checking {
+        /// Which component.
+        component: String,
+        /// The failing ones.
+        failing: Vec<CheckResult>,
+    },
+    /// Something was made inside a component, such as a database role.
+    Prepared {
+        /// Which component.
+        component: String,
+        /// What was made.
+        changes: Vec<String>,
+    },
+    /// All checks of a component passed.
+    Passed {
+        /// Which component.
+        component: String,
+        /// Since its start.
+        took: Duration,
+    },
+    /// A component will not come up.
+    Failed {
+        /// Which component.
+        component: String,
+        /// Why, in one line.
+        reason: String,
+    },
+}
+
+/// A platform that is up, and how long that took.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// A timing a component, in the order in which they passed.
+    pub timings: Vec<ComponentTiming>,
+    /// From the first start to the last passed check.
+    pub total: Duration,
+    /// What was made inside components.
+    pub prepared: Vec<String>,
+}
+
+/// Brings all components up, or says why one did not come.
+///
+/// `limit` bounds the whole rollout; `cancel` ends it without starting anything new. What was started goes on running,
+/// and the next rollout takes it up where this one ended.
+///
+/// # Errors
+/// [`Failure`] names the component, the member, the reason, log lines, and what was skipped.
+pub async fn rollout<T: Target, P: Prober>(
+    target: &T,
+    prober: &P,
+    components: &[Component],
+    events: mpsc::UnboundedSender<Event>,
+    cancel: CancellationToken,
+    limit: Duration,
+) -> Result<Outcome, Box<Failure>> {
+    let begin = Instant::now();
+    let passed: BTreeMap<&str, watch::Sender<bool>> = components
+        .iter()
+        .map(|component| (component.name.as_str(), watch::channel(false).0))
+        .collect();
+    let stop = cancel.child_token();
+    let one = |component| Ascent {
+        target,
+        prober,
+        component,
+        passed: &passed,
+        events: &events,
+        stop: &stop,
+        begin,
+        limit,
+    };
+    let mut running: FuturesUnordered<_> = components.iter().map(|component| one(component).bring_up()).collect();
+
+    let mut timings = Vec::new();
+    let mut prepared = Vec::new();
+    let mut failures = Vec::new();
+    while let Some(result) = running.next().await {
+        match result {
+            Ok((timing, changes)) => {
+                timings.push(timing);
+                prepared.extend(changes);
+            }
+            Err(stopped) => {
+                if let Reason::Skipped = stopped.reason {
+                    failures.push(stopped);
+                    continue;
+                }
+                let _ = events.send(Event::Failed {
+                    component: stopped.component.clone(),
+                    reason: stopped.reason.to_string(),
+                });
+                failures.push(stopped);
+                stop.cancel();
+            }
+        }
+    }
+    if failures.is_empty() {
+        return Ok(Outcome {
+            timings,
+            total: begin.elapsed(),
+            prepared,
+        });
+    }
+    Err(Box::new(
+        failure::conclude(target, failures, cancel.is_cancelled()).await,
+    ))
+}
+
+/// One component on its way up.
+struct Ascent<'a, T, P> {
+    target: &'a T,
+    prober: &'a P,
+    component: &'a Component,
+    passed: &'a BTreeMap<&'a str, watch::Sender<bool>>,
+    events: &'a mpsc::UnboundedSender<Event>,
+    stop: &'a CancellationToken,
+    begin: Instant,
+    limit: Duration,
+}
+
+/// A component that did not come up, before log lines are gathered.
+struct Stopped {
+    component: String,
+    member: Option<String>,
+    reason: Reason,
+    failing: Vec<CheckResult>,
+}
+
+impl<T: Target, P: Prober> Ascent<'_, T, P> {
+    async fn bring_up(self) -> Result<(ComponentTiming, Vec<String>), Stopped> {
+        self.wait_for_needs().await?;
+        let started = self.begin.elapsed();
+        self.tell(Event::Starting { component: self.name() });
+        let before = self.restarts().await;
+        if let Err(error) = self.target.apply(&self.component.name).await {
+            return Err(self.stopped(None, Reason::Target(with_sources(&error)), Vec::new()));
+        }
+        let changes = self.prove(&before).await?;
+        let finished = self.begin.elapsed();
+        if let Some(passed) = self.passed.get(self.component.name.as_str()) {
+            passed.send_replace(true);
+        }
+        self.tell(Event::Passed {
+            component: self.name(),
+            took: finished.saturating_sub(started),
+        });
+        let timing = ComponentTiming {
+            name: self.name(),
+            needs: self.component.needs.clone(),
+            started,
+            finished,
+        };
+        Ok((timing, changes))
+    }
+
+    async fn wait_for_needs(&self) -> Result<(), Stopped> {
+        let open = |need: &&String| self.passed.get(need.as_str()).is_some_and(|passed| !*passed.borrow());
+        let needs: Vec<String> = self.component.needs.iter().filter(open).cloned().collect();
+        if !needs.is_empty() {
+            self.tell(Event::Waiting {
+                component: self.name(),
+                needs: needs.clone(),
+            });
+        }
+        for need in &self.component.needs {
+            let Some(passed) = self.passed.get(need.as_str()) else {
+                continue;
+            };
+            let mut passed = passed.subscribe();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(self.stopped(None, Reason::Skipped, Vec::new())),
+                () = tokio::time::sleep(self.remaining()) => return Err(self.stopped(None, Reason::Skipped, Vec::new())),
+                result = passed.wait_for(|passed| *passed) => {
+                    if result.is_err() {
+                        return Err(self.stopped(None, Reason::Skipped, Vec::new()));
+                    }
+                }
+            }
+        }
+        if self.stop.is_cancelled() {
+            return Err(self.stopped(None, Reason::Skipped, Vec::new()));
+        }
+        Ok(())
+    }
+
+    /// Repeats the checks until all pass.
+    async fn prove(&self, before: &BTreeMap<String, u32>) -> Result<Vec<String>, Stopped> {
+        let mut changes = None;
+        let mut pause = FIRST_PAUSE;
+        let mut inspected = Instant::now();
+        let mut failing: Vec<CheckResult> = Vec::new();
+        loop {
+            let limit = ROUND.min(self.remaining());
+            let round = async {
+                let made = match &changes {
+                    Some(_) => None,
+                    None => Some(self.prober.prepare(&self.component.name, limit).await?),
+                };
+                Ok((made, self.prober.check(&self.component.name, limit).await))
+            };
+            let round: Result<_, String> = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(self.stopped(None, Reason::Interrupted, failing)),
+                round = round => round,
+            };
+            failing = match round {
+                Ok((made, results)) => {
+                    if let Some(made) = made {
+                        if !made.is_empty() {
+                            self.tell(Event::Prepared {
+                                component: self.name(),
+                                changes: made.clone(),
+                            });
+                        }
+                        changes = Some(made);
+                    }
+                    results.into_iter().filter(|result| !result.ok).collect()
+                }
+                Err(error) => vec![CheckResult {
+                    name: "prepare".to_owned(),
+                    ok: false,
+                    ms: 0.0,
+                    error: Some(error),
+                }],
+            };
+            if failing.is_empty() {
+                return Ok(changes.unwrap_or_default());
+            }
+            self.tell(Event::Checking {
+                component: self.name(),
+                failing: failing.clone(),
+            });
+            if inspected.elapsed() >= INSPECT_EVERY {
+                inspected = Instant::now();
+                if let Some((member, reason)) = self.crash_loop(before).await {
+                    return Err(self.stopped(Some(member), reason, failing));
+                }
+            }
+            if self.remaining().is_zero() {
+                return Err(self.stopped(None, Reason::TimedOut(self.limit), failing));
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(self.stopped(None, Reason::Interrupted, failing)),
+                () = tokio::time::sleep(pause.min(self.remaining())) => {}
+            }
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A member of this component that cannot heal by waiting.
+    async fn crash_loop(&self, before: &BTreeMap<String, u32>) -> Option<(String, Reason)> {
+        let members = self.target.inspect().await.ok()?;
+        members
+            .into_iter()
+            .filter(|member| member.component == self.component.name)
+            .find_map(|member| {
+                let restarts = member
+                    .restarts
+                    .saturating_sub(before.get(&member.name).copied().unwrap_or(0));
+                let hopeless = member.state == RunState::Failed || restarts >= CRASH_LOOP_RESTARTS;
+                hopeless.then(|| {
+                    let last_exit = member.last_exit.unwrap_or_else(|| "unknown".to_owned());
+                    (member.name, Reason::CrashLoop { restarts, last_exit })
+                })
+            })
+    }
+
+    async fn restarts(&self) -> BTreeMap<String, u32> {
+        let members = self.target.inspect().await.unwrap_or_default();
+        members
+            .into_iter()
+            .map(|member| (member.name, member.restarts))
+            .collect()
+    }
+
+    fn remaining(&self) -> Duration {
+        self.limit.saturating_sub(self.begin.elapsed())
+    }
+
+    fn name(&self) -> String {
+        self.component.name.clone()
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listening is no reason to stop a rollout.
+        let _ = self.events.send(event);
+    }
+
+    fn stopped(&self, member: Option<String>, reason: Reason, failing: Vec<CheckResult>) -> Stopped {
+        Stopped {
+            component: self.name(),
+            member,
+            reason,
+            failing,
+        }
+    }
+}
+
+/// An error and its causes on one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! The rollout's order, failures and ends, against a target that lives in memory.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Event, Failure, Outcome, Prober, Reason, rollout};
+use crate::checks::CheckResult;
+use crate::endpoints::Endpoints;
+use crate::target::{LogQuery, MemberStatus, Plan, Removal, RunState, Target};
+use crate::topology::Component;
+
+#[derive(Debug, thiserror::Error)]
+#[error("port 1 is taken")]
+struct Taken;
+
+/// What the fakes below do with a component.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    Works,
+    NeverPasses,
+    Crashes,
+    CannotStart,
+}
+
+struct Fake {
+    fates: BTreeMap<&'static str, Fate>,
+    log: Mutex<Vec<String>>,
+}
+
+impl Fake {
+    fn new(fates: &[(&'static str, Fate)]) -> Self {
+        Self {
+            fates: fates.iter().copied().collect(),
+            log: Mutex::default(),
+        }
+    }
+
+    fn note(&self, line: String) {
+        self.log.lock().unwrap().push(line);
+    }
+
+    fn applied(&self) -> Vec<String> {
+        self.log
+            .lock()
+            .unwrap()
+            .iter()
+            .filter_map(|line| line.strip_prefix("apply ").map(str::to_owned))
+            .collect()
+    }
+}
+
+impl Target for Fake {
+    type Error = Taken;
+
+    fn endpoints(&self) -> Endpoints {
+        unreachable!("the fake prober needs no address")
+    }
+
+    async fn plan(&self) -> Result<Plan, Taken> {
+        Ok(Plan::default())
+    }
+
+    async fn apply(&self, component: &str) -> Result<(), Taken> {
+        self.note(format!("apply {component}"));
+        if self.fates[component] == Fate::CannotStart {
+            Err(Taken)
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn prune(&self) -> Result<(), Taken> {
+        Ok(())
+    }
+
+    async fn inspect(&self) -> Result<Vec<MemberStatus>, Taken> {
+        let started = self.applied();
+        let member = |(name, fate): (&&str, &Fate)| MemberStatus {
+            name: format!("{name}-1"),
+            component: (*name).to_owned(),
+            node: "node-1".to_owned(),
+            state: RunState::Running,
+            pid: None,
+            started_at_ms: None,
+            restarts: if *fate == Fate::Crashes && started.contains(&(*name).to_owned()) {
+                7
+            } else {
+                0
+            },
+            last_exit: (*fate == Fate::Crashes).then(|| "exit status 1".to_owned()),
+            memory_bytes: None,
+        };
+        Ok(self.fates.iter().map(member).collect())
+    }
+
+    async fn logs(&self, member: &str, query: &LogQuery) -> Result<Vec<String>, Taken> {
+        Ok(vec![format!(
+            "{member} {}",
+            if query.previous { "before" } else { "now" }
+        )])
+    }
+
+    async fn remove(&self, _: bool) -> Result<Removal, Taken> {
+        Ok(Removal::default())
+    }
+}
+
+impl Prober for Fake {
+    async fn prepare(&self, _: &str, _: Duration) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
+    async fn check(&self, component: &str, _: Duration) -> Vec<CheckResult> {
+        let ok = self.fates[component] == Fate::Works;
+        self.note(format!("check {component}"));
+        vec![CheckResult {
+            name: "works".to_owned(),
+            ok,
+            ms: 0.1,
+            error: (!ok).then(|| "refused".to_owned()),
+        }]
+    }
+}
+
+fn component(name: &str, needs: &[&str]) -> Component {
+    let needs = needs.iter().map(|need| (*need).to_owned()).collect();
+    Component {
+        name: name.to_owned(),
+        needs,
+        members: Vec::new(),
+    }
+}
+
+async fn run(fake: &Fake, components: &[Component], cancel: CancellationToken) -> Result<Outcome, Box<Failure>> {
+    let (events, _) = mpsc::unbounded_channel::<Event>();
+    rollout(fake, fake, components, events, cancel, Duration::from_secs(30)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_component_starts_when_what_it_needs_has_passed() {
+    let fake = Fake::new(&[
+        ("etcd", Fate::Works),
+        ("postgres", Fate::Works),
+        ("service", Fate::Works),
+    ]);
+    let components = [
+        component("service", &["postgres"]),
+        component("postgres", &["etcd"]),
+        component("etcd", &[]),
+    ];
+    let outcome = run(&fake, &components, CancellationToken::new()).await.unwrap();
+    assert_eq!(outcome.timings.len(), 3);
+    let log = fake.log.lock().unwrap().clone();
+    assert_eq!(
+        log,
+        [
+            "apply etcd",
+            "check etcd",
+            "apply postgres",
+            "check postgres",
+            "apply service",
+            "check service"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_loop_fails_fast_with_logs_and_names_what_was_skipped() {
+    let fake = Fake::new(&[("etcd", Fate::Crashes), ("postgres", Fate::Works)]);
+    let components = [component("etcd", &[]), component("postgres", &["etcd"])];
+    let failure = run(&fake, &components, CancellationToken::new()).await.unwrap_err();
+    assert_eq!(failure.member.as_deref(), Some("etcd-1"));
+    assert_eq!(
+        failure.reason,
+        Reason::CrashLoop {
+            restarts: 7,
+            last_exit: "exit status 1".to_owned()
+        }
+    );
+    assert_eq!(failure.skipped, ["postgres"]);
+    assert_eq!(failure.logs.len(), 2);
+    assert_eq!(fake.applied(), ["etcd"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_target_cannot_start_is_the_reason() {
+    let fake = Fake::new(&[("etcd", Fate::CannotStart), ("redis", Fate::NeverPasses)]);
+    let components = [component("etcd", &[]), component("redis", &[])];
+    let failure = run(&fake, &components, CancellationToken::new()).await.unwrap_err();
+    assert_eq!(
+        (failure.component.as_str(), failure.reason),
+        ("etcd", Reason::Target("port 1 is taken".to_owned()))
+    );
+    assert!(!failure.interrupted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_pass_in_time_names_the_failing_check() {
+    let fake = Fake::new(&[("etcd", Fate::NeverPasses)]);
+    let failure = run(&fake, &[component("etcd", &[])], CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.reason, Reason::TimedOut(Duration::from_secs(30)));
+    let (component, check) = &failure.failing[0];
+    assert_eq!((component.as_str(), check.error.as_deref()), ("etcd", Some("refused")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_rollout_starts_nothing_new() {
+    let fake = Fake::new(&[("etcd", Fate::NeverPasses), ("postgres", Fate::Works)]);
+    let components = [component("etcd", &[]), component("postgres", &["etcd"])];
+    let cancel = CancellationToken::new();
+    let user = cancel.clone();
+    let (failure, ()) = tokio::join!(run(&fake, &components, cancel), async move {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        user.cancel();
+    });
+    let failure = failure.unwrap_err();
+    assert!(failure.interrupted);
+    assert_eq!(failure.skipped, ["postgres"]);
+    assert_eq!(fake.applied(), ["etcd"]);
+}

@@ -1,0 +1,220 @@
+//! What a platform is: the typed content of `nova.toml`, already merged over the shipped defaults.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Duration, Size};
+
+/// The whole platform. Every field has its default in the shipped `nova.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// What names this platform.
+    pub platform: PlatformSpec,
+    /// Settings of the local target.
+    pub local: LocalSpec,
+    /// etcd, which holds Patroni's leader key.
+    pub etcd: EtcdSpec,
+    /// PostgreSQL under Patroni.
+    pub postgres: PostgresSpec,
+    /// Redis and its Sentinels.
+    pub redis: RedisSpec,
+    /// Kafka in KRaft mode.
+    pub kafka: KafkaSpec,
+    /// HAProxy, in front of PostgreSQL and the services.
+    pub gateway: GatewaySpec,
+    /// The services, by component name.
+    pub services: BTreeMap<String, ServiceSpec>,
+}
+
+/// What names a platform.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformSpec {
+    /// Lower-case letters, digits and dashes; names the state directory.
+    pub name: String,
+}
+
+/// Settings of the local target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LocalSpec {
+    /// First three octets of the loopback network whose .1, .2, .3 are the nodes.
+    pub network: String,
+    /// The loopback address that users meet.
+    pub gateway_address: String,
+    /// System user that members run as when root deploys.
+    pub user: String,
+    /// First pause before a crashed member starts again.
+    pub restart_backoff: Duration,
+    /// Longest pause before a crashed member starts again.
+    pub restart_backoff_max: Duration,
+    /// Size at which a member's log is rotated.
+    pub log_max_size: Size,
+}
+
+/// etcd.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EtcdSpec {
+    /// Voters, an odd number.
+    pub members: u16,
+    /// Port for clients.
+    pub client_port: u16,
+    /// Port between members.
+    pub peer_port: u16,
+    /// Raft heartbeat.
+    pub heartbeat_interval: Duration,
+    /// Raft election timeout, at least five heartbeats.
+    pub election_timeout: Duration,
+    /// Backend size above which etcd refuses writes.
+    pub quota_backend_size: Size,
+}
+
+/// How commits wait for standbys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SynchronousMode {
+    /// Any `synchronous_node_count` standbys must confirm.
+    Quorum,
+    /// Named standbys must confirm.
+    On,
+    /// Nothing is waited for: a failover loses acknowledged commits.
+    Off,
+}
+
+/// PostgreSQL under Patroni.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresSpec {
+    /// Servers, each with its own Patroni.
+    pub members: u16,
+    /// PostgreSQL's port.
+    pub port: u16,
+    /// Port of Patroni's REST API.
+    pub patroni_port: u16,
+    /// How commits wait for standbys.
+    pub synchronous_mode: SynchronousMode,
+    /// Standbys that must have a commit before it is acknowledged.
+    pub synchronous_node_count: u16,
+    /// Keep the leader while etcd is down and every member is reachable.
+    pub failsafe_mode: bool,
+    /// Life of the leader key; at least 20 s.
+    pub ttl: Duration,
+    /// Pause between Patroni's rounds.
+    pub loop_wait: Duration,
+    /// How long Patroni retries etcd and PostgreSQL before it gives up.
+    pub retry_timeout: Duration,
+    /// How long a crashed leader may try to start before it is replaced.
+    pub primary_start_timeout: Duration,
+    /// `max_connections` of each server.
+    pub max_connections: u32,
+    /// `shared_buffers` of each server.
+    pub shared_buffers: Size,
+    /// `max_wal_size` of each server.
+    pub max_wal_size: Size,
+    /// `max_slot_wal_keep_size` of each server.
+    pub max_slot_wal_keep_size: Size,
+}
+
+/// Redis and its Sentinels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSpec {
+    /// Redis servers: one master, the rest replicas.
+    pub members: u16,
+    /// Redis's port.
+    pub port: u16,
+    /// Sentinels, an odd number.
+    pub sentinels: u16,
+    /// Sentinel's port.
+    pub sentinel_port: u16,
+    /// Sentinels that must agree that the master is down.
+    pub quorum: u16,
+    /// Silence after which a Sentinel believes that the master is down.
+    pub down_after: Duration,
+    /// Time limit of one failover; a failed one is tried again after twice this.
+    pub failover_timeout: Duration,
+    /// `maxmemory` of each server.
+    pub maxmemory: Size,
+    /// Whether the append-only file is kept.
+    pub appendonly: bool,
+    /// Replicas that must be attached for the master to accept a write.
+    pub min_replicas_to_write: u16,
+    /// Lag beyond which a replica does not count as attached.
+    pub min_replicas_max_lag: Duration,
+}
+
+/// Kafka in KRaft mode.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaSpec {
+    /// Brokers, each a controller as well.
+    pub members: u16,
+    /// Port for clients and brokers.
+    pub port: u16,
+    /// Port of the controller quorum.
+    pub controller_port: u16,
+    /// Copies of every partition.
+    pub replication_factor: u16,
+    /// Copies that must have a record before it is acknowledged.
+    pub min_insync_replicas: u16,
+    /// Whether a replica that is not in sync may lead.
+    pub unclean_leader_election: bool,
+    /// Java heap of a broker.
+    pub heap: Size,
+    /// Silence after which a broker loses its leaderships.
+    pub session_timeout: Duration,
+    /// Pause between a broker's heartbeats.
+    pub heartbeat_interval: Duration,
+}
+
+/// HAProxy, in front of PostgreSQL and the services.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GatewaySpec {
+    /// Port that leads to PostgreSQL's leader.
+    pub primary_port: u16,
+    /// Port that leads to PostgreSQL's replicas.
+    pub replicas_port: u16,
+    /// Pause between health checks of a backend.
+    pub check_interval: Duration,
+    /// Connections that the gateway accepts in all.
+    pub max_connections: u32,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSpec {
+    /// Running copies.
+    pub members: u16,
+    /// Port of the API; operations listen on this + 1000.
+    pub port: u16,
+    /// PostgreSQL database that holds its schema.
+    pub database: String,
+    /// Its schema, which no other service can read.
+    pub schema: String,
+    /// Components that must have passed their checks before a member starts.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// PostgreSQL connections of a member, to the primary and to the replicas each.
+    #[serde(default = "default_database_pool")]
+    pub database_pool: u32,
+    /// Redis connections of a member.
+    #[serde(default = "default_redis_pool")]
+    pub redis_pool: u32,
+    /// Further settings of the service, as its `--help` lists them.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+fn default_database_pool() -> u32 {
+    10
+}
+
+fn default_redis_pool() -> u32 {
+    2
+}

@@ -1,0 +1,144 @@
+//! What the rollout knows of the place where a platform runs.
+
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+
+use crate::endpoints::Endpoints;
+
+/// What a member is doing, as its target sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// Its process runs.
+    Running,
+    /// It ended and waits for its next start.
+    Backoff,
+    /// It was never started, or was stopped on purpose.
+    Stopped,
+    /// It cannot start, and no further start is tried until the next deploy.
+    Failed,
+    /// Nothing could be learned about it.
+    Unreachable,
+}
+
+/// A member as its target sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberStatus {
+    /// The member's name.
+    pub name: String,
+    /// The component that it belongs to.
+    pub component: String,
+    /// The node that it is lost with.
+    pub node: String,
+    /// What it is doing.
+    pub state: RunState,
+    /// Process id, on the local target.
+    pub pid: Option<u32>,
+    /// Unix time in milliseconds at which the running process started.
+    pub started_at_ms: Option<u64>,
+    /// Starts after the first one since it was last deployed.
+    pub restarts: u32,
+    /// How it last ended, in words: "exit status 1", "signal 9 (SIGKILL)".
+    pub last_exit: Option<String>,
+    /// Resident memory in bytes, shared pages counted in proportion.
+    pub memory_bytes: Option<u64>,
+}
+
+/// What a deploy would do to one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It does not exist yet.
+    Create,
+    /// It exists, and its program, arguments or files differ.
+    Change,
+    /// It exists and is no longer wanted.
+    Delete,
+    /// It exists as wanted but does not run.
+    Start,
+    /// Nothing.
+    Keep,
+}
+
+/// What a deploy would do, a member each, in the order of the components.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Plan {
+    /// Member name, component name, action.
+    pub steps: Vec<PlanStep>,
+}
+
+/// What a deploy would do to one member, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStep {
+    /// The member's name.
+    pub member: String,
+    /// Its component.
+    pub component: String,
+    /// What would be done.
+    pub action: Action,
+    /// What differs, for [`Action::Change`], such as "arguments" or "redis.conf".
+    pub reason: Option<String>,
+}
+
+impl Plan {
+    /// How many members have this action.
+    #[must_use]
+    pub fn count(&self, action: Action) -> usize {
+        self.steps.iter().filter(|step| step.action == action).count()
+    }
+
+    /// Whether a deploy would do nothing.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.steps.iter().all(|step| step.action == Action::Keep)
+    }
+}
+
+/// Which log lines to show.
+#[derive(Debug, Clone, Default)]
+pub struct LogQuery {
+    /// Last lines to keep; all when `None`.
+    pub tail: Option<usize>,
+    /// The start before the current one instead.
+    pub previous: bool,
+}
+
+/// What a removal left behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// Members ended.
+    pub members: usize,
+    /// What is still there, and why; empty when nothing is.
+    pub left: Vec<String>,
+    /// Where the data stays, when it was not to be removed.
+    pub data: Option<String>,
+}
+
+/// A place where a platform runs.
+pub trait Target: Sync {
+    /// Why the target could not do what was asked.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Where members are met.
+    fn endpoints(&self) -> Endpoints;
+
+    /// What [`Target::apply`] would do to each member. Changes nothing.
+    fn plan(&self) -> impl Future<Output = Result<Plan, Self::Error>> + Send;
+
+    /// Brings one component's members to what the description wants: creates, changes, starts. Returns once they are
+    /// started, not once they work; what already is as wanted is left alone. Safe to repeat.
+    fn apply(&self, component: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Ends and forgets members that the description no longer has.
+    fn prune(&self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Every member as the target sees it.
+    fn inspect(&self) -> impl Future<Output = Result<Vec<MemberStatus>, Self::Error>> + Send;
+
+    /// Log lines of a member, oldest first.
+    fn logs(&self, member: &str, query: &LogQuery) -> impl Future<Output = Result<Vec<String>, Self::Error>> + Send;
+
+    /// Removes everything that was deployed, dependents first; data too when `data`. Looks afterwards and reports what is left.
+    fn remove(&self, data: bool) -> impl Future<Output = Result<Removal, Self::Error>> + Send;
+}

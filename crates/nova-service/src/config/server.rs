@@ -1,0 +1,76 @@
+//! Where a service listens and what it lets a client do.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::value::{duration, pause, port_address};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Readable text.
+    Text,
+}
+
+/// Listening, limits, life and telemetry: the settings that every service has.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Server")]
+pub struct ServerConfig {
+    /// Address of the API.
+    #[arg(long, env = "NOVA_LISTEN", value_name = "ADDRESS:PORT", value_parser = port_address)]
+    pub listen: SocketAddr,
+    /// Address of probes and metrics [default: the API's port + 1000].
+    #[arg(long, env = "NOVA_OPERATIONS_LISTEN", value_name = "ADDRESS:PORT", value_parser = port_address)]
+    pub operations_listen: Option<SocketAddr>,
+    /// Log lines as JSON or text [default: text on a terminal, JSON otherwise].
+    #[arg(long, env = "NOVA_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// What is logged, as a tracing filter such as `info,auth_service=debug`.
+    #[arg(long, env = "NOVA_LOG", default_value = "info", value_name = "FILTER")]
+    pub log_filter: String,
+    /// Collector for traces over OTLP/HTTP, such as http://127.0.0.1:4318; none are sent without it.
+    #[arg(long, env = "NOVA_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    /// A request that takes longer is answered 504.
+    #[arg(long, env = "NOVA_REQUEST_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
+    pub request_timeout: Duration,
+    /// A client must have sent its request's header within this time; an idle connection is closed after it.
+    #[arg(long, env = "NOVA_HEADER_TIMEOUT", default_value = "15s", value_name = "DURATION", value_parser = duration)]
+    pub header_timeout: Duration,
+    /// Largest request body in bytes.
+    #[arg(long, env = "NOVA_MAX_BODY_BYTES", default_value = "65536", value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=67_108_864))]
+    pub max_body_bytes: u32,
+    /// Largest request header in bytes.
+    #[arg(long, env = "NOVA_MAX_HEADER_BYTES", default_value = "16384", value_name = "BYTES", value_parser = clap::value_parser!(u32).range(8192..=1_048_576))]
+    pub max_header_bytes: u32,
+    /// Most header fields in a request.
+    #[arg(long, env = "NOVA_MAX_HEADERS", default_value = "64", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(8..=1000))]
+    pub max_headers: u16,
+    /// Requests in flight; one more is answered 503 at once.
+    #[arg(long, env = "NOVA_MAX_IN_FLIGHT", default_value = "512", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_in_flight: u32,
+    /// Open client connections; further ones wait in the kernel's queue.
+    #[arg(long, env = "NOVA_MAX_CONNECTIONS", default_value = "2048", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_connections: u32,
+    /// After SIGTERM, how long new work is still accepted, so that load balancers notice first.
+    #[arg(long, env = "NOVA_DRAIN_DELAY", default_value = "1s", value_name = "DURATION", value_parser = pause)]
+    pub drain_delay: Duration,
+    /// After SIGTERM, how long work in flight may take.
+    #[arg(long, env = "NOVA_DRAIN_TIMEOUT", default_value = "25s", value_name = "DURATION", value_parser = duration)]
+    pub drain_timeout: Duration,
+}
+
+impl ServerConfig {
+    /// Where probes and metrics are served.
+    pub fn operations_address(&self) -> SocketAddr {
+        self.operations_listen.unwrap_or_else(|| {
+            let port = self.listen.port();
+            // Port 0 asks the kernel for any free port, and so must the other one.
+            SocketAddr::new(self.listen.ip(), if port == 0 { 0 } else { port.saturating_add(1000) })
+        })
+    }
+}

@@ -1,0 +1,2 @@
+//! user-service.
+fn main() {}
