@@ -18,8 +18,8 @@ pub(crate) struct Cli {
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// The platform description; ./nova.toml when there is one, else the shipped defaults
-    #[arg(short, long, global = true, value_name = "FILE")]
+    /// The platform description; ./nova.toml when there is one, else the shipped defaults (-f in all commands but logs)
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
     /// Where the platform runs
     #[arg(long, global = true, value_enum, default_value_t = TargetKind::Local)]
@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Show every component and member; exit 3 unless healthy
     Status(Status),
     /// Run every check, the isolation matrix included; exit 3 when one fails
-    Verify,
+    Verify(Described),
     /// Name what this machine lacks, and with --install install it
     Doctor(Doctor),
     /// Show members' logs
@@ -66,7 +66,7 @@ pub(crate) enum Command {
     /// Remove what deploy made; data stays unless --data is given
     Cleanup(Cleanup),
     /// Show what deploy would do; exit 3 when that is not nothing
-    Diff,
+    Diff(Described),
     /// Show or rotate generated secrets
     Secrets {
         /// What to do
@@ -91,8 +91,18 @@ pub(crate) enum Command {
     },
 }
 
+/// The short way to name the description; `logs` has -f for --follow instead.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Described {
+    /// Short for --file
+    #[arg(short = 'f', value_name = "FILE", conflicts_with = "file")]
+    pub(crate) short_file: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Deploy {
+    #[command(flatten)]
+    pub(crate) described: Described,
     /// Install what is missing and ask nothing
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -103,6 +113,8 @@ pub(crate) struct Deploy {
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) described: Described,
     /// Show again every two seconds until interrupted
     #[arg(short, long, conflicts_with = "wait")]
     pub(crate) watch: bool,
@@ -116,6 +128,8 @@ pub(crate) struct Status {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) described: Described,
     /// Install what is missing (apt needs root)
     #[arg(long)]
     pub(crate) install: bool,
@@ -127,21 +141,26 @@ pub(crate) struct Logs {
     #[arg(value_name = "COMPONENT|MEMBER")]
     pub(crate) of: Option<String>,
     /// Go on showing new lines
-    #[arg(short = 'F', long)]
+    #[arg(short, long)]
     pub(crate) follow: bool,
+    /// Only lines written in this last time, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) since: Option<Duration>,
     /// Last lines of each member
     #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
     pub(crate) tail: usize,
     /// The start before the current one
     #[arg(long, conflicts_with = "follow")]
     pub(crate) previous: bool,
-    /// Only lines that contain this text
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) grep: Option<String>,
+    /// Only lines that this regular expression matches
+    #[arg(long, value_name = "RE")]
+    pub(crate) grep: Option<regex::Regex>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Cleanup {
+    #[command(flatten)]
+    pub(crate) described: Described,
     /// Remove the data and the secrets too
     #[arg(long)]
     pub(crate) data: bool,
@@ -169,11 +188,34 @@ pub(crate) enum Secrets {
 #[derive(Debug, Subcommand)]
 pub(crate) enum MemberCommand {
     /// A Redis server, in the role that its peers and the Sentinels remember
-    Redis {
-        /// The member's directory
-        #[arg(long, value_name = "DIR")]
-        dir: PathBuf,
-    },
+    Redis(MemberDirectory),
+    /// A Sentinel that monitors the master that the other Sentinels monitor
+    Sentinel(MemberDirectory),
+    /// A Kafka broker, its storage formatted when it is new
+    Kafka(MemberDirectory),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MemberDirectory {
+    /// The member's directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+impl Cli {
+    /// The description that was named, by either spelling.
+    pub(crate) fn description(&self) -> Option<PathBuf> {
+        let short = match &self.command {
+            Command::Deploy(Deploy { described, .. })
+            | Command::Status(Status { described, .. })
+            | Command::Doctor(Doctor { described, .. })
+            | Command::Cleanup(Cleanup { described, .. })
+            | Command::Verify(described)
+            | Command::Diff(described) => described.short_file.clone(),
+            _ => None,
+        };
+        short.or_else(|| self.global.file.clone())
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
 use nova_platform::target::Target;
 
-use crate::cli::{Cli, Command, Global, MemberCommand};
+use crate::cli::{Cli, Command, MemberCommand};
 use crate::exit::Exit;
 use crate::output::{Output, YELLOW};
 
@@ -32,24 +32,28 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             nova_local::supervisor::run(state)?;
             return Ok(Exit::Done);
         }
-        Command::Member { member: MemberCommand::Redis { dir } } => {
-            nova_local::members::redis_start::run(dir)?;
-            return Ok(Exit::Done);
+        Command::Member { member } => {
+            // These end only by becoming the program that they start.
+            match member {
+                MemberCommand::Redis(member) => nova_local::members::redis_start::run(&member.dir)?,
+                MemberCommand::Sentinel(member) => nova_local::members::sentinel_start::run(&member.dir)?,
+                MemberCommand::Kafka(member) => nova_local::members::kafka_start::run(&member.dir)?,
+            };
         }
         Command::Schema => return schema::run(),
         _ => {}
     }
-    let session = Session::open(&cli.global, output)?;
+    let session = Session::open(cli.description().as_deref(), output)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(async {
         match &cli.command {
             Command::Deploy(args) => deploy::run(&session, args).await,
             Command::Status(args) => status::run(&session, args).await,
-            Command::Verify => verify::run(&session).await,
+            Command::Verify(_) => verify::run(&session).await,
             Command::Doctor(args) => doctor::run(&session, args),
             Command::Logs(args) => logs::run(&session, args).await,
             Command::Cleanup(args) => cleanup::run(&session, args).await,
-            Command::Diff => diff::run(&session).await,
+            Command::Diff(_) => diff::run(&session).await,
             Command::Secrets { action } => secrets::run(&session, action),
             Command::Schema | Command::Supervise { .. } | Command::Member { .. } => Ok(Exit::Done),
         }
@@ -82,10 +86,9 @@ struct Session {
 }
 
 impl Session {
-    fn open(global: &Global, output: Output) -> anyhow::Result<Self> {
+    fn open(description: Option<&Path>, output: Output) -> anyhow::Result<Self> {
         let here = Path::new("nova.toml");
-        let path = global.file.as_deref().or_else(|| here.exists().then_some(here));
-        let platform = load::load(path)?;
+        let platform = load::load(description.or_else(|| here.exists().then_some(here)))?;
         for warning in &platform.warnings {
             eprintln!("{} {warning}", output.paint(YELLOW, "warning:"));
         }
@@ -101,22 +104,23 @@ impl Session {
     }
 
     fn layout(&self) -> anyhow::Result<Layout> {
-        Ok(Layout::of(self.spec())?)
+        Ok(Layout::of(self.name())?)
     }
 
-    /// The target as the description wants it, whether or not anything is deployed.
+    /// The target as the description wants it, with the programs that a deploy needs.
     fn target(&self) -> anyhow::Result<LocalTarget> {
-        Ok(LocalTarget::open(self.spec())?)
+        Ok(LocalTarget::with_tools(self.spec(), doctor::tools(self)?)?)
     }
 
-    /// The target when something is deployed there.
+    /// The target when something is deployed there, to be looked at or removed.
     fn deployed(&self) -> anyhow::Result<Option<LocalTarget>> {
-        Ok(LocalTarget::deployed(self.spec())?)
+        let target = LocalTarget::open(self.spec())?;
+        Ok(target.is_deployed()?.then_some(target))
     }
 
     fn checks(&self, target: &LocalTarget) -> anyhow::Result<Checks> {
         let secrets = Secrets::load(&self.layout()?.secrets_file())?;
-        Ok(Checks::new(self.spec().clone(), target.endpoints(), secrets))
+        Ok(Checks::new(self.spec(), &target.endpoints(), &secrets)?)
     }
 
     /// Components whose name or one of whose members' names is `of`; all for `None`.

@@ -66,7 +66,7 @@ fn status_shows_everything(platform: &TestPlatform) {
     let status = platform.nova(&["status", "-v", "-o", "json"]).expect_code(0).json();
     assert_eq!((&status["schema"], &status["verdict"]), (&"nova.status/v1".into(), &"healthy".into()));
     for (_, member) in members(&status) {
-        assert!(member["role"].is_string(), "{member}");
+        assert_eq!(member["state"], "running", "{member}");
         assert!(member["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{member}");
     }
     let leaders = members(&status).iter().filter(|(_, member)| member["role"] == "leader" && is_postgres(member)).count();

@@ -20,6 +20,7 @@ mod state;
 use std::path::{Path, PathBuf};
 
 pub use files::{FileError, ensure_directory, remove_if_present, write_atomic};
+pub(crate) use owner::name_of;
 pub use owner::{Owner, OwnerError};
 pub use state::{FORMAT, StateError, create, examine};
 
@@ -38,6 +39,9 @@ pub enum RootError {
     /// Neither variable names a directory.
     #[error("no place for state: neither XDG_STATE_HOME nor HOME names an absolute directory; set one of them")]
     NoHome,
+    /// State holds JSON, which can name no such path.
+    #[error("the state directory {} is not valid UTF-8; set XDG_STATE_HOME to a directory that is", .0.display())]
+    NotUtf8(PathBuf),
 }
 
 impl Layout {
@@ -51,13 +55,16 @@ impl Layout {
         } else {
             user_root(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME")).ok_or(RootError::NoHome)?
         };
+        if root.to_str().is_none() {
+            return Err(RootError::NotUtf8(root));
+        }
         Ok(Self::at(root.join(platform)))
     }
 
     /// The paths below a known state directory.
-    pub fn at(directory: impl Into<PathBuf>) -> Self {
+    pub fn at(directory: impl AsRef<Path>) -> Self {
         Self {
-            directory: directory.into(),
+            directory: without_links(directory.as_ref()),
         }
     }
 
@@ -159,6 +166,20 @@ impl Layout {
     }
 }
 
+/// The same path as the kernel tells it of a process that works there; what does not exist yet has no links either.
+fn without_links(path: &Path) -> PathBuf {
+    let known = path.ancestors().find_map(|ancestor| {
+        let rest = path.strip_prefix(ancestor).ok()?;
+        let ancestor = ancestor.canonicalize().ok()?;
+        Some(if rest.as_os_str().is_empty() {
+            ancestor
+        } else {
+            ancestor.join(rest)
+        })
+    });
+    known.unwrap_or_else(|| path.to_owned())
+}
+
 /// The XDG base directory rules: a relative path counts as unset.
 fn user_root(state_home: Option<std::ffi::OsString>, home: Option<std::ffi::OsString>) -> Option<PathBuf> {
     let absolute = |path: Option<std::ffi::OsString>| path.map(PathBuf::from).filter(|path| path.is_absolute());
@@ -175,16 +196,23 @@ mod tests {
     fn state_goes_where_xdg_says() {
         let root = |state: Option<&str>, home: Option<&str>| user_root(state.map(Into::into), home.map(Into::into));
         assert_eq!(root(Some("/s"), Some("/h")), Some(PathBuf::from("/s/nova")));
-        assert_eq!(
-            root(None, Some("/h")),
-            Some(PathBuf::from("/h/.local/state/nova"))
-        );
+        assert_eq!(root(None, Some("/h")), Some(PathBuf::from("/h/.local/state/nova")));
         assert_eq!(
             root(Some("relative"), Some("/h")),
             Some(PathBuf::from("/h/.local/state/nova"))
         );
         assert_eq!(root(None, Some("")), None);
         assert_eq!(root(None, None), None);
+    }
+
+    #[test]
+    fn links_on_the_way_are_followed() {
+        let root = tempfile::tempdir().expect("a directory");
+        let real = root.path().canonicalize().expect("a path").join("real");
+        std::fs::create_dir(&real).expect("made");
+        let link = root.path().join("link");
+        std::os::unix::fs::symlink(&real, &link).expect("linked");
+        assert_eq!(Layout::at(link.join("nova")).directory(), real.join("nova"));
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub mod postgres;
 pub mod redis;
 pub mod redis_start;
 pub mod sentinel;
-mod sentinel_client;
+mod resp;
+mod redis_view;
 pub mod sentinel_start;
 pub mod service;
 

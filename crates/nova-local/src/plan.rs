@@ -1,6 +1,7 @@
 //! What it takes to run one member on this machine: made by pure functions from the description, carried out by the supervisor.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub struct MemberPlan {
 }
 
 /// A file in a member's directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PlannedFile {
     /// Relative to the member's directory.
     pub path: PathBuf,
@@ -45,6 +46,13 @@ pub struct PlannedFile {
     /// Written only when it is absent, because the program rewrites it afterwards (Redis, Sentinel). A change of the
     /// content then does not count as a change of the member.
     pub once: bool,
+}
+
+/// Without the content, which may hold passwords.
+impl fmt::Debug for PlannedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlannedFile").field("path", &self.path).field("bytes", &self.content.len()).field("once", &self.once).finish()
+    }
 }
 
 /// Signal that asks a member to end in good order.

@@ -29,6 +29,7 @@ pub use client::{Client, ClientError};
 pub use lock::{Holding, LockError, LockFile};
 pub use protocol::{Launch, MemberReport, Report, Request, Response};
 pub use registry::{Record, Registry, RegistryError, Wanted};
+pub(crate) use start::wait_until_gone;
 pub use start::{Program, StartError, ensure_running};
 
 use crate::layout::{Layout, remove_if_present};

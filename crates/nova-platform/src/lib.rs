@@ -3,9 +3,18 @@
 
 pub mod checks;
 pub mod endpoints;
+pub mod graph;
+pub mod key;
+pub mod load;
+mod postgres_login;
+pub mod provision;
 pub mod rollout;
+pub mod schema;
+pub mod secrets;
 pub mod spec;
 pub mod status;
+pub mod suggestion;
 pub mod target;
 pub mod topology;
 pub mod units;
+pub mod validate;

@@ -23,7 +23,10 @@ pub(crate) struct Login {
 impl Login {
     /// The superuser.
     pub(crate) fn superuser(password: SecretString) -> Self {
-        Self { role: SUPERUSER.to_owned(), password }
+        Self {
+            role: SUPERUSER.to_owned(),
+            password,
+        }
     }
 
     /// Connects to `database` at `address`. Locks are waited for `lock_timeout` at most, so that nothing hangs behind
@@ -73,7 +76,11 @@ pub(crate) fn identifier(name: &str) -> String {
 /// A text as SQL takes it, whatever it contains. For statements that take no parameters.
 pub(crate) fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+    if quoted.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
 }
 
 #[cfg(test)]

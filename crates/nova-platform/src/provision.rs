@@ -67,7 +67,10 @@ pub(crate) struct Role {
 
 impl Role {
     pub(crate) fn login(&self) -> Login {
-        Login { role: self.name.clone(), password: self.password.clone() }
+        Login {
+            role: self.name.clone(),
+            password: self.password.clone(),
+        }
     }
 }
 
@@ -85,14 +88,24 @@ pub(crate) struct Tenancy {
 impl Tenancy {
     /// One for each service of the description.
     pub(crate) fn all(spec: &Spec, secrets: &Secrets) -> Result<Vec<Self>, ProvisionError> {
-        let role = |name: String, secret: String, owner| Ok(Role { name, password: password(secrets, &secret)?, owner });
+        let role = |name: String, secret: String, owner| {
+            Ok(Role {
+                name,
+                password: password(secrets, &secret)?,
+                owner,
+            })
+        };
         spec.services
             .iter()
             .map(|(service, of)| {
                 Ok(Self {
                     database: of.database.clone(),
                     schema: of.schema.clone(),
-                    owner: role(format!("{}_owner", of.schema), format!("postgres-{service}-owner"), true)?,
+                    owner: role(
+                        format!("{}_owner", of.schema),
+                        format!("postgres-{service}-owner"),
+                        true,
+                    )?,
                     app: role(format!("{}_app", of.schema), format!("postgres-{service}"), false)?,
                 })
             })
@@ -106,7 +119,10 @@ impl Tenancy {
 
 /// A password among the platform's secrets.
 pub(crate) fn password(secrets: &Secrets, name: &str) -> Result<SecretString, ProvisionError> {
-    secrets.get(name).cloned().ok_or_else(|| ProvisionError::MissingSecret(name.to_owned()))
+    secrets
+        .get(name)
+        .cloned()
+        .ok_or_else(|| ProvisionError::MissingSecret(name.to_owned()))
 }
 
 /// Provisions the leader of a running platform, and says what it changed, a line each; nothing when all was there.
@@ -140,7 +156,10 @@ pub async fn provision_server(
     let tenancies = Tenancy::all(spec, secrets)?;
     timeout(limit, run(&superuser, address, &tenancies, limit))
         .await
-        .map_err(|_| ProvisionError::TimedOut { address: address.clone(), limit })?
+        .map_err(|_| ProvisionError::TimedOut {
+            address: address.clone(),
+            limit,
+        })?
 }
 
 async fn run(
@@ -151,18 +170,28 @@ async fn run(
 ) -> Result<Vec<String>, ProvisionError> {
     let mut server = Session::open(superuser, address, MAINTENANCE_DATABASE, limit).await?;
     // The lock ends with the session, however this ends.
-    server.run("wait for another provisioning", format!("select pg_advisory_lock({ADVISORY_LOCK})")).await?;
+    server
+        .run(
+            "wait for another provisioning",
+            format!("select pg_advisory_lock({ADVISORY_LOCK})"),
+        )
+        .await?;
     roles::ensure(&mut server, tenancies).await?;
-    let wanted: BTreeSet<&str> =
-        DATABASES.into_iter().chain(tenancies.iter().map(|tenancy| tenancy.database.as_str())).collect();
+    let wanted: BTreeSet<&str> = DATABASES
+        .into_iter()
+        .chain(tenancies.iter().map(|tenancy| tenancy.database.as_str()))
+        .collect();
     databases::ensure(&mut server, &wanted, tenancies).await?;
 
     let mut changes = server.changes().to_vec();
-    let inside = wanted.into_iter().chain([MAINTENANCE_DATABASE, "template1"]).map(async |database| {
-        let mut session = Session::open(superuser, address, database, limit).await?;
-        schemas::ensure(&mut session, database, tenancies).await?;
-        session.close().await
-    });
+    let inside = wanted
+        .into_iter()
+        .chain([MAINTENANCE_DATABASE, "template1"])
+        .map(async |database| {
+            let mut session = Session::open(superuser, address, database, limit).await?;
+            schemas::ensure(&mut session, database, tenancies).await?;
+            session.close().await
+        });
     for made in futures::future::try_join_all(inside).await? {
         changes.extend(made);
     }
@@ -172,6 +201,10 @@ async fn run(
 
 impl ProvisionError {
     fn refused(action: impl Into<String>, address: &HostPort, error: &sqlx::Error) -> Self {
-        Self::Refused { action: action.into(), address: address.clone(), reason: explain(error) }
+        Self::Refused {
+            action: action.into(),
+            address: address.clone(),
+            reason: explain(error),
+        }
     }
 }

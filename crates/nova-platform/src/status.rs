@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::checks::{CheckResult, MemberRole};
 use crate::endpoints::Endpoints;
 use crate::target::{MemberStatus, RunState};
-use crate::topology::Component;
+use crate::topology::{Component, Kind, Member};
 
 /// Name and version of the JSON shape.
 pub const SCHEMA: &str = "nova.status/v1";
@@ -145,9 +145,8 @@ pub fn component_status(
         .map(|member| {
             let seen = members.iter().find(|seen| seen.name == member.name);
             let role = roles.iter().find(|role| role.member == member.name);
-            let answers = role.is_none_or(|role| role.role.is_some());
             let state = match seen.map_or(RunState::Stopped, |seen| seen.state) {
-                RunState::Running if !answers => RunState::Unreachable,
+                RunState::Running if !answers(member, role, &checks) => RunState::Unreachable,
                 state => state,
             };
             let started = seen.and_then(|seen| seen.started_at_ms);
@@ -172,6 +171,16 @@ pub fn component_status(
         checks,
         members,
         endpoints,
+    }
+}
+
+/// A store's member must say what it is; a service's or the gateway's must not fail the checks that are about it.
+fn answers(member: &Member, role: Option<&MemberRole>, checks: &[CheckResult]) -> bool {
+    let says = role.is_some_and(|role| role.role.is_some());
+    let about = |check: &&CheckResult| check.name.rsplit(' ').next() == Some(&member.name);
+    match member.kind {
+        Kind::Service | Kind::Gateway => checks.iter().filter(about).all(|check| check.ok),
+        _ => says,
     }
 }
 

@@ -94,6 +94,9 @@ impl FromStr for Size {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || format!("{text:?} is not a size such as \"64MB\" or \"1GB\"");
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        if digits.starts_with('+') {
+            return Err(wrong());
+        }
         let number: u64 = digits.parse().map_err(|_| wrong())?;
         let factor = UNITS
             .iter()
@@ -128,11 +131,17 @@ impl JsonSchema for Size {
 
 #[cfg(test)]
 mod tests {
-    use super::Size;
+    use proptest::prelude::*;
+
+    use super::{Duration, Size};
+
+    fn duration(text: &str) -> Result<Duration, serde_json::Error> {
+        serde_json::from_value(serde_json::Value::String(text.to_owned()))
+    }
 
     #[test]
     fn sizes_are_powers_of_1024_and_print_as_written() {
-        for text in ["64MB", "1GB", "3kB", "17B"] {
+        for text in ["64MB", "1GB", "3kB", "17B", "0GB"] {
             assert_eq!(text.parse::<Size>().map(|size| size.to_string()), Ok(text.to_owned()));
         }
         assert_eq!("64MB".parse(), Ok(Size(64 << 20)));
@@ -144,11 +153,44 @@ mod tests {
             "",
             "MB",
             "-1MB",
+            "+1MB",
             "64mb",
+            "64",
+            "64 MB",
+            "1.5GB",
             "99999999999999999999GB",
             "18446744073709551615GB",
         ] {
             assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "5",
+            "-1s",
+            "1 parsec",
+            "99999999999999999999s",
+            "18446744073709551615years",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_printed_is_read_as_the_same(bytes: u64, shift in 0_u32..50, seconds in 0_u64..1 << 40, nanos in 0_u32..1_000_000_000) {
+            let size = Size(bytes << shift);
+            prop_assert_eq!(size.to_string().parse(), Ok(size));
+            let length = Duration(std::time::Duration::new(seconds, nanos));
+            prop_assert_eq!(duration(&length.to_string()).ok(), Some(length));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in prop_oneof![".{0,20}", "[0-9]{0,25}(B|kB|MB|GB|ns|ms|s|d|years|µ| ){0,2}"]) {
+            let _ = text.parse::<Size>();
+            let _ = duration(&text);
         }
     }
 }

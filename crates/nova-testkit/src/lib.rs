@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Real stores and running services for tests: a PostgreSQL for each test process with a database for each test,
+//! Redis with Sentinel, an issuer of access tokens, a service on a free port.
+//!
+//! Whatever is started here ends with the test process, however that ends, and leaves no file. A test that cannot be
+//! set up fails by a panic that says what is missing.
+
+mod documented;
+mod issuer;
+mod port;
+mod postgres;
+mod redis;
+mod server;
+mod service;
+mod workplace;
+
+pub use documented::documented;
+pub use issuer::TestIssuer;
+pub use port::free_port;
+pub use postgres::{Postgres, TestDatabase};
+pub use redis::Redis;
+pub use service::{TestService, server_config};

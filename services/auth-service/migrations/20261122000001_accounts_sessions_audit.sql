@@ -29,7 +29,8 @@ create table sessions (
 create index sessions_account on sessions (account_id, id desc);
 create index sessions_expiry on sessions (expires_at);
 
--- Every attempt, append-only. Rows of throttled attempts may stand for several (attempts > 1).
+-- Every attempt, append-only. A row of attempts that were turned away unjudged may stand for several (attempts > 1).
+-- subject is a digest of the e-mail address that was tried: it connects attempts on names that are no account.
 create table audit (
     id bigint generated always as identity primary key,
     at timestamptz not null default now(),
@@ -37,6 +38,7 @@ create table audit (
     outcome text not null,
     account_id uuid,
     session_id uuid,
+    subject bytea,
     address inet,
     user_agent text,
     attempts integer not null default 1

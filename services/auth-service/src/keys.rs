@@ -6,5 +6,5 @@
 mod file;
 mod ring;
 
-pub use file::watch;
+pub use file::KeyFile;
 pub use ring::{KeyRing, RingError, SigningKey, Timing};

@@ -8,6 +8,5 @@ create table profiles (
     private         boolean not null default false,
     followers_count bigint not null default 0 check (followers_count >= 0),
     following_count bigint not null default 0 check (following_count >= 0),
-    posts_count     bigint not null default 0 check (posts_count >= 0),
     created_at      timestamptz not null default now()
 ) with (fillfactor = 70);

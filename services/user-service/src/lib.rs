@@ -1,1 +1,39 @@
-//! Placeholder.
+//! user-service: profiles, who follows and blocks whom, posts with likes and comments, and the home feed.
+//!
+//! - `routes` is what clients see; `store` is everything asked of PostgreSQL;
+//! - `domain` holds the rules for names and texts, and the shapes of what is answered, without I/O;
+//! - `viewer` is who asks: their profile appears with their first request, so that registration never waits for this service.
+//!
+//! **What one may not know of does not exist**: posts and lists of private accounts, and everything of someone who blocked the
+//! viewer or was blocked by them, answer 404, never 403.
+//!
+//! **Reads go to the primary**, so that everyone sees their own writes whichever member answers, without a session that sticks
+//! to one; while PostgreSQL has no leader, reads go on from the replicas and may lag.
+
+mod app;
+mod config;
+mod domain;
+mod errors;
+mod known_accounts;
+mod routes;
+mod store;
+mod viewer;
+
+use nova_service::{Postgres, Service, TokenVerifier};
+
+pub use config::{Config, UsersConfig};
+pub use errors::CODES;
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The service, ready to run. Must be called inside the runtime.
+pub fn service(config: Config) -> Service {
+    let postgres = Postgres::new(&config.postgres);
+    let verifier = TokenVerifier::remote(&config.identity);
+    let app = app::App::new(postgres.clone(), verifier.clone(), config.users);
+    Service::new("user-service", env!("CARGO_PKG_VERSION"), config.server)
+        .postgres(&postgres, &MIGRATOR)
+        .identity(&verifier)
+        .codes(CODES)
+        .routes(routes::router(app))
+}

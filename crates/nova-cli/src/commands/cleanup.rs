@@ -24,6 +24,7 @@ pub(super) async fn run(session: &Session, args: &Cleanup) -> anyhow::Result<Exi
         eprintln!("nothing was removed");
         return Ok(Exit::Failed);
     }
+    let _lock = target.lock_existing("cleanup")?;
     let removal = target.remove(args.data).await.context("cannot remove the platform")?;
     if output.format == Format::Json {
         Output::json(&serde_json::json!({

@@ -22,7 +22,7 @@ pub(super) async fn run(session: &Session, args: &Deploy) -> anyhow::Result<Exit
     doctor::require(session, args.yes)?;
     let target = session.target()?;
     let _lock = target.lock("deploy")?;
-    target.prepare().context("cannot prepare the state directory")?;
+    target.prepare().await?;
     let plan = target.plan().await?;
     if output.format == Format::Text {
         eprint!("{}", diff::plan_text(&plan));

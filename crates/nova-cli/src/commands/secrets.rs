@@ -1,6 +1,8 @@
 //! `nova secrets`: names, shows and rotates what deploy generated.
 
-use anyhow::Context;
+use anyhow::bail;
+use nova_local::target::LocalTarget;
+use nova_platform::secrets::Secrets as Stored;
 
 use super::Session;
 use crate::cli::{Format, Secrets};
@@ -8,9 +10,12 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 pub(super) fn run(session: &Session, action: &Secrets) -> anyhow::Result<Exit> {
-    let path = session.layout()?.secrets_file();
-    let mut secrets = nova_platform::secrets::Secrets::load(&path)
-        .with_context(|| format!("no secrets of platform {}", session.name()))?;
+    let target = LocalTarget::open(session.spec())?;
+    let path = target.layout().secrets_file();
+    if !path.exists() {
+        bail!("platform {} has no secrets yet: ./nova deploy generates them", session.name());
+    }
+    let mut secrets = Stored::load(&path)?;
     match action {
         Secrets::List => {
             let names: Vec<&str> = secrets.names().collect();
@@ -22,9 +27,10 @@ pub(super) fn run(session: &Session, action: &Secrets) -> anyhow::Result<Exit> {
         }
         Secrets::Show { name } => println!("{}", secrets.reveal(name)?),
         Secrets::Rotate { name } => {
+            let _lock = target.lock_existing("secrets rotate")?;
             secrets.rotate(name)?;
             secrets.save(&path)?;
-            session.layout()?.write_service_secrets(&secrets)?;
+            target.publish_secrets(&secrets)?;
             eprintln!("rotated {name}");
         }
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nova_local::target::LocalTarget;
+use nova_platform::checks::Depth;
 use nova_platform::status::{StatusReport, Verdict, component_status, endpoint_reports};
 use nova_platform::target::Target;
 
@@ -67,12 +68,13 @@ fn print(session: &Session, report: &StatusReport) -> anyhow::Result<()> {
 
 /// Looks at everything at once.
 async fn look(session: &Session, target: &LocalTarget) -> anyhow::Result<StatusReport> {
-    let checks = session.checks(target)?.for_status();
+    let checks = session.checks(target)?;
     let components = nova_platform::topology::components(session.spec());
-    let looked = components.iter().map(|component| async {
-        tokio::join!(checks.component(&component.name, LIMIT), checks.roles(&component.name, LIMIT))
+    let checks = &checks;
+    let looked = components.iter().map(|component| async move {
+        tokio::join!(checks.component(&component.name, Depth::Status, LIMIT), checks.roles(&component.name, LIMIT))
     });
-    let (members, looked) = tokio::join!(target.inspect(), futures::future::join_all(looked));
+    let (members, looked) = tokio::join!(target.inspect_members(session.output.verbose), futures::future::join_all(looked));
     let members = members?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nova_platform::checks::Depth;
+
 use super::{Session, status};
 use crate::cli::Format;
 use crate::exit::Exit;
@@ -17,7 +19,8 @@ pub(super) async fn run(session: &Session) -> anyhow::Result<Exit> {
     };
     let checks = session.checks(&target)?;
     let components = nova_platform::topology::components(session.spec());
-    let looked = components.iter().map(|component| async { (component, checks.component(&component.name, LIMIT).await) });
+    let checks = &checks;
+    let looked = components.iter().map(|component| async move { (component, checks.component(&component.name, Depth::Full, LIMIT).await) });
     let results = futures::future::join_all(looked).await;
     let ok = results.iter().flat_map(|(_, results)| results).all(|result| result.ok);
     if output.format == Format::Json {

@@ -186,7 +186,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let nested = directory.path().join("a/b");
         ensure_directory(&nested, 0o700, &me()).unwrap();
-        let mode = std::fs::metadata(directory.path().join("a")).unwrap().permissions().mode();
+        let mode = std::fs::metadata(directory.path().join("a"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o700);
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&nested, &link).unwrap();

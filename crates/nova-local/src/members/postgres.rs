@@ -27,7 +27,8 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     ];
     plan.directories = vec!["patroni".into(), "data".into()];
     plan.ports = vec![HostPort::new(&node, spec.port), HostPort::new(&node, spec.patroni_port)];
-    plan.children = vec!["postgres".to_owned(), "pg_basebackup".to_owned(), "pg_rewind".to_owned(), "initdb".to_owned()];
+    // What else Patroni starts (pg_basebackup, pg_rewind) must not go on without it; PostgreSQL may, and is taken over.
+    plan.children = vec!["postgres".to_owned()];
     plan.stop_grace = Duration::from_secs(30);
     Ok(plan)
 }
@@ -110,7 +111,7 @@ fn member_config(site: &Site<'_>, member: &Member, node: &str) -> Result<Value, 
     Ok(json!({
         "scope": site.spec.platform.name,
         "name": member.name,
-        "log": { "level": "INFO", "format": "%(asctime)s %(levelname)s: %(message)s" },
+        "log": { "level": "INFO", "deduplicate_heartbeat_logs": true, "format": "%(asctime)s %(levelname)s: %(message)s" },
         "restapi": {
             "listen": rest,
             "connect_address": rest,
@@ -150,9 +151,12 @@ fn member_config(site: &Site<'_>, member: &Member, node: &str) -> Result<Value, 
 fn hba(spec: &Spec) -> Vec<String> {
     let nodes = format!("{}.0/24", spec.local.network);
     let gateway = format!("{}/32", spec.local.gateway_address);
+    // Whatever loopback address a client connects to, the kernel gives it this one as its own.
     vec![
         format!("host replication nova_replication {nodes} scram-sha-256"),
         format!("host all all {nodes} scram-sha-256"),
+        "host replication nova_replication 127.0.0.1/32 scram-sha-256".to_owned(),
+        "host all all 127.0.0.1/32 scram-sha-256".to_owned(),
         format!("host all all {gateway} scram-sha-256"),
     ]
 }

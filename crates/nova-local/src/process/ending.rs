@@ -69,20 +69,33 @@ async fn end_left_behind(family: &Family, uid: u32, left: &[Identity], deadline:
 /// # Errors
 /// When something outlives being killed.
 pub async fn end_strays(family: &Family, uid: u32, spare_children: bool) -> Result<(), Survivors> {
-    let deadline = Instant::now() + KILL;
-    loop {
-        let mut strays = Table::read(uid).of(family);
+    let strays = |table: &Table| {
+        let mut strays = table.of(family);
         if spare_children {
             let spared = Table::named(&strays, &family.children);
             strays.retain(|stray| !spared.contains(stray));
         }
-        if strays.is_empty() {
+        strays
+    };
+    end_all(uid, strays).await
+}
+
+/// Kills the processes that `find` finds, until it finds none that lives.
+///
+/// # Errors
+/// When something outlives being killed.
+pub async fn end_all(uid: u32, find: impl Fn(&Table) -> Vec<Identity>) -> Result<(), Survivors> {
+    let deadline = Instant::now() + KILL;
+    loop {
+        let mut found = find(&Table::read(uid));
+        found.retain(Identity::is_alive);
+        if found.is_empty() {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(Survivors(describe(&strays)));
+            return Err(Survivors(describe(&found)));
         }
-        let killed = handles(&strays);
+        let killed = handles(&found);
         for process in &killed {
             let _ = process.signal(Signal::KILL);
         }
@@ -95,7 +108,10 @@ pub async fn end_strays(family: &Family, uid: u32, spare_children: bool) -> Resu
 
 fn handles(processes: &[Identity]) -> Vec<Handle> {
     let handle = |process: &Identity| -> io::Result<Option<Handle>> { process.handle() };
-    processes.iter().filter_map(|process| handle(process).ok().flatten()).collect()
+    processes
+        .iter()
+        .filter_map(|process| handle(process).ok().flatten())
+        .collect()
 }
 
 fn describe(processes: &[Identity]) -> String {

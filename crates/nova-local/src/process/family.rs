@@ -1,5 +1,8 @@
-//! Which processes belong to a member: its main process, everything that still carries its mark, and the programs that
-//! it is known to leave running on their own.
+//! Which processes belong to a member: its main process, whatever carries its mark or writes its log, and the programs
+//! that it is known to leave running on their own.
+//!
+//! No single sign is enough: programs overwrite their environment (PostgreSQL, Redis), change their directory, leave
+//! their process group. A person's shell that stands in a member's directory shows none of them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -9,6 +12,7 @@ use std::path::{Path, PathBuf};
 use procfs::process::Process;
 
 use super::Identity;
+use crate::layout::Layout;
 
 /// Names the member, for people who look at a process.
 pub const MEMBER_NAME: &str = "NOVA_MEMBER";
@@ -20,11 +24,25 @@ pub const MEMBER_DIRECTORY: &str = "NOVA_MEMBER_DIRECTORY";
 pub struct Family {
     /// The member's working directory.
     pub directory: PathBuf,
-    /// Base names of programs that it leaves running on its own. They overwrite their environment, so they are known by
-    /// their name and working directory.
+    /// Its log, which its processes have as their standard output or error.
+    pub log: PathBuf,
+    /// Base names of programs that it leaves running on its own.
     pub children: Vec<String>,
     /// Its main process, running or not.
     pub main: Option<Identity>,
+}
+
+impl Family {
+    /// What the processes of a member of this platform are known by.
+    #[must_use]
+    pub fn new(layout: &Layout, member: &str, children: &[String], main: Option<Identity>) -> Self {
+        Self {
+            directory: layout.member(member),
+            log: layout.log(member),
+            children: children.to_vec(),
+            main,
+        }
+    }
 }
 
 /// A process, with what is cheap to know.
@@ -68,9 +86,18 @@ impl Table {
     pub fn of(&self, family: &Family) -> Vec<Identity> {
         let mark = mark(&family.directory);
         let belongs = |entry: &&Entry| {
-            Some(entry.identity) == family.main || in_group(entry, family) || is_marked(entry.identity.pid, &mark) || is_left(entry, family)
+            let pid = entry.identity.pid;
+            Some(entry.identity) == family.main
+                || in_group(entry, family)
+                || has_variable(pid, |variable| variable == mark)
+                || writes(pid, |path| path == family.log)
+                || is_left(entry, family)
         };
-        self.entries.iter().filter(belongs).map(|entry| entry.identity).collect()
+        self.entries
+            .iter()
+            .filter(belongs)
+            .map(|entry| entry.identity)
+            .collect()
     }
 
     /// Of these processes, those whose program is among `names`.
@@ -84,7 +111,11 @@ impl Table {
     #[must_use]
     pub fn roots(&self, processes: &[Identity]) -> Vec<Identity> {
         let is_root = |identity: &&Identity| {
-            let parent = self.entries.iter().find(|entry| entry.identity == **identity).map(|entry| entry.parent);
+            let parent = self
+                .entries
+                .iter()
+                .find(|entry| entry.identity == **identity)
+                .map(|entry| entry.parent);
             !processes.iter().any(|other| Some(other.pid) == parent)
         };
         processes.iter().filter(is_root).copied().collect()
@@ -106,22 +137,29 @@ impl Table {
         found
     }
 
-    /// Processes that work in a directory or below it, or are marked with one that is.
+    /// The processes of every member that this platform has or ever had, as far as they are marked or write a log.
     #[must_use]
-    pub fn within(&self, directory: &Path) -> Vec<Identity> {
-        let mark = [mark(directory), b"/".to_vec()].concat();
+    pub fn of_platform(&self, layout: &Layout) -> Vec<Identity> {
+        let mark = [mark(&layout.members()), b"/".to_vec()].concat();
+        let logs = layout.logs();
         let belongs = |entry: &&Entry| {
             let pid = entry.identity.pid;
-            working_directory(pid).is_some_and(|path| path.starts_with(directory)) || has_variable(pid, |variable| variable.starts_with(&mark))
+            has_variable(pid, |variable| variable.starts_with(&mark)) || writes(pid, |path| path.starts_with(&logs))
         };
-        self.entries.iter().filter(belongs).map(|entry| entry.identity).collect()
+        self.entries
+            .iter()
+            .filter(belongs)
+            .map(|entry| entry.identity)
+            .collect()
     }
 }
 
 /// A process that the main one started in its own group. The group's number may be another's after the main process is
 /// gone, therefore the working directory counts as well.
 fn in_group(entry: &Entry, family: &Family) -> bool {
-    family.main.is_some_and(|main| entry.group == main.pid && entry.identity.start >= main.start)
+    family
+        .main
+        .is_some_and(|main| entry.group == main.pid && entry.identity.start >= main.start)
         && working_directory(entry.identity.pid).is_some_and(|path| path.starts_with(&family.directory))
 }
 
@@ -135,12 +173,21 @@ fn mark(directory: &Path) -> Vec<u8> {
     [MEMBER_DIRECTORY.as_bytes(), b"=", directory.as_os_str().as_bytes()].concat()
 }
 
-fn is_marked(pid: i32, mark: &[u8]) -> bool {
-    has_variable(pid, |variable| variable == mark)
+fn has_variable(pid: i32, wanted: impl Fn(&[u8]) -> bool) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(wanted))
 }
 
-fn has_variable(pid: i32, wanted: impl Fn(&[u8]) -> bool) -> bool {
-    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| environment.split(|byte| *byte == 0).any(wanted))
+/// Whether standard output or error go to such a file. Where a log was removed, the kernel notes that behind its name.
+fn writes(pid: i32, wanted: impl Fn(&Path) -> bool) -> bool {
+    [1, 2].iter().any(|fd| {
+        std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).is_ok_and(|path| {
+            let path = path.as_os_str().as_bytes();
+            wanted(Path::new(OsStr::from_bytes(
+                path.strip_suffix(b" (deleted)").unwrap_or(path),
+            )))
+        })
+    })
 }
 
 fn working_directory(pid: i32) -> Option<PathBuf> {

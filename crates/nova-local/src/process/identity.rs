@@ -30,6 +30,16 @@ impl Identity {
         })
     }
 
+    /// A child of ours that nobody has waited for yet: it has an identity even when it has ended.
+    #[must_use]
+    pub fn of_child(pid: i32) -> Option<Self> {
+        let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;
+        Some(Self {
+            pid,
+            start: stat.starttime,
+        })
+    }
+
     /// Whether this very process still runs.
     #[must_use]
     pub fn is_alive(&self) -> bool {
@@ -62,6 +72,17 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// A handle on a child of ours that nobody has waited for yet, so that its id cannot be another's.
+    ///
+    /// # Errors
+    /// When the kernel gives no handle.
+    pub fn of_child(pid: i32) -> io::Result<Self> {
+        let identity = Identity::of_child(pid).ok_or(io::ErrorKind::NotFound)?;
+        let raw = Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
+        let fd = pidfd_open(raw, PidfdFlags::NONBLOCK)?;
+        Ok(Self { fd, identity })
+    }
+
     /// Whose handle it is.
     #[must_use]
     pub fn identity(&self) -> Identity {
@@ -83,6 +104,10 @@ impl Handle {
     ///
     /// # Errors
     /// When there is no runtime that could watch it.
+    #[expect(
+        deprecated,
+        reason = "the replacement is unsafe for the sake of descriptors that change hands; an OwnedFd does not"
+    )]
     pub async fn ended(&self) -> io::Result<()> {
         let watched = AsyncFd::with_interest(self.fd.try_clone()?, Interest::READABLE)?;
         let _ready = watched.readable().await?;

@@ -37,6 +37,12 @@ mod tests {
     fn a_running_process_takes_memory_and_a_dead_one_none() {
         let me = Identity::of(std::process::id().cast_signed()).unwrap();
         assert!(member_bytes(&[me]) > 100_000);
-        assert_eq!(member_bytes(&[Identity { pid: i32::MAX, start: 0 }]), 0);
+        assert_eq!(
+            member_bytes(&[Identity {
+                pid: i32::MAX,
+                start: 0
+            }]),
+            0
+        );
     }
 }

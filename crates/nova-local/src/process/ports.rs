@@ -16,7 +16,9 @@ use crate::layout::name_of;
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
     /// Somebody listens there.
-    #[error("{address} is taken by {holder}; stop that program, or give this platform another port or network in nova.toml")]
+    #[error(
+        "{address} is taken by {holder}; stop that program, or give this platform another port or network in nova.toml"
+    )]
     Taken {
         /// The address.
         address: HostPort,
@@ -24,7 +26,9 @@ pub enum PortError {
         holder: Holder,
     },
     /// The address is none of this machine's.
-    #[error("{address} cannot be listened on; local.network and local.gateway_address must be loopback addresses of this machine")]
+    #[error(
+        "{address} cannot be listened on; local.network and local.gateway_address must be loopback addresses of this machine"
+    )]
     NotHere {
         /// The address.
         address: HostPort,
@@ -65,7 +69,10 @@ pub fn check_free(address: &HostPort) -> Result<(), PortError> {
         address: address.clone(),
         source,
     };
-    let wanted: SocketAddr = address.to_string().parse().map_err(|error| not_here(std::io::Error::new(ErrorKind::InvalidInput, error)))?;
+    let wanted: SocketAddr = address
+        .to_string()
+        .parse()
+        .map_err(|error| not_here(std::io::Error::new(ErrorKind::InvalidInput, error)))?;
     match TcpListener::bind(wanted) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AddrInUse => Err(PortError::Taken {
@@ -80,14 +87,19 @@ pub fn check_free(address: &HostPort) -> Result<(), PortError> {
 /// Whether somebody listens on exactly this address.
 #[must_use]
 pub fn is_listening(address: &HostPort) -> bool {
-    address.to_string().parse().is_ok_and(|wanted: SocketAddr| listeners(wanted).any(|entry| entry.local_address == wanted))
+    address
+        .to_string()
+        .parse()
+        .is_ok_and(|wanted: SocketAddr| listeners(wanted).any(|entry| entry.local_address == wanted))
 }
 
 fn listeners(wanted: SocketAddr) -> impl Iterator<Item = TcpNetEntry> {
     let all = procfs::net::tcp().into_iter().chain(procfs::net::tcp6()).flatten();
     all.filter(move |entry| {
         let address = entry.local_address;
-        entry.state == TcpState::Listen && address.port() == wanted.port() && (address.ip() == wanted.ip() || address.ip().is_unspecified())
+        entry.state == TcpState::Listen
+            && address.port() == wanted.port()
+            && (address.ip() == wanted.ip() || address.ip().is_unspecified())
     })
 }
 
@@ -98,7 +110,11 @@ fn holder(wanted: SocketAddr) -> Holder {
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|process| process.fd().is_ok_and(|mut fds| fds.any(|fd| fd.is_ok_and(|fd| holds(&fd.target)))))
+        .filter(|process| {
+            process
+                .fd()
+                .is_ok_and(|mut fds| fds.any(|fd| fd.is_ok_and(|fd| holds(&fd.target))))
+        })
         .filter_map(|process| Identity::of(process.pid))
         .collect();
     Holder {
@@ -123,7 +139,10 @@ mod tests {
         let PortError::Taken { holder, .. } = &error else {
             panic!("{error}");
         };
-        assert_eq!(holder.processes.first().map(|process| process.pid), Some(std::process::id().cast_signed()));
+        assert_eq!(
+            holder.processes.first().map(|process| process.pid),
+            Some(std::process::id().cast_signed())
+        );
         assert!(error.to_string().contains("nova_local"), "{error}");
         assert!(is_listening(&address));
         drop(listener);

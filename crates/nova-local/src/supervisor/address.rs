@@ -16,6 +16,8 @@ pub(crate) fn short_socket_path(socket: &Path) -> io::Result<(PathBuf, Option<Fi
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     };
     let directory = File::open(parent)?;
-    let short = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+    let short = Path::new("/proc/self/fd")
+        .join(directory.as_raw_fd().to_string())
+        .join(name);
     Ok((short, Some(directory)))
 }

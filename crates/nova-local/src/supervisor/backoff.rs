@@ -56,11 +56,18 @@ mod tests {
     fn pauses_double_up_to_the_longest_and_a_long_run_resets_them() {
         let mut backoff = Backoff::default();
         let pauses: Vec<u128> = (0..8)
-            .map(|_| backoff.ended(Duration::from_secs(2), "exit status 1", FIRST, LONGEST).as_millis())
+            .map(|_| {
+                backoff
+                    .ended(Duration::from_secs(2), "exit status 1", FIRST, LONGEST)
+                    .as_millis()
+            })
             .collect();
         assert_eq!(pauses, [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         assert!(!backoff.is_hopeless());
-        assert_eq!(backoff.ended(Duration::from_secs(10), "signal 9", FIRST, LONGEST), FIRST);
+        assert_eq!(
+            backoff.ended(Duration::from_secs(10), "signal 9", FIRST, LONGEST),
+            FIRST
+        );
     }
 
     #[test]

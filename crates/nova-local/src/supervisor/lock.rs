@@ -49,11 +49,15 @@ pub enum LockError {
 }
 
 fn describe(holder: &Option<Holding>) -> String {
-    holder.as_ref().map_or_else(|| "another nova".to_owned(), |holder| format!("`{}`", holder.what))
+    holder
+        .as_ref()
+        .map_or_else(|| "another nova".to_owned(), |holder| format!("`{}`", holder.what))
 }
 
 fn since(holder: &Option<Holding>) -> String {
-    holder.as_ref().map_or_else(String::new, |holder| format!(" (process {})", holder.process.pid))
+    holder
+        .as_ref()
+        .map_or_else(String::new, |holder| format!(" (process {})", holder.process.pid))
 }
 
 impl LockFile {
@@ -138,7 +142,10 @@ fn note_holder(file: &mut File, what: &str) {
         what: what.to_owned(),
     };
     let text = serde_json::json!(holding).to_string();
-    let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
+    let _ = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(text.as_bytes()));
 }
 
 fn read_holder(file: &mut File) -> Option<Holding> {
@@ -164,7 +171,10 @@ mod tests {
         let error = LockFile::take(&path, "nova cleanup").unwrap_err();
         assert!(matches!(error, LockError::Held { .. }));
         let text = error.to_string();
-        assert!(text.contains("`nova deploy`") && text.contains(&std::process::id().to_string()), "{text}");
+        assert!(
+            text.contains("`nova deploy`") && text.contains(&std::process::id().to_string()),
+            "{text}"
+        );
         assert_eq!(LockFile::holder(&path).unwrap().unwrap().what, "nova deploy");
         drop(held);
         assert_eq!(LockFile::holder(&path).unwrap(), None);

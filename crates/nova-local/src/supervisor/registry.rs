@@ -13,6 +13,9 @@ use crate::process::{Family, Identity, boot_id};
 /// Version of `members.json`.
 const FORMAT: u64 = 1;
 
+/// How a member ended that no supervisor was watching.
+const UNWATCHED: &str = "unknown: it ended while no supervisor was watching";
+
 /// What a member should be doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,11 +49,11 @@ pub struct Record {
 
 /// `members.json`.
 #[derive(Debug, Serialize, Deserialize)]
-struct MembersFile {
+struct MembersFile<M> {
     format: u64,
     /// Process ids mean nothing after another boot.
     boot: String,
-    members: BTreeMap<String, Record>,
+    members: M,
 }
 
 /// The part of `members.json` that every format has.
@@ -110,11 +113,7 @@ impl Record {
     /// What its processes are known by.
     #[must_use]
     pub fn family(&self, layout: &Layout) -> Family {
-        Family {
-            directory: layout.member(&self.launch.member),
-            children: self.launch.children.clone(),
-            main: self.process,
-        }
+        Family::new(layout, &self.launch.member, &self.launch.children, self.process)
     }
 
     /// What it is doing, provided that [`Record::process`] is up to date.
@@ -175,11 +174,14 @@ impl Registry {
         if format != FORMAT {
             return Err(RegistryError::UnknownFormat { path, found: format });
         }
-        let file: MembersFile = serde_json::from_slice(&text).map_err(damaged)?;
+        let file: MembersFile<BTreeMap<String, Record>> = serde_json::from_slice(&text).map_err(damaged)?;
         let mut members = file.members;
         let same_boot = file.boot == boot_id();
         for record in members.values_mut() {
-            record.process = record.process.filter(|process| same_boot && process.is_alive());
+            if record.process.is_some_and(|process| !same_boot || !process.is_alive()) {
+                record.process = None;
+                record.last_exit = Some(UNWATCHED.to_owned());
+            }
         }
         Ok(Self { layout, owner, members })
     }
@@ -235,8 +237,14 @@ impl Registry {
     }
 
     fn write(&self) -> Result<(), FileError> {
-        let file = serde_json::json!({ "format": FORMAT, "boot": boot_id(), "members": self.members });
-        write_atomic(&self.layout.members_file(), file.to_string().as_bytes(), 0o600, &self.owner)?;
+        let path = self.layout.members_file();
+        let file = MembersFile {
+            format: FORMAT,
+            boot: boot_id(),
+            members: &self.members,
+        };
+        let text = serde_json::to_vec(&file).map_err(|error| FileError::new("write", &path, error.into()))?;
+        write_atomic(&path, &text, 0o600, &self.owner)?;
         Ok(())
     }
 }

@@ -33,7 +33,10 @@ struct Told {
 
 impl Stage {
     pub(super) fn new(until: Instant) -> Self {
-        Self { until, told: Arc::default() }
+        Self {
+            until,
+            told: Arc::default(),
+        }
     }
 
     /// Says what is waited for from here on: "the commit on postgres-1".
@@ -65,7 +68,11 @@ impl Stage {
 
     fn timed_out(&self, after: Duration) -> String {
         let told = self.told();
-        let doing = if told.doing.is_empty() { "it to begin" } else { told.doing.as_str() };
+        let doing = if told.doing.is_empty() {
+            "it to begin"
+        } else {
+            told.doing.as_str()
+        };
         let mut text = format!("timed out after {} ms waiting for {doing}", after.as_millis());
         if !told.refusals.is_empty() {
             text.push_str("; before that: ");
@@ -136,11 +143,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_check_that_hangs_says_what_it_waited_for_and_what_had_failed() {
-        let result = check("write-read", Instant::now() + Duration::from_millis(800), async |stage| {
-            stage.refused("redis-1 (127.0.0.1:1): connection refused");
-            stage.enter("the answer of redis-2");
-            pending().await
-        })
+        let result = check(
+            "write-read",
+            Instant::now() + Duration::from_millis(800),
+            async |stage| {
+                stage.refused("redis-1 (127.0.0.1:1): connection refused");
+                stage.enter("the answer of redis-2");
+                pending().await
+            },
+        )
         .await;
         assert!(!result.ok);
         let error = result.error.unwrap();
@@ -163,8 +174,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn when_nobody_answers_every_refusal_is_told() {
-        let answer = first_answer(&[1, 2], None, async |candidate: &i32| Err::<(), _>(format!("{candidate} refuses"))).await;
+        let answer = first_answer(&[1, 2], None, async |candidate: &i32| {
+            Err::<(), _>(format!("{candidate} refuses"))
+        })
+        .await;
         assert_eq!(answer, Err("1 refuses; 2 refuses".to_owned()));
-        assert_eq!(first_answer(&[] as &[i32], None, async |_| Ok(())).await, Err(String::new()));
+        assert_eq!(
+            first_answer(&[] as &[i32], None, async |_| Ok(())).await,
+            Err(String::new())
+        );
     }
 }

@@ -60,7 +60,11 @@ struct Status {
 
 impl Etcd {
     pub(super) fn new(platform: &str, endpoints: &Endpoints, http: Http) -> Self {
-        Self { members: endpoints.etcd.clone(), key: format!("/nova/check/{platform}"), http }
+        Self {
+            members: endpoints.etcd.clone(),
+            key: format!("/nova/check/{platform}"),
+            http,
+        }
     }
 
     pub(super) async fn checks(&self, until: Instant) -> Vec<CheckResult> {
@@ -85,7 +89,11 @@ impl Etcd {
                 };
                 role.to_owned()
             });
-            MemberRole { member: member.member.clone(), role, lag_bytes: None }
+            MemberRole {
+                member: member.member.clone(),
+                role,
+                lag_bytes: None,
+            }
         }))
         .await
     }
@@ -103,9 +111,19 @@ impl Etcd {
         let key = STANDARD.encode(&self.key);
         let value = STANDARD.encode(uuid::Uuid::new_v4().to_string());
         let put = json!({ "key": key, "value": value });
-        let written: Written = self.http.post(&member.address, "/v3/kv/put", &put).await.and_then(|a| a.json()).map_err(of)?;
+        let written: Written = self
+            .http
+            .post(&member.address, "/v3/kv/put", &put)
+            .await
+            .and_then(|a| a.json())
+            .map_err(of)?;
         let range = json!({ "key": key });
-        let read: Read = self.http.post(&member.address, "/v3/kv/range", &range).await.and_then(|a| a.json()).map_err(of)?;
+        let read: Read = self
+            .http
+            .post(&member.address, "/v3/kv/range", &range)
+            .await
+            .and_then(|a| a.json())
+            .map_err(of)?;
         // Another checker may have written since, so a later revision is as good as ours.
         match read.kvs.first() {
             Some(found) if found.mod_revision >= written.header.revision => Ok(()),
@@ -113,7 +131,10 @@ impl Etcd {
                 "a linearizable read of {} returned revision {}, older than {} which it had acknowledged",
                 self.key, found.mod_revision, written.header.revision
             ))),
-            None => Err(of(format!("a linearizable read did not find {}, which it had just acknowledged", self.key))),
+            None => Err(of(format!(
+                "a linearizable read did not find {}, which it had just acknowledged",
+                self.key
+            ))),
         }
     }
 
@@ -125,19 +146,26 @@ impl Etcd {
         match serde_json::from_str::<Health>(&answer.body) {
             Ok(health) if health.health == "true" => Ok(()),
             Ok(health) if !health.reason.is_empty() => Err(of(format!("says that it is unhealthy: {}", health.reason))),
-            Ok(_) => Err(of("says that it is unhealthy: it reaches no quorum, or an alarm is raised".to_owned())),
+            Ok(_) => Err(of(
+                "says that it is unhealthy: it reaches no quorum, or an alarm is raised".to_owned(),
+            )),
             Err(_) => Err(of(answer.unexpected())),
         }
     }
 
     async fn status(&self, member: &MemberEndpoint) -> Result<Status, String> {
-        self.http.post(&member.address, "/v3/maintenance/status", &json!({})).await?.json()
+        self.http
+            .post(&member.address, "/v3/maintenance/status", &json!({}))
+            .await?
+            .json()
     }
 }
 
 /// 64-bit numbers are strings in etcd's JSON.
 fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

@@ -24,7 +24,10 @@ pub(crate) struct Answer {
 
 impl Http {
     pub(crate) fn new() -> Self {
-        let client = Client::builder().no_proxy().pool_max_idle_per_host(1).redirect(reqwest::redirect::Policy::none());
+        let client = Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(1)
+            .redirect(reqwest::redirect::Policy::none());
         // Only a TLS backend could fail to initialise, and there is none.
         Self(client.build().unwrap_or_default())
     }
@@ -34,7 +37,13 @@ impl Http {
     }
 
     pub(crate) async fn post(&self, address: &HostPort, path: &str, body: &Value) -> Result<Answer, String> {
-        send("POST", address, path, self.0.post(format!("http://{address}{path}")).json(body)).await
+        send(
+            "POST",
+            address,
+            path,
+            self.0.post(format!("http://{address}{path}")).json(body),
+        )
+        .await
     }
 }
 
@@ -44,7 +53,8 @@ impl Answer {
         if self.status != 200 {
             return Err(self.unexpected());
         }
-        serde_json::from_str(&self.body).map_err(|error| format!("{} answered what is not understood: {error}", self.asked))
+        serde_json::from_str(&self.body)
+            .map_err(|error| format!("{} answered what is not understood: {error}", self.asked))
     }
 
     /// Says what came back instead of what was expected.
@@ -68,7 +78,11 @@ async fn send(method: &str, address: &HostPort, path: &str, request: RequestBuil
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned(), asked })
+    Ok(Answer {
+        status,
+        body: String::from_utf8_lossy(&body).into_owned(),
+        asked,
+    })
 }
 
 /// The innermost error, which is the one that says what happened: "Connection refused (os error 111)".

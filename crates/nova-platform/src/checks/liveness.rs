@@ -18,8 +18,8 @@ const SLOTS: i16 = 64;
 /// Kept from the deadline of a commit, to find out what it was waiting for.
 const DIAGNOSIS: Duration = Duration::from_millis(250);
 
-const WRITE: &str = "insert into nova.liveness as row values ($1, 1, now()) \
-                     on conflict (slot) do update set beat = row.beat + 1, written_at = now() returning beat";
+const WRITE: &str = "insert into nova.liveness as kept values ($1, 1, now()) \
+                     on conflict (slot) do update set beat = kept.beat + 1, written_at = now() returning beat";
 const READ: &str = "select pg_is_in_recovery() as in_recovery, \
                            exists (select from pg_stat_wal_receiver where status = 'streaming') as streaming, \
                            (select beat from nova.liveness where slot = $1) as beat";
@@ -48,16 +48,24 @@ pub(super) struct Found {
 
 impl Liveness {
     pub(super) fn new() -> Self {
-        Self { slot: rand::random_range(0..SLOTS) }
+        Self {
+            slot: rand::random_range(0..SLOTS),
+        }
     }
 
     /// Writes on a leader and reads it there. `who` names it in errors.
     pub(super) async fn write_and_read(&self, sessions: &Sessions, who: &str, stage: &Stage) -> Result<Beat, String> {
         stage.enter(format!("a connection to {who}"));
-        let mut session = sessions.take(stage.remaining()).await.map_err(|error| format!("{who}: {}", explain(&error)))?;
+        let mut session = sessions
+            .take(stage.remaining())
+            .await
+            .map_err(|error| format!("{who}: {}", explain(&error)))?;
         let beat = self.write_or_explain(&mut session, sessions, who, stage).await?;
         stage.enter(format!("{who} to read beat {beat} again"));
-        let found = self.read(&mut session).await.map_err(|error| format!("{who}: {}", explain(&error)))?;
+        let found = self
+            .read(&mut session)
+            .await
+            .map_err(|error| format!("{who}: {}", explain(&error)))?;
         if found.in_recovery {
             return Err(format!("{who} is in recovery: it is no leader any more"));
         }
@@ -70,7 +78,11 @@ impl Liveness {
 
     /// What a server holds now.
     pub(super) async fn read(&self, session: &mut Session) -> Result<Found, sqlx::Error> {
-        match sqlx::query_as(READ).bind(self.slot).fetch_one(session.connection()).await {
+        match sqlx::query_as(READ)
+            .bind(self.slot)
+            .fetch_one(session.connection())
+            .await
+        {
             // A replica that has not replayed the table itself.
             Err(error) if is_missing(&error) => sqlx::query_as(READ_NOTHING).fetch_one(session.connection()).await,
             found => found,
@@ -87,7 +99,11 @@ impl Liveness {
         stage.enter(format!("the commit of a write on {who}"));
         let backend = session.backend();
         let begin = Instant::now();
-        let mut stuck = StuckCommit { sessions, backend, armed: true };
+        let mut stuck = StuckCommit {
+            sessions,
+            backend,
+            armed: true,
+        };
         let patience = stage.until() - DIAGNOSIS.min(stage.remaining() / 4);
         let written = timeout_at(patience, self.write(session)).await;
         match written {
@@ -103,8 +119,12 @@ impl Liveness {
                     Ok(event) if event == "SyncRep" => format!(
                         "a write on {who} was not acknowledged within {after} ms: its commit waits for a synchronous standby (SyncRep)"
                     ),
-                    Ok(event) => format!("a write on {who} was not acknowledged within {after} ms: it was waiting for {event}"),
-                    Err(error) => format!("a write on {who} was not acknowledged within {after} ms, and why is unknown: {error}"),
+                    Ok(event) => {
+                        format!("a write on {who} was not acknowledged within {after} ms: it was waiting for {event}")
+                    }
+                    Err(error) => {
+                        format!("a write on {who} was not acknowledged within {after} ms, and why is unknown: {error}")
+                    }
                 })
             }
         }
@@ -112,7 +132,10 @@ impl Liveness {
 
     async fn write(&self, session: &mut Session) -> Result<Beat, sqlx::Error> {
         let write = async |session: &mut Session| {
-            sqlx::query_scalar(WRITE).bind(self.slot).fetch_one(session.connection()).await
+            sqlx::query_scalar(WRITE)
+                .bind(self.slot)
+                .fetch_one(session.connection())
+                .await
         };
         match write(session).await {
             Err(error) if is_missing(&error) => {

@@ -56,7 +56,10 @@ impl Patroni {
     }
 
     pub(super) fn sharing(endpoints: &Endpoints, http: Http) -> Self {
-        Self { members: endpoints.postgres.clone(), http }
+        Self {
+            members: endpoints.postgres.clone(),
+            http,
+        }
     }
 
     /// The member that holds the leader key.
@@ -83,7 +86,10 @@ impl Patroni {
     /// Each member by its own account; the role of one that does not answer, or whose PostgreSQL does not run, is `None`.
     pub(super) async fn roles(&self, until: Instant) -> Vec<MemberRole> {
         let ask = async |member: &PostgresEndpoint| {
-            let answer = timeout_at(until, self.http.get(&member.patroni, "/patroni")).await.ok()?.ok()?;
+            let answer = timeout_at(until, self.http.get(&member.patroni, "/patroni"))
+                .await
+                .ok()?
+                .ok()?;
             serde_json::from_str::<Member>(&answer.body).ok()
         };
         let found = join_all(self.members.iter().map(ask)).await;
@@ -93,9 +99,16 @@ impl Patroni {
 
 fn leader_of(cluster: &Cluster, members: &[PostgresEndpoint]) -> Result<PostgresEndpoint, String> {
     let Some(leader) = cluster.members.iter().find(|member| member.role == "leader") else {
-        let seen: Vec<_> =
-            cluster.members.iter().map(|member| format!("{} is {} ({})", member.name, member.role, member.state)).collect();
-        let seen = if seen.is_empty() { "no member has registered".to_owned() } else { seen.join(", ") };
+        let seen: Vec<_> = cluster
+            .members
+            .iter()
+            .map(|member| format!("{} is {} ({})", member.name, member.role, member.state))
+            .collect();
+        let seen = if seen.is_empty() {
+            "no member has registered".to_owned()
+        } else {
+            seen.join(", ")
+        };
         return Err(format!("knows no leader: {seen}"));
     };
     let ours = |member: &&PostgresEndpoint| {
@@ -120,7 +133,11 @@ fn judge_roles(members: &[PostgresEndpoint], found: &[Option<Member>]) -> Vec<Me
             Some(_) => end.zip(replayed).map(|(end, replayed)| end.saturating_sub(replayed)),
             None => None,
         };
-        MemberRole { member: member.member.clone(), role: role.map(str::to_owned), lag_bytes }
+        MemberRole {
+            member: member.member.clone(),
+            role: role.map(str::to_owned),
+            lag_bytes,
+        }
     };
     members.iter().zip(found).map(judge).collect()
 }
@@ -161,8 +178,12 @@ mod tests {
         let by_name = r#"{"members":[{"name":"postgres-2","role":"leader","state":"running","host":"x","port":1,"timeline":1},
             {"name":"postgres-1","role":"quorum_standby","state":"streaming","lag":"unknown"}],"scope":"nova"}"#;
         assert_eq!(leader_of(&cluster(by_name), &members()).unwrap().member, "postgres-2");
-        let by_address = r#"{"members":[{"name":"a","role":"leader","state":"running","host":"127.77.0.3","port":5432}]}"#;
-        assert_eq!(leader_of(&cluster(by_address), &members()).unwrap().member, "postgres-3");
+        let by_address =
+            r#"{"members":[{"name":"a","role":"leader","state":"running","host":"127.77.0.3","port":5432}]}"#;
+        assert_eq!(
+            leader_of(&cluster(by_address), &members()).unwrap().member,
+            "postgres-3"
+        );
     }
 
     #[test]
@@ -185,7 +206,17 @@ mod tests {
         .map(|json| json.map(|json| serde_json::from_str(json).unwrap()))
         .collect();
         let roles = judge_roles(&members(), &found);
-        let told: Vec<_> = roles.iter().map(|role| (role.role.as_deref(), role.lag_bytes)).collect();
-        assert_eq!(told, [(Some("leader"), Some(0)), (Some("quorum-standby"), Some(100)), (None, None)]);
+        let told: Vec<_> = roles
+            .iter()
+            .map(|role| (role.role.as_deref(), role.lag_bytes))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (Some("leader"), Some(0)),
+                (Some("quorum-standby"), Some(100)),
+                (None, None)
+            ]
+        );
     }
 }

@@ -44,7 +44,11 @@ impl Postgres {
         Self {
             spec: spec.clone(),
             patroni,
-            members: endpoints.postgres.iter().map(|member| (member.clone(), sessions(member))).collect(),
+            members: endpoints
+                .postgres
+                .iter()
+                .map(|member| (member.clone(), sessions(member)))
+                .collect(),
             liveness,
             isolation: Isolation::new(superuser.clone(), tenancies),
         }
@@ -60,10 +64,13 @@ impl Postgres {
         let begin = Instant::now();
         let leader = match tokio::time::timeout_at(until, self.patroni.leader_told_to(Some(&finding))).await {
             Ok(leader) => leader,
-            Err(_) => Err(format!("no Patroni named a leader within {} ms", begin.elapsed().as_millis())),
+            Err(_) => Err(format!(
+                "no Patroni named a leader within {} ms",
+                begin.elapsed().as_millis()
+            )),
         };
         let leader = leader.as_ref().map_err(|error| format!("no leader: {error}"));
-        let name = leader.map(|leader| leader.member.as_str()).ok();
+        let name = leader.as_ref().ok().map(|leader| leader.member.as_str());
 
         let write = check("write-read", until, async |stage| {
             let beat = match &leader {
@@ -73,7 +80,10 @@ impl Postgres {
             written.send_replace(Some(beat.as_ref().copied().map_err(drop)));
             beat.map(drop)
         });
-        let replicas = self.members.iter().filter(|(member, _)| Some(member.member.as_str()) != name);
+        let replicas = self
+            .members
+            .iter()
+            .filter(|(member, _)| Some(member.member.as_str()) != name);
         let reads = join_all(replicas.map(|(member, sessions)| {
             let written = written.subscribe();
             check(format!("replica-read {}", member.member), until, async move |stage| {
@@ -83,19 +93,33 @@ impl Postgres {
         let standby = async {
             let wanted = self.spec.synchronous_mode != SynchronousMode::Off && self.spec.members > 1;
             let body = async |stage: Stage| self.synchronous_standby(leader.clone()?, &stage).await;
-            if wanted { Some(check("synchronous-standby", until, body).await) } else { None }
+            if wanted {
+                Some(check("synchronous-standby", until, body).await)
+            } else {
+                None
+            }
         };
         let isolation = async {
             let body = async |stage: Stage| self.isolation.verify(&leader.clone()?.postgres, &stage).await;
-            if depth == Depth::Full { Some(check("isolation", until, body).await) } else { None }
+            if depth == Depth::Full {
+                Some(check("isolation", until, body).await)
+            } else {
+                None
+            }
         };
         let (write, reads, standby, isolation) = tokio::join!(write, reads, standby, isolation);
-        std::iter::once(write).chain(reads).chain(standby).chain(isolation).collect()
+        std::iter::once(write)
+            .chain(reads)
+            .chain(standby)
+            .chain(isolation)
+            .collect()
     }
 
     fn sessions(&self, member: &PostgresEndpoint) -> Result<&Sessions, String> {
         let found = self.members.iter().find(|(known, _)| known == member);
-        found.map(|(_, sessions)| sessions.as_ref()).ok_or_else(|| format!("{} is no member", member.member))
+        found
+            .map(|(_, sessions)| sessions.as_ref())
+            .ok_or_else(|| format!("{} is no member", member.member))
     }
 
     async fn write_and_read(&self, leader: &PostgresEndpoint, stage: &Stage) -> Result<Beat, String> {
@@ -112,28 +136,47 @@ impl Postgres {
     ) -> Verdict {
         let who = format!("{} ({})", member.member, member.postgres);
         stage.enter(format!("a connection to {who}"));
-        let mut session = sessions.take(stage.remaining()).await.map_err(|error| format!("{who}: {}", explain(&error)))?;
+        let mut session = sessions
+            .take(stage.remaining())
+            .await
+            .map_err(|error| format!("{who}: {}", explain(&error)))?;
         stage.enter("the write on the leader, which this member is to replay");
         let beat = match written.wait_for(Option::is_some).await.map(|written| *written) {
             Ok(Some(Ok(beat))) => beat,
             _ => {
                 sessions.put_back(session);
-                return Err(format!("{who} accepts connections, but nothing could be written that it should replay"));
+                return Err(format!(
+                    "{who} accepts connections, but nothing could be written that it should replay"
+                ));
             }
         };
         let mut pause = std::time::Duration::from_millis(2);
         loop {
-            let found = self.liveness.read(&mut session).await.map_err(|error| format!("{who}: {}", explain(&error)))?;
+            let found = self
+                .liveness
+                .read(&mut session)
+                .await
+                .map_err(|error| format!("{who}: {}", explain(&error)))?;
             if !found.in_recovery {
-                return Err(format!("{who} is not in recovery, although it does not hold the leader key"));
+                return Err(format!(
+                    "{who} is not in recovery, although it does not hold the leader key"
+                ));
             }
             if found.beat >= Some(beat) {
                 sessions.put_back(session);
                 return Ok(());
             }
-            let has = found.beat.map_or_else(|| "none yet".to_owned(), |beat| beat.to_string());
-            let receiver = if found.streaming { "it is streaming" } else { "it is not streaming from anybody" };
-            stage.enter(format!("{who} to replay beat {beat} of the leader; it has {has}, and {receiver}"));
+            let has = found
+                .beat
+                .map_or_else(|| "none yet".to_owned(), |beat| beat.to_string());
+            let receiver = if found.streaming {
+                "it is streaming"
+            } else {
+                "it is not streaming from anybody"
+            };
+            stage.enter(format!(
+                "{who} to replay beat {beat} of the leader; it has {has}, and {receiver}"
+            ));
             sleep(pause).await;
             pause = (pause * 2).min(std::time::Duration::from_millis(50));
         }
@@ -165,8 +208,15 @@ fn judge_standbys(standbys: &[(String, String, String)], wanted: u16) -> Verdict
     if count >= wanted {
         return Ok(());
     }
-    let seen: Vec<_> = standbys.iter().map(|(name, state, sync)| format!("{name} is {state} ({sync})")).collect();
-    let seen = if seen.is_empty() { "no standby is connected".to_owned() } else { seen.join(", ") };
+    let seen: Vec<_> = standbys
+        .iter()
+        .map(|(name, state, sync)| format!("{name} is {state} ({sync})"))
+        .collect();
+    let seen = if seen.is_empty() {
+        "no standby is connected".to_owned()
+    } else {
+        seen.join(", ")
+    };
     Err(format!("has {count} synchronous standbys of {wanted}: {seen}"))
 }
 
@@ -182,12 +232,18 @@ mod tests {
     fn a_standby_counts_only_when_commits_wait_for_it() {
         assert!(judge_standbys(&[standby("postgres-2", "streaming", "quorum")], 1).is_ok());
         assert!(judge_standbys(&[standby("postgres-2", "streaming", "sync")], 1).is_ok());
-        let only_async = [standby("postgres-2", "streaming", "async"), standby("postgres-3", "catchup", "quorum")];
+        let only_async = [
+            standby("postgres-2", "streaming", "async"),
+            standby("postgres-3", "catchup", "quorum"),
+        ];
         assert_eq!(
             judge_standbys(&only_async, 1).unwrap_err(),
             "has 0 synchronous standbys of 1: postgres-2 is streaming (async), postgres-3 is catchup (quorum)"
         );
-        assert_eq!(judge_standbys(&[], 1).unwrap_err(), "has 0 synchronous standbys of 1: no standby is connected");
+        assert_eq!(
+            judge_standbys(&[], 1).unwrap_err(),
+            "has 0 synchronous standbys of 1: no standby is connected"
+        );
         assert!(judge_standbys(&[standby("postgres-2", "streaming", "quorum")], 2).is_err());
     }
 }

@@ -39,7 +39,11 @@ impl Session {
 
 impl Sessions {
     pub(super) fn new(login: Login, address: HostPort) -> Self {
-        Self { login, address, kept: Mutex::default() }
+        Self {
+            login,
+            address,
+            kept: Mutex::default(),
+        }
     }
 
     /// A kept connection, or a new one. Whoever takes it puts it back when it is still good.
@@ -56,8 +60,13 @@ impl Sessions {
 
     /// A new connection.
     pub(super) async fn fresh(&self, lock_timeout: Duration) -> Result<Session, sqlx::Error> {
-        let mut connection = self.login.connect(&self.address, MAINTENANCE_DATABASE, lock_timeout).await?;
-        let backend = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut connection).await?;
+        let mut connection = self
+            .login
+            .connect(&self.address, MAINTENANCE_DATABASE, lock_timeout)
+            .await?;
+        let backend = sqlx::query_scalar("select pg_backend_pid()")
+            .fetch_one(&mut connection)
+            .await?;
         Ok(Session { connection, backend })
     }
 
@@ -74,8 +83,9 @@ impl Sessions {
         let end = async {
             let mut session = self.fresh(TERMINATE_LIMIT).await?;
             sqlx::query_scalar::<_, Option<String>>(
-                "select wait_event from pg_stat_activity, pg_terminate_backend(pid) \
-                 where pid = $1 and application_name = 'nova-check'",
+                "with stuck as materialized (select pid, wait_event from pg_stat_activity \
+                                            where pid = $1 and application_name = 'nova-check') \
+                 select wait_event from stuck where pg_terminate_backend(pid)",
             )
             .bind(backend)
             .fetch_optional(session.connection())
@@ -86,6 +96,11 @@ impl Sessions {
             Ok(Err(error)) => Err(explain(&error)),
             Err(_) => Err("a second connection was not answered either".to_owned()),
         }
+    }
+
+    /// Drops all connections, so that the next one is new.
+    pub(super) fn close(&self) {
+        self.kept().clear();
     }
 
     /// The same server, with no connections yet.

@@ -24,11 +24,17 @@ pub(super) async fn ensure(
     tenancies: &[Tenancy],
 ) -> Result<(), ProvisionError> {
     let found = list(server).await?;
-    let missing: Vec<&str> =
-        wanted.iter().copied().filter(|name| found.iter().all(|found| found.datname != *name)).collect();
+    let missing: Vec<&str> = wanted
+        .iter()
+        .copied()
+        .filter(|name| found.iter().all(|found| found.datname != *name))
+        .collect();
     for name in &missing {
         // `template0` has nothing that somebody could have added, and any locale and encoding can be had from it.
-        let create = format!("create database {} encoding 'UTF8' template template0", identifier(name));
+        let create = format!(
+            "create database {} encoding 'UTF8' template template0",
+            identifier(name)
+        );
         server.change(format!("created database {name}"), create).await?;
     }
     let found = if missing.is_empty() { found } else { list(server).await? };
@@ -39,16 +45,30 @@ pub(super) async fn ensure(
         let ours = wanted.contains(name.as_str()) || [MAINTENANCE_DATABASE, "template1"].contains(&name.as_str());
         if ours && database.open {
             let revoke = format!("revoke all on database {} from public", identifier(name));
-            server.change(format!("closed database {name} to PUBLIC"), revoke).await?;
+            server
+                .change(format!("closed database {name} to PUBLIC"), revoke)
+                .await?;
         }
         let residents = tenancies.iter().filter(|tenancy| tenancy.database == *name);
-        let mut guests: Vec<&str> = residents.flat_map(Tenancy::roles).map(|role| role.name.as_str()).collect();
+        let mut guests: Vec<&str> = residents
+            .flat_map(Tenancy::roles)
+            .map(|role| role.name.as_str())
+            .collect();
         if name == MAINTENANCE_DATABASE {
             guests.extend(rewinders.iter().map(String::as_str));
         }
-        for guest in guests.into_iter().filter(|guest| database.guests.iter().all(|has| has != guest)) {
-            let grant = format!("grant connect on database {} to {}", identifier(name), identifier(guest));
-            server.change(format!("let role {guest} connect to database {name}"), grant).await?;
+        for guest in guests
+            .into_iter()
+            .filter(|guest| database.guests.iter().all(|has| has != guest))
+        {
+            let grant = format!(
+                "grant connect on database {} to {}",
+                identifier(name),
+                identifier(guest)
+            );
+            server
+                .change(format!("let role {guest} connect to database {name}"), grant)
+                .await?;
         }
     }
     Ok(())
@@ -72,5 +92,10 @@ async fn rewinders(server: &mut Session) -> Result<Vec<String>, ProvisionError> 
         "select rolname::text from pg_roles where rolcanlogin and not rolsuper and has_function_privilege(\
              oid, 'pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)', 'execute')",
     );
-    Ok(server.query("list roles that rewind", query).await?.into_iter().map(|(name,)| name).collect())
+    Ok(server
+        .query("list roles that rewind", query)
+        .await?
+        .into_iter()
+        .map(|(name,)| name)
+        .collect())
 }

@@ -56,9 +56,14 @@ async fn ensure_one(
         Some(found) => {
             if !found.plain {
                 let alter = format!("alter role {quoted} {ATTRIBUTES}");
-                server.change(format!("took attributes that it must not have from role {name}"), alter).await?;
+                server
+                    .change(format!("took attributes that it must not have from role {name}"), alter)
+                    .await?;
             }
-            let verifies = found.rolpassword.as_ref().is_some_and(|kept| scram::verifies(kept, &role.password));
+            let verifies = found
+                .rolpassword
+                .as_ref()
+                .is_some_and(|kept| scram::verifies(kept, &role.password));
             if !verifies {
                 let alter = format!("alter role {quoted} password {}", password());
                 server.change(format!("set the password of role {name}"), alter).await?;
@@ -67,8 +72,13 @@ async fn ensure_one(
     }
     let kept: &[String] = found.map_or(&[], |found| &found.settings);
     for (setting, value) in settings(role, schema) {
-        if !kept.contains(&format!("{setting}={value}")) {
-            // `search_path` takes a list of names, so its value is quoted as one already; the others are plain words.
+        if !kept.iter().any(|kept| is_set(kept, setting, &value)) {
+            // What looks like one name is one: `search_path` is a list, and would be split at a comma otherwise.
+            let value = if setting == "search_path" {
+                identifier(&value)
+            } else {
+                literal(&value)
+            };
             let alter = format!("alter role {quoted} set {setting} = {value}");
             server.change(format!("set {setting} of role {name}"), alter).await?;
         }
@@ -76,20 +86,33 @@ async fn ensure_one(
     Ok(())
 }
 
-/// What each session of a role starts with, exactly as the server writes it down.
+/// What each session of a role starts with.
 fn settings(role: &Role, schema: &str) -> [(&'static str, String); 3] {
     // A migration may rewrite a table; a request never needs more than a request's time.
     let (statement, idle) = if role.owner { ("5min", "1min") } else { ("10s", "15s") };
     [
-        ("search_path", plain_or_quoted(schema)),
+        ("search_path", schema.to_owned()),
         ("statement_timeout", statement.to_owned()),
         ("idle_in_transaction_session_timeout", idle.to_owned()),
     ]
 }
 
-/// A name as the server writes it in a list: quoted only when it must be.
-fn plain_or_quoted(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain { name.to_owned() } else { identifier(name) }
+/// Whether the server's note, `name=value`, is this setting. In a list, the server quotes names that need it.
+fn is_set(kept: &str, setting: &str, value: &str) -> bool {
+    kept.split_once('=')
+        .is_some_and(|(name, kept)| name == setting && (kept == value || kept == identifier(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_set;
+
+    #[test]
+    fn a_setting_is_recognised_as_the_server_writes_it() {
+        assert!(is_set("search_path=auth", "search_path", "auth"));
+        assert!(is_set("search_path=\"user\"", "search_path", "user"));
+        assert!(is_set("statement_timeout=10s", "statement_timeout", "10s"));
+        assert!(!is_set("search_path=auth, public", "search_path", "auth"));
+        assert!(!is_set("search_path", "search_path", ""));
+    }
 }

@@ -25,19 +25,22 @@ struct Found {
 }
 
 /// Closes `public` and makes the schemas that belong into this database. All of it or nothing.
-pub(super) async fn ensure(
-    session: &mut Session,
-    database: &str,
-    tenancies: &[Tenancy],
-) -> Result<(), ProvisionError> {
+pub(super) async fn ensure(session: &mut Session, database: &str, tenancies: &[Tenancy]) -> Result<(), ProvisionError> {
     session.run("begin", "begin".to_owned()).await?;
     let open = sqlx::query_as::<_, (bool,)>(
         "select exists (select from aclexplode(coalesce(nspacl, acldefault('n', nspowner))) where grantee = 0) \
          from pg_namespace where nspname = 'public'",
     );
-    if session.query("look at schema public", open).await?.iter().any(|(open,)| *open) {
+    if session
+        .query("look at schema public", open)
+        .await?
+        .iter()
+        .any(|(open,)| *open)
+    {
         let revoke = "revoke all on schema public from public".to_owned();
-        session.change(format!("closed schema public of database {database} to PUBLIC"), revoke).await?;
+        session
+            .change(format!("closed schema public of database {database} to PUBLIC"), revoke)
+            .await?;
     }
     for tenancy in tenancies.iter().filter(|tenancy| tenancy.database == database) {
         ensure_one(session, tenancy).await?;
@@ -46,34 +49,57 @@ pub(super) async fn ensure(
 }
 
 async fn ensure_one(session: &mut Session, tenancy: &Tenancy) -> Result<(), ProvisionError> {
-    let Tenancy { database, schema, owner, app } = tenancy;
+    let Tenancy {
+        database,
+        schema,
+        owner,
+        app,
+    } = tenancy;
     let [quoted, owner_quoted, app_quoted] = [schema, &owner.name, &app.name].map(|name| identifier(name));
     if look(session, tenancy).await?.is_none() {
         let create = format!("create schema {quoted} authorization {owner_quoted}");
-        session.change(format!("created schema {schema} in database {database}"), create).await?;
+        session
+            .change(format!("created schema {schema} in database {database}"), create)
+            .await?;
     }
-    let Some(found) = look(session, tenancy).await? else { return Ok(()) };
+    let Some(found) = look(session, tenancy).await? else {
+        return Ok(());
+    };
     if found.owner != owner.name {
         let alter = format!("alter schema {quoted} owner to {owner_quoted}");
-        session.change(format!("gave schema {schema} to role {}", owner.name), alter).await?;
+        session
+            .change(format!("gave schema {schema} to role {}", owner.name), alter)
+            .await?;
     }
     if !found.app_uses {
         let grant = format!("grant usage on schema {quoted} to {app_quoted}");
-        session.change(format!("let role {} use schema {schema}", app.name), grant).await?;
+        session
+            .change(format!("let role {} use schema {schema}", app.name), grant)
+            .await?;
     }
     if found.functions_open {
         let alter = format!("alter default privileges for role {owner_quoted} revoke execute on functions from public");
-        session.change(format!("closed functions of role {} to PUBLIC", owner.name), alter).await?;
+        session
+            .change(format!("closed functions of role {} to PUBLIC", owner.name), alter)
+            .await?;
     }
     for (objects, letter, privileges) in DEFAULTS {
-        if privileges.iter().all(|privilege| found.defaults.contains(&format!("{letter} {privilege}"))) {
+        if privileges
+            .iter()
+            .all(|privilege| found.defaults.contains(&format!("{letter} {privilege}")))
+        {
             continue;
         }
         let list = privileges.join(", ").to_lowercase();
         let alter = format!(
             "alter default privileges for role {owner_quoted} in schema {quoted} grant {list} on {objects} to {app_quoted}"
         );
-        session.change(format!("let role {} have {list} on {objects} of schema {schema}", app.name), alter).await?;
+        session
+            .change(
+                format!("let role {} have {list} on {objects} of schema {schema}", app.name),
+                alter,
+            )
+            .await?;
     }
     Ok(())
 }
@@ -82,7 +108,7 @@ async fn look(session: &mut Session, tenancy: &Tenancy) -> Result<Option<Found>,
     let query = sqlx::query_as(
         "select pg_get_userbyid(nspowner)::text as owner, \
                 has_schema_privilege($3::text::regrole::oid, space.oid, 'usage') as app_uses, \
-                array(select defaclobjtype || ' ' || privilege_type \
+                array(select defaclobjtype::text || ' ' || privilege_type \
                       from pg_default_acl, aclexplode(defaclacl) \
                       where defaclrole = $2::text::regrole and defaclnamespace = space.oid and grantee = $3::text::regrole) \
                     as defaults, \
@@ -93,6 +119,8 @@ async fn look(session: &mut Session, tenancy: &Tenancy) -> Result<Option<Found>,
          from pg_namespace as space where nspname = $1",
     );
     let (owner, app) = (identifier(&tenancy.owner.name), identifier(&tenancy.app.name));
-    let found = session.query("look at schemas", query.bind(&tenancy.schema).bind(owner).bind(app)).await?;
+    let found = session
+        .query("look at schemas", query.bind(&tenancy.schema).bind(owner).bind(app))
+        .await?;
     Ok(found.into_iter().next())
 }

@@ -1,14 +1,17 @@
 //! SCRAM-SHA-256 verifiers as PostgreSQL keeps them (RFC 5802, RFC 7677): made here, so that no password is ever part of
 //! a statement, and compared here, so that an unchanged password changes nothing.
 
+use std::num::NonZeroU32;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 
 /// PostgreSQL's own default.
-const ITERATIONS: u32 = 4096;
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("it is not zero");
 const SALT_LENGTH: usize = 16;
 /// A verifier that asks for more than this is not one of ours, and computing it would take too long.
 const MOST_ITERATIONS: u32 = 1_000_000;
@@ -23,37 +26,32 @@ pub(super) fn verifier(password: &SecretString) -> String {
 /// Whether `verifier`, as kept in `pg_authid`, belongs to `password`.
 pub(super) fn verifies(verifier: &str, password: &SecretString) -> bool {
     let parameters = || {
-        let (iterations, salt) = verifier.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?.0.split_once(':')?;
-        let iterations: u32 = iterations.parse().ok().filter(|count| (1..=MOST_ITERATIONS).contains(count))?;
+        let (iterations, salt) = verifier
+            .strip_prefix("SCRAM-SHA-256$")?
+            .split_once('$')?
+            .0
+            .split_once(':')?;
+        let iterations = NonZeroU32::new(iterations.parse().ok()?).filter(|count| count.get() <= MOST_ITERATIONS)?;
         Some((iterations, STANDARD.decode(salt).ok()?))
     };
     parameters().is_some_and(|(iterations, salt)| derive(password, &salt, iterations) == verifier)
 }
 
-fn derive(password: &SecretString, salt: &[u8], iterations: u32) -> String {
-    let salted = salted_password(password.expose_secret().as_bytes(), salt, iterations);
-    let client_key = keyed(&salted).chain_update(b"Client Key").finalize().into_bytes();
-    let stored_key = Sha256::digest(client_key);
-    let server_key = keyed(&salted).chain_update(b"Server Key").finalize().into_bytes();
-    let [salt, stored, server] = [salt, &stored_key, &server_key].map(|bytes| STANDARD.encode(bytes));
+fn derive(password: &SecretString, salt: &[u8], iterations: NonZeroU32) -> String {
+    let mut salted = [0_u8; 32];
+    pbkdf2::derive(
+        PBKDF2_HMAC_SHA256,
+        iterations,
+        salt,
+        password.expose_secret().as_bytes(),
+        &mut salted,
+    );
+    let key = hmac::Key::new(HMAC_SHA256, &salted);
+    let client_key = hmac::sign(&key, b"Client Key");
+    let stored_key = digest(&SHA256, client_key.as_ref());
+    let server_key = hmac::sign(&key, b"Server Key");
+    let [salt, stored, server] = [salt, stored_key.as_ref(), server_key.as_ref()].map(|bytes| STANDARD.encode(bytes));
     format!("SCRAM-SHA-256${iterations}:{salt}${stored}:{server}")
-}
-
-/// RFC 5802's `Hi()`: PBKDF2 with a single block.
-fn salted_password(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
-    let key = keyed(password);
-    let mut block: [u8; 32] =
-        key.clone().chain_update(salt).chain_update(1_u32.to_be_bytes()).finalize().into_bytes().into();
-    let mut sum = block;
-    for _ in 1..iterations {
-        block = key.clone().chain_update(block).finalize().into_bytes().into();
-        sum.iter_mut().zip(block).for_each(|(sum, byte)| *sum ^= byte);
-    }
-    sum
-}
-
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
 #[cfg(test)]
@@ -67,7 +65,7 @@ mod tests {
     #[test]
     fn keys_are_those_of_the_rfc() {
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
-        let made = derive(&"pencil".into(), &salt, 4096);
+        let made = derive(&"pencil".into(), &salt, super::ITERATIONS);
         assert_eq!(
             made,
             "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
@@ -84,7 +82,13 @@ mod tests {
 
     #[test]
     fn garbage_verifies_nothing() {
-        for garbage in ["", "md5abcdef", "SCRAM-SHA-256$", "SCRAM-SHA-256$4294967295:AAAA$a:b", "SCRAM-SHA-256$x:!$a:b"] {
+        for garbage in [
+            "",
+            "md5abcdef",
+            "SCRAM-SHA-256$",
+            "SCRAM-SHA-256$4294967295:AAAA$a:b",
+            "SCRAM-SHA-256$x:!$a:b",
+        ] {
             assert!(!verifies(garbage, &"x".into()), "{garbage}");
         }
     }

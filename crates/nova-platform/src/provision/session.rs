@@ -25,10 +25,16 @@ impl Session {
         limit: Duration,
     ) -> Result<Self, ProvisionError> {
         match login.connect(address, database, limit).await {
-            Ok(connection) => Ok(Self { connection, address: address.clone(), changes: Vec::new() }),
-            Err(error) => {
-                Err(ProvisionError::refused(format!("connect to database {database}"), address, &error))
-            }
+            Ok(connection) => Ok(Self {
+                connection,
+                address: address.clone(),
+                changes: Vec::new(),
+            }),
+            Err(error) => Err(ProvisionError::refused(
+                format!("connect to database {database}"),
+                address,
+                &error,
+            )),
         }
     }
 
@@ -39,8 +45,15 @@ impl Session {
 
     /// Ends the connection properly: a lingering one would keep `template1` from being copied.
     pub(super) async fn close(self) -> Result<Vec<String>, ProvisionError> {
-        let Self { connection, address, changes } = self;
-        connection.close().await.map_err(|error| ProvisionError::refused("end the session", &address, &error))?;
+        let Self {
+            connection,
+            address,
+            changes,
+        } = self;
+        connection
+            .close()
+            .await
+            .map_err(|error| ProvisionError::refused("end the session", &address, &error))?;
         Ok(changes)
     }
 

@@ -26,13 +26,21 @@ pub struct PostgresConfig {
     #[arg(long = "database-user", env = "NOVA_DATABASE_USER", value_name = "ROLE", value_parser = identifier)]
     pub user: String,
     /// File with that role's password.
-    #[arg(long = "database-password-file", env = "NOVA_DATABASE_PASSWORD_FILE", value_name = "FILE")]
+    #[arg(
+        long = "database-password-file",
+        env = "NOVA_DATABASE_PASSWORD_FILE",
+        value_name = "FILE"
+    )]
     pub password: SecretFile,
     /// Role that owns the schema; migrations run as it.
     #[arg(long = "database-owner", env = "NOVA_DATABASE_OWNER", value_name = "ROLE", value_parser = identifier)]
     pub owner: String,
     /// File with the owner's password.
-    #[arg(long = "database-owner-password-file", env = "NOVA_DATABASE_OWNER_PASSWORD_FILE", value_name = "FILE")]
+    #[arg(
+        long = "database-owner-password-file",
+        env = "NOVA_DATABASE_OWNER_PASSWORD_FILE",
+        value_name = "FILE"
+    )]
     pub owner_password: SecretFile,
     /// Connections to the primary, and as many to the replicas.
     #[arg(long = "database-pool", env = "NOVA_DATABASE_POOL", default_value = "10", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=500))]
@@ -48,7 +56,9 @@ pub struct PostgresConfig {
 /// Names that PostgreSQL takes without quotes; anything else is a mistake or an attempt at injection.
 fn identifier(text: &str) -> Result<String, String> {
     let first = text.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
-    let rest = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let rest = text
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if first && rest && text.len() <= 63 {
         Ok(text.to_owned())
     } else {

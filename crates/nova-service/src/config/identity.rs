@@ -14,7 +14,12 @@ pub struct IdentityConfig {
     #[arg(long = "identity-issuer", env = "NOVA_IDENTITY_ISSUER", value_name = "URL")]
     pub issuer: String,
     /// The `aud` that a token must carry.
-    #[arg(long = "identity-audience", env = "NOVA_IDENTITY_AUDIENCE", default_value = "nova", value_name = "NAME")]
+    #[arg(
+        long = "identity-audience",
+        env = "NOVA_IDENTITY_AUDIENCE",
+        default_value = "nova",
+        value_name = "NAME"
+    )]
     pub audience: String,
     /// Where the issuer publishes its keys.
     #[arg(long = "identity-jwks-url", env = "NOVA_IDENTITY_JWKS_URL", value_name = "URL", value_parser = url)]

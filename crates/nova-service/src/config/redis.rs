@@ -11,16 +11,31 @@ use super::value::{Address, SecretFile, duration};
 #[command(next_help_heading = "Redis")]
 pub struct RedisConfig {
     /// Sentinels, separated by commas.
-    #[arg(long = "redis-sentinels", env = "NOVA_REDIS_SENTINELS", value_name = "HOST:PORT,..", value_delimiter = ',', required = true)]
+    #[arg(
+        long = "redis-sentinels",
+        env = "NOVA_REDIS_SENTINELS",
+        value_name = "HOST:PORT,..",
+        value_delimiter = ',',
+        required = true
+    )]
     pub sentinels: Vec<Address>,
     /// Name under which the Sentinels watch the master.
-    #[arg(long = "redis-master", env = "NOVA_REDIS_MASTER", default_value = "nova", value_name = "NAME")]
+    #[arg(
+        long = "redis-master",
+        env = "NOVA_REDIS_MASTER",
+        default_value = "nova",
+        value_name = "NAME"
+    )]
     pub master: String,
     /// File with Redis's password.
     #[arg(long = "redis-password-file", env = "NOVA_REDIS_PASSWORD_FILE", value_name = "FILE")]
     pub password: Option<SecretFile>,
     /// File with the Sentinels' password.
-    #[arg(long = "redis-sentinel-password-file", env = "NOVA_REDIS_SENTINEL_PASSWORD_FILE", value_name = "FILE")]
+    #[arg(
+        long = "redis-sentinel-password-file",
+        env = "NOVA_REDIS_SENTINEL_PASSWORD_FILE",
+        value_name = "FILE"
+    )]
     pub sentinel_password: Option<SecretFile>,
     /// Connections.
     #[arg(long = "redis-pool", env = "NOVA_REDIS_POOL", default_value = "2", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=100))]

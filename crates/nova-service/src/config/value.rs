@@ -36,7 +36,8 @@ pub(super) fn pause(text: &str) -> Result<Duration, String> {
 
 /// Parses a socket address to listen on.
 pub fn port_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "not an address to listen on; write it like 127.0.0.1:8080".to_owned())
+    text.parse()
+        .map_err(|_| "not an address to listen on; write it like 127.0.0.1:8080".to_owned())
 }
 
 /// A server's host name (or address) and port.
@@ -57,7 +58,10 @@ impl FromStr for Address {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let plausible = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:".contains(c));
         match port.parse() {
-            Ok(port) if port > 0 && plausible => Ok(Self { host: host.to_owned(), port }),
+            Ok(port) if port > 0 && plausible => Ok(Self {
+                host: host.to_owned(),
+                port,
+            }),
             _ => Err(wrong()),
         }
     }
@@ -65,7 +69,11 @@ impl FromStr for Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -97,9 +105,13 @@ impl FromStr for SecretFile {
     /// Reads the file at this path; one line break at its end is not part of the secret.
     fn from_str(path: &str) -> Result<Self, String> {
         let path = Path::new(path);
-        let size = fs::metadata(path).map_err(|error| format!("cannot read the secret: {error}"))?.len();
+        let size = fs::metadata(path)
+            .map_err(|error| format!("cannot read the secret: {error}"))?
+            .len();
         if size > LARGEST_SECRET {
-            return Err(format!("the file has {size} bytes, too many for a secret; is it the right file?"));
+            return Err(format!(
+                "the file has {size} bytes, too many for a secret; is it the right file?"
+            ));
         }
         let text = fs::read_to_string(path).map_err(|error| format!("cannot read the secret: {error}"))?;
         let secret = text.strip_suffix('\n').unwrap_or(&text);

@@ -20,7 +20,12 @@ pub struct Code {
 impl Code {
     /// Defines a code; meant for a `static`.
     pub const fn new(code: &'static str, status: StatusCode, title: &'static str, help: &'static str) -> Self {
-        Self { code, status, title, help }
+        Self {
+            code,
+            status,
+            title,
+            help,
+        }
     }
 }
 
@@ -94,7 +99,13 @@ pub fn errors_markdown(codes: &[&Code]) -> String {
     let mut text = String::from("| Code | Status | When, and what to do |\n|---|---|---|\n");
     for code in codes {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "| `{}` | {} | {} |", code.code, code.status.as_u16(), code.help.replace('|', "\\|"));
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} |",
+            code.code,
+            code.status.as_u16(),
+            code.help.replace('|', "\\|")
+        );
     }
     text
 }

@@ -76,18 +76,30 @@ impl<T> List<T> {
         let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = if more { rows.last().and_then(|last| encode(&cursor(last))) } else { None };
-        Self { items: rows, next_cursor }
+        let next_cursor = if more {
+            rows.last().and_then(|last| encode(&cursor(last)))
+        } else {
+            None
+        };
+        Self {
+            items: rows,
+            next_cursor,
+        }
     }
 
     /// Turns each item into another, keeping the cursor.
     pub fn map<U>(self, turn: impl FnMut(T) -> U) -> List<U> {
-        List { items: self.items.into_iter().map(turn).collect(), next_cursor: self.next_cursor }
+        List {
+            items: self.items.into_iter().map(turn).collect(),
+            next_cursor: self.next_cursor,
+        }
     }
 }
 
 fn encode(cursor: &impl Serialize) -> Option<String> {
-    serde_json::to_vec(cursor).ok().map(|json| BASE64_URL_SAFE_NO_PAD.encode(json))
+    serde_json::to_vec(cursor)
+        .ok()
+        .map(|json| BASE64_URL_SAFE_NO_PAD.encode(json))
 }
 
 #[cfg(test)]
@@ -97,24 +109,40 @@ mod tests {
 
     #[test]
     fn a_cursor_returns_as_it_was() {
-        let page = Page { limit: Some(2), cursor: None };
+        let page = Page {
+            limit: Some(2),
+            cursor: None,
+        };
         let list = List::page(vec![1, 2, 3], &page, |last| *last);
         assert_eq!(list.items, [1, 2]);
-        let next = Page { limit: None, cursor: list.next_cursor };
+        let next = Page {
+            limit: None,
+            cursor: list.next_cursor,
+        };
         assert_eq!(next.cursor::<i32>().unwrap(), Some(2));
     }
 
     #[test]
     fn the_last_page_has_no_cursor() {
-        let page = Page { limit: Some(3), cursor: None };
+        let page = Page {
+            limit: Some(3),
+            cursor: None,
+        };
         assert_eq!(List::page(vec![1, 2, 3], &page, |last| *last).next_cursor, None);
     }
 
     #[test]
     fn garbage_is_an_invalid_cursor() {
         for garbage in ["", "x", "%00", "bnVsbA=", "e30", "\u{fffd}", &"A".repeat(5000)] {
-            let page = Page { limit: None, cursor: Some(garbage.to_owned()) };
-            assert_eq!(page.cursor::<uuid::Uuid>().unwrap_err().code().code, "invalid_cursor", "{garbage:?}");
+            let page = Page {
+                limit: None,
+                cursor: Some(garbage.to_owned()),
+            };
+            assert_eq!(
+                page.cursor::<uuid::Uuid>().unwrap_err().code().code,
+                "invalid_cursor",
+                "{garbage:?}"
+            );
         }
     }
 }

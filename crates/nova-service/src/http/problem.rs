@@ -58,7 +58,12 @@ pub struct ProblemBody {
 impl Problem {
     /// A problem of this kind, without detail.
     pub fn new(code: &'static Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), retry_after: None }
+        Self {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            retry_after: None,
+        }
     }
 
     /// Says what happened in this case.
@@ -71,7 +76,10 @@ impl Problem {
     /// Adds a field at fault.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors.push(FieldError { field: field.into(), detail: detail.into() });
+        self.errors.push(FieldError {
+            field: field.into(),
+            detail: detail.into(),
+        });
         self
     }
 
@@ -109,7 +117,10 @@ impl Problem {
 
     /// 422 `validation_failed` with the fields at fault.
     pub fn unprocessable(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(&codes::VALIDATION_FAILED) }
+        Self {
+            errors,
+            ..Self::new(&codes::VALIDATION_FAILED)
+        }
     }
 
     /// 429 `too_many_requests`.
@@ -179,7 +190,10 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self.body()).unwrap_or_default();
         let mut response = (code.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if code.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

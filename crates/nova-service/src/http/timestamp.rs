@@ -42,7 +42,13 @@ impl From<Timestamp> for OffsetDateTime {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_offset(UtcOffset::UTC).format(&Rfc3339).map_err(|_| fmt::Error)?)
+        f.write_str(
+            &self
+                .0
+                .to_offset(UtcOffset::UTC)
+                .format(&Rfc3339)
+                .map_err(|_| fmt::Error)?,
+        )
     }
 }
 
@@ -54,7 +60,11 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = self.0.to_offset(UtcOffset::UTC).format(&Rfc3339).map_err(ser::Error::custom)?;
+        let text = self
+            .0
+            .to_offset(UtcOffset::UTC)
+            .format(&Rfc3339)
+            .map_err(ser::Error::custom)?;
         serializer.serialize_str(&text)
     }
 }
@@ -62,7 +72,9 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        OffsetDateTime::parse(&text, &Rfc3339).map(Self::from).map_err(de::Error::custom)
+        OffsetDateTime::parse(&text, &Rfc3339)
+            .map(Self::from)
+            .map_err(de::Error::custom)
     }
 }
 
@@ -74,7 +86,10 @@ mod tests {
     #[test]
     fn serialises_as_utc_and_back() {
         let local: Timestamp = serde_json::from_str("\"2026-11-22T12:00:00.1234567+02:00\"").unwrap();
-        assert_eq!(serde_json::to_string(&local).unwrap(), "\"2026-11-22T10:00:00.123456Z\"");
+        assert_eq!(
+            serde_json::to_string(&local).unwrap(),
+            "\"2026-11-22T10:00:00.123456Z\""
+        );
     }
 
     #[test]

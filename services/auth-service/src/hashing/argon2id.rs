@@ -77,7 +77,7 @@ impl Argon2id {
     }
 
     pub(super) fn hash(&self, password: &Password, memory: &mut Memory) -> Result<String, Error> {
-        let salt = rand::random();
+        let salt: [u8; SALT_BYTES] = rand::random();
         let output = compute(Version::default(), self.params.clone(), password, &salt, OUTPUT_BYTES, memory)?;
         Ok(assemble(&self.params, salt, &output)?.to_string())
     }

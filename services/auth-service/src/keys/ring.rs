@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::{
+    digest,
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
@@ -27,6 +28,7 @@ pub struct Timing {
 pub struct KeyRing {
     keys: Vec<SigningKey>,
     timing: Timing,
+    source: [u8; 32],
 }
 
 /// One key pair.
@@ -95,7 +97,22 @@ impl KeyRing {
         if keys.is_empty() {
             return Err(RingError::Empty);
         }
-        Ok(Self { keys, timing })
+        Ok(Self { keys, timing, source: sha256(content) })
+    }
+
+    /// Whether this ring was read from this content.
+    pub fn is_from(&self, content: &[u8]) -> bool {
+        self.source == sha256(content)
+    }
+
+    /// All keys, also those not published any more.
+    pub fn keys(&self) -> impl Iterator<Item = &SigningKey> {
+        self.keys.iter()
+    }
+
+    /// What verifies the tokens of any key in the ring.
+    pub fn decoding_keys(&self) -> Result<Vec<(String, DecodingKey)>, jsonwebtoken::errors::Error> {
+        self.keys.iter().map(|key| Ok((key.kid.clone(), key.decoding_key()?))).collect()
     }
 
     /// The key that signs at this moment: the newest one that has been published long enough, or, when there is none yet
@@ -130,7 +147,7 @@ impl SigningKey {
     }
 
     /// An ES256 signature (r ‖ s).
-    pub fn sign(&self, message: &[u8]) -> Result<impl AsRef<[u8]>, aws_lc_rs::error::Unspecified> {
+    pub fn sign(&self, message: &[u8]) -> Result<impl AsRef<[u8]> + use<>, aws_lc_rs::error::Unspecified> {
         self.pair.sign(&SystemRandom::new(), message)
     }
 
@@ -151,6 +168,12 @@ impl SigningKey {
             .map_err(|rejected| RingError::Rejected { kid: kid.clone(), reason: rejected.to_string() })?;
         Ok(Self { kid, created_at: file.created_at, pair, public })
     }
+}
+
+fn sha256(content: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, content).as_ref());
+    out
 }
 
 /// Shows no key material.

@@ -1,0 +1,107 @@
+//! What the machine must have before a platform can run on it: looked for, and installed on request.
+
+mod apt;
+mod command;
+mod install;
+mod kafka;
+mod machine;
+mod packages;
+mod patroni;
+mod place;
+mod programs;
+mod version;
+
+use std::path::PathBuf;
+use std::thread;
+
+use nova_platform::spec::Spec;
+use serde::Serialize;
+
+pub use install::{InstallError, install};
+pub use kafka::{CLASS_ARCHIVE, kafka_jars};
+
+/// Where the data tier's programs are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Programs {
+    /// `etcd`.
+    pub etcd: PathBuf,
+    /// `redis-server`, which is Sentinel as well.
+    pub redis_server: PathBuf,
+    /// Directory of `postgres`, `initdb` and so on.
+    pub postgres_bin_dir: PathBuf,
+    /// `patroni` in its virtual environment.
+    pub patroni: PathBuf,
+    /// `java`.
+    pub java: PathBuf,
+    /// Directory of Kafka's jars.
+    pub kafka_lib: PathBuf,
+    /// `haproxy`.
+    pub haproxy: PathBuf,
+}
+
+/// One thing that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Such as `PostgreSQL` or `disk space`.
+    pub name: String,
+    /// Whether it will do.
+    pub ok: bool,
+    /// What is there, with its version.
+    pub found: Option<String>,
+    /// What would do.
+    pub wanted: String,
+    /// What needs it.
+    pub why: String,
+    /// How to get it.
+    pub install: String,
+}
+
+/// Everything that was looked for.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// In a stable order.
+    pub findings: Vec<Finding>,
+    /// Where the programs are, when none is missing.
+    pub programs: Option<Programs>,
+}
+
+/// The machine lacks something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this machine lacks {}; `nova doctor` says how to get it, `nova doctor --install` gets it", list(.findings))]
+pub struct Missing {
+    /// What is missing or will not do.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// What is missing or will not do; `None` when nothing is.
+    #[must_use]
+    pub fn missing(&self) -> Option<Missing> {
+        let findings: Vec<_> = self.findings.iter().filter(|finding| !finding.ok).cloned().collect();
+        (!findings.is_empty()).then_some(Missing { findings })
+    }
+}
+
+/// Looks for everything that this platform needs here. Changes nothing.
+#[must_use]
+pub fn inspect(spec: &Spec) -> Report {
+    // Each program is asked for its version, and Java takes its time: all at once.
+    let (found, mut others) = thread::scope(|scope| {
+        let programs = scope.spawn(|| programs::find(spec));
+        let machine = machine::inspect(spec);
+        (programs.join(), machine)
+    });
+    let Ok((mut findings, programs)) = found else {
+        return Report { findings: others, programs: None };
+    };
+    findings.append(&mut others);
+    Report { findings, programs }
+}
+
+fn list(findings: &[Finding]) -> String {
+    let words = findings.iter().map(|finding| match &finding.found {
+        Some(found) => format!("{} {} (found: {found})", finding.name, finding.wanted),
+        None => format!("{} {}", finding.name, finding.wanted),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}

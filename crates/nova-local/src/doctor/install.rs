@@ -1,0 +1,129 @@
+//! Installing what is missing, step by step. Each step looks first whether it is done, so that an interrupted installation
+//! goes on where it was.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{fs, io};
+
+use nix::unistd::User;
+use nova_platform::spec::Spec;
+
+use super::command::{CommandError, run};
+use super::{apt, kafka, patroni, programs};
+
+/// Why something could not be installed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// Packages and users are root's business.
+    #[error("{what} can only be installed by root; run `{command}`")]
+    NeedsRoot {
+        /// What is missing.
+        what: String,
+        /// What root would run.
+        command: String,
+    },
+    /// Not Debian or a relative of it.
+    #[error("there is no apt-get here; install {packages} (or what your distribution calls them) yourself, then run `nova doctor`")]
+    NoApt {
+        /// Debian's names.
+        packages: String,
+    },
+    /// apt failed.
+    #[error("apt could not install the packages; put right what it says, then run `nova doctor --install` again")]
+    Apt {
+        /// What it said.
+        source: CommandError,
+    },
+    /// Some other program failed.
+    #[error("an installation step failed; `nova doctor --install` goes on from there")]
+    Command(#[from] CommandError),
+    /// A file could not be read or written.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A jar is not the one that was meant.
+    #[error("{} has SHA-256 {actual} instead of {wanted}; it was damaged or replaced on its way, and nothing was installed", file.display())]
+    Checksum {
+        /// The jar.
+        file: PathBuf,
+        /// What it should be.
+        wanted: String,
+        /// What it is.
+        actual: String,
+    },
+    /// Kafka's jars come through Maven.
+    #[error("Maven (`mvn`) is missing; run `apt-get install maven` as root")]
+    NoMaven,
+    /// There is no place to install to.
+    #[error("no place to install to: neither XDG_DATA_HOME nor HOME names an absolute directory; set one of them")]
+    NoHome,
+    /// Installed, but the members could not read it.
+    #[error("{} was installed, but other users cannot read it; check the modes of the directories above it", path.display())]
+    Unreadable {
+        /// The installation.
+        path: PathBuf,
+    },
+}
+
+/// Installs what is missing and says so line by line. Safe to repeat.
+///
+/// # Errors
+/// When a step fails; the steps before it are done.
+pub fn install(spec: &Spec, say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
+    let mut packages = programs::missing_packages(spec);
+    if patroni::look().1.is_none() {
+        // The module for virtual environments is a package of its own in Debian, and cannot be seen by its files.
+        if !Path::new("/usr/bin/python3").exists() || !has_venv() {
+            packages.push("python3-venv");
+        }
+    }
+    if kafka::lacks_maven() {
+        packages.push("maven");
+    }
+    let user = Some(&spec.local.user).filter(|user| !matches!(User::from_name(user), Ok(Some(_))));
+    if nix::unistd::geteuid().is_root() {
+        if !packages.is_empty() {
+            apt::install(&packages, say)?;
+        }
+        if let Some(user) = user {
+            make_user(user, say)?;
+        }
+    } else if !packages.is_empty() {
+        return as_root(&packages, say);
+    }
+    patroni::install(say)?;
+    kafka::install(say)
+}
+
+fn has_venv() -> bool {
+    super::command::ask(Command::new("/usr/bin/python3").args(["-c", "import venv, ensurepip; print('yes')"]))
+        .is_some_and(|said| said.trim() == "yes")
+}
+
+fn make_user(name: &str, say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
+    say(&format!("making the system user {name}"));
+    let mut command = Command::new("/usr/sbin/useradd");
+    command.args(["--system", "--user-group", "--no-create-home", "--home-dir", "/var/lib/nova", "--shell", "/usr/sbin/nologin"]);
+    Ok(run(command.arg(name), Duration::from_secs(30), say)?)
+}
+
+/// Does the whole installation as root when sudo asks for no password; what it installs is found by everybody.
+fn as_root(packages: &[&str], say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
+    let program = std::env::current_exe().and_then(fs::canonicalize).unwrap_or_else(|_| "nova".into());
+    let sudo_works = run(Command::new("sudo").args(["-n", "true"]), Duration::from_secs(5), &mut |_| ()).is_ok();
+    if !sudo_works {
+        return Err(InstallError::NeedsRoot {
+            what: packages.join(", "),
+            command: format!("sudo {} doctor --install", program.display()),
+        });
+    }
+    say("installing as root, through sudo");
+    let mut command = Command::new("sudo");
+    command.arg("-n").arg(program).args(["doctor", "--install"]);
+    Ok(run(&mut command, Duration::from_secs(3600), say)?)
+}

@@ -1,0 +1,200 @@
+//! All members of the platform and their keepers. Everything here happens on one thread.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::{Keeper, Order, Phase, Running, What, unix_ms};
+use crate::layout::Layout;
+use crate::supervisor::backoff::Backoff;
+use crate::supervisor::protocol::{Launch, Report};
+use crate::supervisor::registry::{Record, Registry, Wanted};
+
+/// Orders that a member may have waiting.
+const ORDERS: usize = 8;
+
+/// What the supervisor keeps.
+pub(in crate::supervisor) struct House {
+    registry: RefCell<Registry>,
+    keepers: RefCell<BTreeMap<String, mpsc::Sender<Order>>>,
+    layout: Layout,
+    uid: u32,
+}
+
+impl House {
+    pub(in crate::supervisor) fn new(registry: Registry) -> Self {
+        Self {
+            layout: registry.layout().clone(),
+            registry: RefCell::new(registry),
+            keepers: RefCell::default(),
+            uid: nix::unistd::geteuid().as_raw(),
+        }
+    }
+
+    pub(in crate::supervisor) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(super) fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// Takes over every member that still runs, and starts again those that ended meanwhile. When none runs, the machine
+    /// or the whole platform was ended, and members wait for a deploy that starts them in their order.
+    pub(in crate::supervisor) fn take_over(self: &Rc<Self>) {
+        let records: Vec<Record> = self.registry.borrow().members().values().cloned().collect();
+        let some_run = records.iter().any(|record| record.process.is_some());
+        for record in records {
+            let member = record.launch.member.clone();
+            let adopted = record.process.and_then(|process| process.handle().ok().flatten());
+            let phase = match adopted {
+                Some(handle) => {
+                    tracing::info!(member, pid = handle.identity().pid, "taken over");
+                    Phase::Running(Running {
+                        handle,
+                        child: None,
+                        since: running_since(&record),
+                    })
+                }
+                None if some_run && record.wanted == Wanted::Running => Phase::Waiting(Instant::now()),
+                None => {
+                    let _ = self.update(&member, |record| record.wanted = Wanted::Stopped);
+                    Phase::Stopped
+                }
+            };
+            let half_stopped = record.wanted == Wanted::Stopped && record.process.is_some();
+            self.spawn_keeper(&member, phase, true);
+            if half_stopped {
+                let stop = What::Stop {
+                    grace: None,
+                    forget: false,
+                };
+                let _ = self.try_order(&member, stop);
+            }
+        }
+    }
+
+    /// Keeps a member running as described; returns when it is started.
+    pub(in crate::supervisor) async fn ensure(self: &Rc<Self>, launch: Launch) -> Result<(), String> {
+        let member = launch.member.clone();
+        check_name(&member)?;
+        if self.record(&member).is_none() {
+            let added = self.registry.borrow_mut().add(Record::new(launch.clone()));
+            added.map_err(|error| with_source(&error))?;
+            self.spawn_keeper(&member, Phase::Stopped, false);
+        }
+        self.order(&member, What::Ensure(Box::new(launch))).await
+    }
+
+    /// Ends a member; returns when nothing of it runs. One that is not known is not running.
+    pub(in crate::supervisor) async fn stop(
+        &self,
+        member: &str,
+        grace: Option<Duration>,
+        forget: bool,
+    ) -> Result<(), String> {
+        if self.record(member).is_none() {
+            return Ok(());
+        }
+        self.order(member, What::Stop { grace, forget }).await
+    }
+
+    pub(in crate::supervisor) fn report(&self) -> Report {
+        Report {
+            pid: std::process::id(),
+            program: std::env::current_exe().unwrap_or_default(),
+            members: self.registry.borrow().members().values().map(Record::report).collect(),
+        }
+    }
+
+    /// Every log, its predecessor, and the size at which it is rotated.
+    pub(in crate::supervisor) fn logs(&self) -> Vec<(PathBuf, PathBuf, u64)> {
+        let registry = self.registry.borrow();
+        let one = |(member, record): (&String, &Record)| {
+            (
+                self.layout.log(member),
+                self.layout.previous_log(member),
+                record.launch.log_max_bytes,
+            )
+        };
+        registry.members().iter().map(one).collect()
+    }
+
+    pub(super) fn record(&self, member: &str) -> Option<Record> {
+        self.registry.borrow().get(member).cloned()
+    }
+
+    pub(super) fn update(&self, member: &str, change: impl FnOnce(&mut Record)) -> Result<(), String> {
+        let written = self.registry.borrow_mut().update(member, change);
+        written.map_err(|error| with_source(&error))
+    }
+
+    pub(super) fn forget(&self, member: &str) {
+        self.keepers.borrow_mut().remove(member);
+        if let Err(error) = self.registry.borrow_mut().remove(member) {
+            tracing::error!(member, %error, "cannot write down that it is forgotten");
+        }
+    }
+
+    fn spawn_keeper(self: &Rc<Self>, member: &str, phase: Phase, known: bool) {
+        let (sender, orders) = mpsc::channel(ORDERS);
+        self.keepers.borrow_mut().insert(member.to_owned(), sender);
+        let keeper = Keeper {
+            house: self.clone(),
+            member: member.to_owned(),
+            orders,
+            backoff: Backoff::default(),
+            known,
+        };
+        tokio::task::spawn_local(keeper.keep(phase));
+    }
+
+    async fn order(&self, member: &str, what: What) -> Result<(), String> {
+        let answer = self.try_order(member, what)?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(format!("{member} was forgotten meanwhile")))
+    }
+
+    fn try_order(&self, member: &str, what: What) -> Result<oneshot::Receiver<Result<(), String>>, String> {
+        let keepers = self.keepers.borrow();
+        let keeper = keepers.get(member).ok_or_else(|| format!("{member} is not known"))?;
+        let (reply, answer) = oneshot::channel();
+        keeper
+            .try_send(Order { what, reply })
+            .map_err(|_| format!("{member} has {ORDERS} orders waiting already"))?;
+        Ok(answer)
+    }
+}
+
+/// Names become file names.
+fn check_name(member: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if member.is_empty() || member.len() > 100 || !member.bytes().all(plain) {
+        return Err(format!(
+            "{member:?} is no name of a member: lower-case letters, digits and dashes make one"
+        ));
+    }
+    Ok(())
+}
+
+/// When an adopted process started, on the clock that only goes forward.
+fn running_since(record: &Record) -> Instant {
+    let ran = record
+        .started_at_ms
+        .map_or(0, |started| unix_ms().saturating_sub(started));
+    let now = Instant::now();
+    now.checked_sub(Duration::from_millis(ran)).unwrap_or(now)
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,120 @@
+//! Brings members to what the description wants, and ends those that it no longer has.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use futures::future::join_all;
+use nova_platform::topology::components;
+
+use super::binaries::remove_unused;
+use super::parts::launch;
+use super::prepare::running;
+use super::{LocalError, LocalTarget, MemberFailure, Prepared};
+use crate::layout::{FileError, Layout, Owner, ensure_directory, remove_if_present, write_atomic};
+use crate::plan::MemberPlan;
+use crate::supervisor::{MemberReport, Request};
+
+impl LocalTarget {
+    pub(super) async fn apply_component(&self, component: &str) -> Result<(), LocalError> {
+        let prepared = self.prepared().await?;
+        let members: Vec<&MemberPlan> = prepared
+            .members
+            .iter()
+            .filter(|plan| plan.component == component)
+            .collect();
+        if members.is_empty() {
+            let known = components(&self.spec).into_iter().map(|component| component.name);
+            return Err(LocalError::UnknownComponent {
+                name: component.to_owned(),
+                known: known.collect::<Vec<_>>().join(", "),
+            });
+        }
+        self.apply_members(prepared, &members).await
+    }
+
+    /// Nothing is written before it is certain that every one of these members can have its ports.
+    async fn apply_members(&self, prepared: &Prepared, members: &[&MemberPlan]) -> Result<(), LocalError> {
+        let report = self.client.list().await?;
+        let running = running(&report.members);
+        for plan in members {
+            self.check_ports(plan, running.get(plan.name.as_str()).copied(), &prepared.owner)?;
+        }
+        let results = join_all(members.iter().map(|plan| self.apply_member(prepared, plan))).await;
+        let failed = members.iter().zip(results).filter_map(|(plan, result)| {
+            result.err().map(|reason| MemberFailure {
+                member: plan.name.clone(),
+                reason: Box::new(reason),
+            })
+        });
+        let failed: Vec<MemberFailure> = failed.collect();
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(LocalError::Members(failed))
+        }
+    }
+
+    async fn apply_member(&self, prepared: &Prepared, plan: &MemberPlan) -> Result<(), LocalError> {
+        lay_out(&self.layout, plan, &prepared.owner)?;
+        let launch = Box::new(launch(plan, &self.spec, &prepared.helper));
+        self.client.ask(&Request::Ensure { launch }).await?;
+        Ok(())
+    }
+
+    /// Data directories of members that are no longer wanted stay, as with a cleanup.
+    pub(super) async fn forget_unwanted(&self) -> Result<(), LocalError> {
+        let prepared = self.prepared().await?;
+        let wanted: BTreeSet<&str> = prepared.members.iter().map(|plan| plan.name.as_str()).collect();
+        let report = self.client.list().await?;
+        let is_unwanted = |member: &&MemberReport| !wanted.contains(member.launch.member.as_str());
+        for member in report.members.iter().filter(is_unwanted) {
+            let member = &member.launch.member;
+            let forget = Request::Forget {
+                member: member.clone(),
+                grace_ms: None,
+            };
+            self.client.ask(&forget).await?;
+            remove_if_present(&self.layout.log(member))?;
+            remove_if_present(&self.layout.previous_log(member))?;
+        }
+        let used: BTreeSet<PathBuf> = prepared
+            .members
+            .iter()
+            .map(|plan| plan.program.clone())
+            .chain([prepared.helper.clone(), report.program])
+            .collect();
+        remove_unused(&self.layout, &used);
+        Ok(())
+    }
+}
+
+/// Makes a member's directory and what must stand in it before it starts.
+fn lay_out(layout: &Layout, plan: &MemberPlan, owner: &Owner) -> Result<(), FileError> {
+    let home = layout.member(&plan.name);
+    ensure_directory(&home, 0o700, owner)?;
+    for directory in &plan.directories {
+        ensure_below(&home, directory, owner)?;
+    }
+    for file in &plan.files {
+        if let Some(parent) = file.path.parent() {
+            ensure_below(&home, parent, owner)?;
+        }
+        let path = home.join(&file.path);
+        if file.once && fs::symlink_metadata(&path).is_ok() {
+            continue;
+        }
+        write_atomic(&path, file.content.as_bytes(), 0o600, owner)?;
+    }
+    Ok(())
+}
+
+/// Every step on the way is looked at: none may be a link that leads elsewhere.
+fn ensure_below(home: &Path, relative: &Path, owner: &Owner) -> Result<(), FileError> {
+    let mut path = home.to_owned();
+    for step in relative.components() {
+        path.push(step);
+        ensure_directory(&path, 0o700, owner)?;
+    }
+    Ok(())
+}

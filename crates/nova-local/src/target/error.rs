@@ -1,0 +1,107 @@
+//! Why the local target could not do what was asked.
+
+use std::fmt;
+
+use nova_platform::secrets::SecretsError;
+
+use crate::layout::{FileError, OwnerError, RootError, StateError};
+use crate::members::PlanError;
+use crate::process::PortError;
+use crate::supervisor::{ClientError, LockError, RegistryError, StartError};
+
+/// Why the local target could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// There is no such platform here.
+    #[error("nothing is deployed here under the name {0:?}; `nova deploy` brings it up")]
+    NotDeployed(String),
+    /// It was opened for looking only.
+    #[error("this needs the programs of a deploy")]
+    NoTools,
+    /// No such component.
+    #[error("there is no component {name:?}; there are {known}")]
+    UnknownComponent {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// No such member.
+    #[error("there is no member {name:?}; there are {known}")]
+    UnknownMember {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A port is taken.
+    #[error("{member} cannot have its port: {reason}")]
+    Port {
+        /// Which member.
+        member: String,
+        /// Who has it.
+        reason: Box<PortError>,
+    },
+    /// Some members could not be started or ended.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Members(Vec<MemberFailure>),
+    /// One of our own programs is not there.
+    #[error("cannot copy {what}; build it with `./nova`, which builds what is missing")]
+    Binary {
+        /// Which one.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no place for state.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// There is nobody to run members as.
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Another command is at work.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Passwords cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// A member cannot be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// There is no supervisor.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The supervisor does not do it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// What runs is not known.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+/// A member that could not be started or ended.
+#[derive(Debug)]
+pub struct MemberFailure {
+    /// Which one.
+    pub member: String,
+    /// Why.
+    pub reason: Box<LocalError>,
+}
+
+impl fmt::Display for MemberFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.member, self.reason)?;
+        let mut source = std::error::Error::source(&*self.reason);
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}

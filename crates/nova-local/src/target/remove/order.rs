@@ -1,0 +1,76 @@
+//! In which order members end: what needs others ends before them.
+
+use std::collections::BTreeMap;
+
+use nova_platform::topology::Component;
+
+use crate::supervisor::MemberReport;
+
+/// Members that end together, in the order of ending. Members that no component claims end first.
+pub(super) fn levels(components: &[Component], members: &[MemberReport]) -> Vec<Vec<String>> {
+    let depths: BTreeMap<&str, usize> = components
+        .iter()
+        .map(|component| {
+            (
+                component.name.as_str(),
+                depth(components, &component.name, components.len()),
+            )
+        })
+        .collect();
+    let mut levels: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for member in members {
+        let depth = depths.get(member.launch.component.as_str()).copied().unwrap_or(0);
+        levels.entry(depth).or_default().push(member.launch.member.clone());
+    }
+    levels.into_values().collect()
+}
+
+/// Length of the longest chain of dependents; `limit` ends it for a graph with a circle.
+fn depth(components: &[Component], name: &str, limit: usize) -> usize {
+    let Some(limit) = limit.checked_sub(1) else {
+        return 0;
+    };
+    let dependents = components
+        .iter()
+        .filter(|component| component.needs.iter().any(|need| need == name));
+    dependents
+        .map(|dependent| 1 + depth(components, &dependent.name, limit))
+        .max()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::depth;
+    use nova_platform::topology::Component;
+
+    fn component(name: &str, needs: &[&str]) -> Component {
+        Component {
+            name: name.into(),
+            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+            members: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn dependents_end_before_what_they_need() {
+        let all = [
+            component("etcd", &[]),
+            component("postgres", &["etcd"]),
+            component("gateway", &["postgres"]),
+            component("kafka", &[]),
+            component("user-service", &["postgres", "gateway"]),
+        ];
+        let depths: Vec<usize> = all
+            .iter()
+            .map(|component| depth(&all, &component.name, all.len()))
+            .collect();
+        assert_eq!(depths, [3, 2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_circle_ends() {
+        let all = [component("a", &["b"]), component("b", &["a"])];
+        assert!(depth(&all, "a", all.len()) <= 2);
+    }
+}

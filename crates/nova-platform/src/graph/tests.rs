@@ -1,0 +1,111 @@
+//! Orders, dependents and circles.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails there has found what it looks for")]
+
+use proptest::prelude::*;
+
+use super::{Graph, GraphError};
+use crate::load::load;
+use crate::topology;
+
+fn pairs(components: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+    components
+        .iter()
+        .map(|(name, needs)| {
+            (
+                (*name).to_owned(),
+                needs.iter().map(|need| (*need).to_owned()).collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_shipped_platform_starts_in_order() {
+    let spec = load(None).unwrap().spec;
+    let graph = Graph::of(&topology::components(&spec)).unwrap();
+    assert_eq!(
+        graph.order(),
+        [
+            "etcd",
+            "postgres",
+            "redis",
+            "kafka",
+            "gateway",
+            "auth-service",
+            "user-service"
+        ]
+    );
+    assert_eq!(graph.needs("postgres"), ["etcd"]);
+    assert_eq!(
+        graph.dependents("postgres"),
+        ["gateway", "auth-service", "user-service"]
+    );
+    assert_eq!(graph.dependents("etcd"), ["postgres"]);
+    assert_eq!(
+        graph.all_dependents("etcd"),
+        ["postgres", "gateway", "auth-service", "user-service"]
+    );
+    assert!(graph.all_dependents("kafka").is_empty());
+    assert!(graph.needs("nothing").is_empty());
+}
+
+#[test]
+fn needs_come_first_wherever_they_stand() {
+    let graph = Graph::new(&pairs(&[("a", &["c"]), ("b", &[]), ("c", &["b"])])).unwrap();
+    assert_eq!(graph.order(), ["b", "c", "a"]);
+}
+
+#[test]
+fn circles_are_shown_whole_and_without_what_only_leads_to_them() {
+    let error = Graph::new(&pairs(&[("x", &["a"]), ("a", &["b"]), ("b", &["c"]), ("c", &["a"])])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "needs go round in a circle, so none of these could start: a -> b -> c -> a"
+    );
+    let error = Graph::new(&pairs(&[("a", &["a"])])).unwrap_err();
+    assert_eq!(
+        error,
+        GraphError::Circular {
+            cycle: vec!["a".to_owned(), "a".to_owned()]
+        }
+    );
+}
+
+#[test]
+fn unknown_needs_and_doubles_are_refused() {
+    let error = Graph::new(&pairs(&[("postgres", &[]), ("a", &["postgress"])])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a needs \"postgress\", and there is no such component: did you mean \"postgres\"?"
+    );
+    let error = Graph::new(&pairs(&[("a", &[]), ("a", &[])])).unwrap_err();
+    assert_eq!(error, GraphError::Duplicate { name: "a".to_owned() });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_order_has_all_needs_before_and_a_circle_is_one(edges in proptest::collection::vec((0_usize..8, 0_usize..8), 0..14)) {
+        let needs = |node| edges.iter().filter(move |(from, _)| *from == node).map(|(_, to)| to.to_string()).collect();
+        let components: Vec<(String, Vec<String>)> = (0..8).map(|node| (node.to_string(), needs(node))).collect();
+        match Graph::new(&components) {
+            Ok(graph) => {
+                prop_assert_eq!(graph.order().len(), 8);
+                for (index, name) in graph.order().iter().enumerate() {
+                    prop_assert!(graph.needs(name).iter().all(|need| graph.order()[..index].contains(need)));
+                }
+            }
+            Err(GraphError::Circular { cycle }) => {
+                prop_assert!(cycle.len() >= 2);
+                prop_assert_eq!(cycle.first(), cycle.last());
+                for step in cycle.windows(2) {
+                    let edge = (step[0].parse().unwrap(), step[1].parse().unwrap());
+                    prop_assert!(edges.contains(&edge));
+                }
+            }
+            Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
+}

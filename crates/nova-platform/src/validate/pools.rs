@@ -1,0 +1,56 @@
+//! Connection pools against what PostgreSQL and the gateway accept.
+
+use crate::key::Key;
+use crate::spec::Spec;
+
+use super::Findings;
+
+/// Connections that PostgreSQL must have left when every pool is full: three for superusers, Patroni's, one migration a
+/// service, the checks', and a person's shell.
+const RESERVE: u64 = 20;
+
+pub(super) fn check(spec: &Spec, findings: &mut Findings) {
+    let pools: u64 = spec
+        .services
+        .values()
+        .map(|s| u64::from(s.members) * u64::from(s.database_pool))
+        .sum();
+    let accepted = u64::from(spec.postgres.max_connections);
+    let keys = || {
+        let pools = spec
+            .services
+            .keys()
+            .map(|name| Key::service(name).child("database_pool"));
+        pools.chain(spec.services.keys().map(|name| Key::service(name).child("members")))
+    };
+    if pools + RESERVE > accepted {
+        findings.problem_with_help(
+            keys().chain([Key::new("postgres.max_connections")]),
+            format!(
+                "the services' pools add up to {pools} connections to the primary, which with {RESERVE} in reserve is more \
+                 than postgres.max_connections, {accepted}"
+            ),
+            format!("raise postgres.max_connections to {}, or lower database_pool or members", pools + RESERVE),
+        );
+    } else if 2 * pools + RESERVE > accepted {
+        findings.warning(
+            "postgres.max_connections",
+            format!(
+                "while no replica is up, its readers come to the leader too: {} connections and {RESERVE} in reserve are \
+                 more than {accepted}, so some requests would be refused then",
+                2 * pools
+            ),
+        );
+    }
+    let gateway = u64::from(spec.gateway.max_connections);
+    if 2 * pools > gateway {
+        findings.problem(
+            [Key::new("gateway.max_connections")].into_iter().chain(keys()),
+            format!(
+                "gateway.max_connections is {gateway}: the services' pools alone take {} connections, to the primary and to \
+                 the replicas",
+                2 * pools
+            ),
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! What services say of each other: needs, schemas, environment.
+
+use std::collections::BTreeMap;
+
+use crate::graph::{Graph, GraphError};
+use crate::key::Key;
+use crate::spec::{ServiceSpec, Spec};
+use crate::suggestion::closest;
+
+use super::Findings;
+
+pub(super) fn check(spec: &Spec, findings: &mut Findings) {
+    needs(spec, findings);
+    let mut schemas: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, service) in &spec.services {
+        // Roles are named after the schema and are one set for the whole server, so even another database does not help.
+        if let Some(other) = schemas.insert(&service.schema, name) {
+            findings.problem(
+                [Key::service(name).child("schema"), Key::service(other).child("schema")],
+                format!(
+                    "{name} and {other} both have the schema {:?}: no service can read another's tables",
+                    service.schema
+                ),
+            );
+        }
+        environment(name, service, findings);
+    }
+}
+
+fn needs(spec: &Spec, findings: &mut Findings) {
+    let components: Vec<(String, Vec<String>)> = stores_of(spec)
+        .into_iter()
+        .chain(
+            spec.services
+                .iter()
+                .map(|(name, service)| (name.clone(), service.needs.clone())),
+        )
+        .collect();
+    let known: Vec<&str> = components.iter().map(|(name, _)| name.as_str()).collect();
+    let mut unknown = false;
+    for (name, service) in &spec.services {
+        let key = Key::service(name).child("needs");
+        for (index, need) in service.needs.iter().enumerate() {
+            if !known.contains(&need.as_str()) {
+                unknown = true;
+                let help = closest(need, known.iter().copied()).map_or_else(
+                    || format!("the components are {}", known.join(", ")),
+                    |near| format!("did you mean {near:?}?"),
+                );
+                findings.problem_with_help(
+                    [key.clone()],
+                    format!("{name} needs {need:?}, and there is no such component"),
+                    help,
+                );
+            } else if service.needs[..index].contains(need) {
+                findings.problem([key.clone()], format!("{name} needs {need:?} twice"));
+            }
+        }
+    }
+    if unknown {
+        return;
+    }
+    if let Err(GraphError::Circular { cycle }) = Graph::new(&components) {
+        let keys: Vec<Key> = cycle
+            .iter()
+            .take(cycle.len().saturating_sub(1))
+            .map(|name| Key::service(name).child("needs"))
+            .collect();
+        findings.problem(
+            keys,
+            format!(
+                "needs go round in a circle, so none of these could start: {}",
+                cycle.join(" -> ")
+            ),
+        );
+    }
+}
+
+/// The components that are not services, with an empty set of services put in their place.
+fn stores_of(spec: &Spec) -> Vec<(String, Vec<String>)> {
+    let mut stores = spec.clone();
+    stores.services.clear();
+    // Only names and needs are of interest; an absurd number of members would take time and memory.
+    stores.etcd.members = 1;
+    stores.postgres.members = 1;
+    stores.redis.members = 1;
+    stores.redis.sentinels = 1;
+    stores.kafka.members = 1;
+    crate::topology::components(&stores)
+        .into_iter()
+        .map(|component| (component.name, component.needs))
+        .collect()
+}
+
+fn environment(name: &str, service: &ServiceSpec, findings: &mut Findings) {
+    let table = Key::service(name).child("env");
+    for (variable, value) in &service.env {
+        let key = table.child(variable);
+        let fits = variable.strip_prefix("NOVA_").is_some_and(|rest| {
+            !rest.is_empty()
+                && rest
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        });
+        if !fits {
+            findings.problem_with_help(
+                [key],
+                format!("{variable:?} is not a setting of a service"),
+                "settings begin with NOVA_ and have upper-case letters, digits and underscores only; the service's --help lists them",
+            );
+        } else if value.contains('\0') {
+            findings.problem(
+                [key],
+                format!("the value of {variable} holds a NUL character, which no environment can carry"),
+            );
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Provisioning and checks against real stores, which each test starts for itself and which end with it.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+mod isolation;
+mod postgres_checks;
+mod provision;
+mod redis_checks;
+mod support;

@@ -1,0 +1,77 @@
+//! Keeps the state of both doors: which is open, proved by a statement.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+
+use super::pool::{self, Door};
+use super::{Postgres, suspicion};
+use crate::backoff::Backoff;
+use crate::service::PartState;
+
+/// How often an open door is tried. Failing requests cause a trial at once, so this only matters without traffic.
+const CALM: Duration = Duration::from_secs(1);
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(1);
+/// How long one trial may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+impl Postgres {
+    /// Watches both doors until `stop`.
+    pub(crate) async fn watch(self, stop: CancellationToken) {
+        let primary = self.watch_door(Door::Primary, &self.inner.primary, &self.inner.primary_state);
+        let replicas = self.watch_door(Door::Replicas, &self.inner.replicas, &self.inner.replicas_state);
+        stop.run_until_cancelled(async { futures::join!(primary, replicas) })
+            .await;
+    }
+
+    async fn watch_door(&self, door: Door, pool: &PgPool, state: &PartState) {
+        let mut suspicions = suspicion::subscribe();
+        let mut backoff = Backoff::new(FIRST, LONGEST);
+        let mut silences = 0;
+        loop {
+            match tokio::time::timeout(DEADLINE, self.try_door(door, pool, state)).await {
+                Ok(Ok(())) => {
+                    state.set_up();
+                    silences = 0;
+                    backoff.reset();
+                }
+                Ok(Err(error)) => state.set_down(&error.to_string()),
+                // One slow answer may be a busy machine; two are a dead server.
+                Err(_) => {
+                    silences += 1;
+                    if silences > 1 || state.check().is_err() {
+                        state.set_down("no answer in time");
+                    }
+                }
+            }
+            if state.check().is_err() {
+                tokio::time::sleep(backoff.next_pause()).await;
+            } else {
+                let _ = tokio::time::timeout(CALM, suspicions.changed()).await;
+                suspicions.mark_unchanged();
+                // However many requests fail, the door is tried at most so often.
+                tokio::time::sleep(FIRST).await;
+            }
+        }
+    }
+
+    /// Proves the door open: by an unused connection of the pool if there is one, else by a new one.
+    async fn try_door(&self, door: Door, pool: &PgPool, state: &PartState) -> Result<(), sqlx::Error> {
+        if let Some(mut connection) = pool.try_acquire() {
+            if pool::test(&mut connection, door).await.is_ok() {
+                return Ok(());
+            }
+            // The server may just have changed; a new connection tells.
+            let _ = connection.detach().close_hard().await;
+        } else if state.check().is_ok() && pool.size() >= self.inner.config.pool && !suspicion::recent() {
+            // All connections are at work, which is proof enough; one more would be one more than allowed.
+            return Ok(());
+        }
+        let mut connection = PgConnection::connect_with(&pool::options(&self.inner.config, door)).await?;
+        pool::test(&mut connection, door).await?;
+        let _ = connection.close().await;
+        Ok(())
+    }
+}

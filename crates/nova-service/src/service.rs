@@ -1,0 +1,232 @@
+//! A service's life: built from its parts, started, served, drained.
+
+mod gate;
+mod init;
+mod life;
+mod listen;
+mod observe;
+mod openapi;
+mod part;
+mod probes;
+mod process;
+mod settings;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sqlx::migrate::Migrator;
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use life::Running;
+pub use listen::Listeners;
+pub use part::{PartState, Unavailable};
+pub use process::start;
+
+use crate::config::ServerConfig;
+use crate::http::Code;
+use crate::postgres::idempotency;
+use crate::{Postgres, Redis, TokenVerifier};
+use gate::Gate;
+use init::{Initialisation, Part};
+use life::Life;
+use probes::Status;
+
+type Task = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
+type Gauge = Box<dyn Fn() + Send + Sync>;
+
+/// A service before it is started.
+pub struct Service {
+    name: &'static str,
+    version: &'static str,
+    config: ServerConfig,
+    parts: Vec<Part>,
+    states: Vec<PartState>,
+    background: Vec<(&'static str, Task)>,
+    gauges: Vec<Gauge>,
+    codes: &'static [&'static Code],
+    routes: OpenApiRouter,
+    databases: Vec<Postgres>,
+}
+
+impl Service {
+    /// A service without parts and routes.
+    pub fn new(name: &'static str, version: &'static str, config: ServerConfig) -> Self {
+        Self {
+            name,
+            version,
+            config,
+            parts: Vec::new(),
+            states: Vec::new(),
+            background: Vec::new(),
+            gauges: Vec::new(),
+            codes: &[],
+            routes: OpenApiRouter::new(),
+            databases: Vec::new(),
+        }
+    }
+
+    /// A part that the service cannot exist without: tried again until it succeeds, and nothing is served before.
+    #[must_use]
+    pub fn required<F, R>(mut self, name: &'static str, init: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.parts.push(Part {
+            name,
+            required: true,
+            init: Box::new(move || init().boxed()),
+        });
+        self
+    }
+
+    /// A part that is initialised beside the others, and that the service starts without.
+    #[must_use]
+    pub fn optional<F, R>(mut self, name: &'static str, init: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        self.parts.push(Part {
+            name,
+            required: false,
+            init: Box::new(move || init().boxed()),
+        });
+        self
+    }
+
+    /// A part whose state readiness shows; whoever holds the state keeps it up to date.
+    #[must_use]
+    pub fn state(mut self, state: &PartState) -> Self {
+        self.states.push(state.clone());
+        self
+    }
+
+    /// A task that runs beside the requests until the token is cancelled.
+    #[must_use]
+    pub fn background<F, R>(mut self, name: &'static str, task: F) -> Self
+    where
+        F: FnOnce(CancellationToken) -> R + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.background.push((name, Box::new(move |stop| task(stop).boxed())));
+        self
+    }
+
+    /// PostgreSQL with the service's migrations: required.
+    #[must_use]
+    pub fn postgres(mut self, postgres: &Postgres, migrator: &'static Migrator) -> Self {
+        let (migrating, watching, cleaning, measured) =
+            (postgres.clone(), postgres.clone(), postgres.clone(), postgres.clone());
+        self.databases.push(postgres.clone());
+        self.gauges.push(Box::new(move || measured.measure()));
+        self.state(postgres.primary_state())
+            .state(postgres.replicas_state())
+            .required("database", move || {
+                let postgres = migrating.clone();
+                async move { postgres.migrate(migrator).await }
+            })
+            .background("database", |stop| watching.watch(stop))
+            .background("idempotency", |stop| idempotency::clean(cleaning, stop))
+    }
+
+    /// Redis: optional.
+    #[must_use]
+    pub fn redis(self, redis: &Redis) -> Self {
+        let watching = redis.clone();
+        self.state(redis.state())
+            .background("redis", |stop| watching.watch(stop))
+    }
+
+    /// The issuer of access tokens: optional, though without its keys no token can be verified.
+    #[must_use]
+    pub fn identity(self, verifier: &TokenVerifier) -> Self {
+        let Some(state) = verifier.state().cloned() else {
+            return self;
+        };
+        let watching = verifier.clone();
+        self.state(&state).background("identity", |stop| watching.watch(stop))
+    }
+
+    /// The service's own codes of problems, for OpenAPI.
+    #[must_use]
+    pub fn codes(mut self, codes: &'static [&'static Code]) -> Self {
+        self.codes = codes;
+        self
+    }
+
+    /// Adds routes; their state is already in them.
+    #[must_use]
+    pub fn routes(mut self, routes: OpenApiRouter) -> Self {
+        self.routes = self.routes.merge(routes);
+        self
+    }
+
+    /// The configuration that the service was made with.
+    pub fn config(&self) -> &ServerConfig {
+        &self.config
+    }
+
+    /// Listens as configured, serves until SIGTERM or SIGINT, drains.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let listeners = Listeners::bind(&self.config).await?;
+        let stop = CancellationToken::new();
+        let signals = process::stop_on_signals(stop.clone())?;
+        let result = self.serve(listeners, stop).await?.finished().await;
+        signals.abort();
+        result
+    }
+
+    /// Starts on sockets that are already bound, until `stop` is cancelled. For tests: both may be on port 0.
+    pub async fn serve(self, listeners: Listeners, stop: CancellationToken) -> anyhow::Result<Running> {
+        crate::telemetry::install_metrics();
+        settings::publish(&self.config);
+        let Self {
+            name,
+            version,
+            config,
+            parts,
+            states,
+            background,
+            gauges,
+            codes,
+            routes,
+            databases,
+        } = self;
+        let (api, operations) = (listeners.api.local_addr()?, listeners.operations.local_addr()?);
+        let status = Arc::new(Status::new(name, version, states, gauges));
+        let gate = Arc::new(Gate::new(&config, status.clone()));
+        let routes = openapi::finish(name, version, routes, codes);
+        let router = gate::close(routes, gate.clone());
+
+        let background = life::Background::start(
+            background,
+            Initialisation {
+                parts,
+                status: status.clone(),
+            },
+        );
+        let life = Life {
+            config,
+            gate,
+            status,
+            background,
+            databases,
+            stop,
+        };
+        let life = tokio::spawn(life.run(listeners, router));
+        tracing::info!(service = name, version, %api, %operations, "listening");
+        Ok(Running::new(api, operations, life))
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,183 @@
+//! What every request passes: refusal while starting, draining or overloaded, limits on body and time, panics.
+//!
+//! A write runs in a task of its own. A client that goes away, or the request's timeout, ends the waiting for it and
+//! never the write: a transaction is not cut off while it commits.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use metrics::{counter, gauge};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::observe::observe;
+use super::probes::Status;
+use crate::config::ServerConfig;
+use crate::http::{Problem, codes};
+use crate::postgres;
+use crate::telemetry::context;
+use crate::telemetry::names;
+
+/// The rules of one service and what is in flight.
+pub(super) struct Gate {
+    status: Arc<Status>,
+    refusing: AtomicBool,
+    places: Semaphore,
+    capacity: usize,
+    writes: TaskTracker,
+    max_body: usize,
+    request_timeout: Duration,
+    write_timeout: Duration,
+}
+
+impl Gate {
+    pub(super) fn new(config: &ServerConfig, status: Arc<Status>) -> Self {
+        let capacity = usize::try_from(config.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
+        Self {
+            status,
+            refusing: AtomicBool::new(false),
+            places: Semaphore::new(capacity),
+            capacity,
+            writes: TaskTracker::new(),
+            max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
+            request_timeout: config.request_timeout,
+            // The drain waits for writes as long.
+            write_timeout: config.drain_timeout.max(config.request_timeout),
+        }
+    }
+
+    /// From now on every request is refused.
+    pub(super) fn refuse(&self) {
+        self.refusing.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.capacity.saturating_sub(self.places.available_permits())
+    }
+
+    /// Waits for writes whose clients did not.
+    pub(super) async fn finish_writes(&self) {
+        self.writes.close();
+        self.writes.wait().await;
+    }
+
+    fn refusal(&self) -> Option<Problem> {
+        if self.refusing.load(Ordering::Relaxed) {
+            return Some(Problem::new(&codes::DRAINING).retry_after(Duration::from_secs(1)));
+        }
+        if !self.status.started() {
+            return Some(self.status.not_started());
+        }
+        None
+    }
+}
+
+/// Puts the gate before all routes, and problems in place of bare statuses.
+pub(super) fn close(routes: Router, gate: Arc<Gate>) -> Router {
+    routes
+        .fallback(|| async { Problem::not_found("there is no such route; /openapi.json lists those that are") })
+        .method_not_allowed_fallback(|| async { Problem::new(&codes::METHOD_NOT_ALLOWED) })
+        .layer(DefaultBodyLimit::max(gate.max_body))
+        .layer(middleware::from_fn_with_state(gate, pass))
+        .layer(middleware::from_fn(observe))
+}
+
+async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    if let Some(problem) = gate.refusal() {
+        return problem.into_response();
+    }
+    let Ok(_place) = gate.places.try_acquire() else {
+        counter!(names::HTTP_SHED).increment(1);
+        return Problem::new(&codes::OVERLOADED)
+            .retry_after(Duration::from_secs(1))
+            .into_response();
+    };
+    gauge!(names::HTTP_ACTIVE).set(f64::from(u32::try_from(gate.in_flight()).unwrap_or(u32::MAX)));
+    if announced_length(request.headers()).is_some_and(|length| length > gate.max_body) {
+        return too_large(gate.max_body).into_response();
+    }
+    let deadline = Instant::now() + gate.request_timeout;
+    let answered = match *request.method() {
+        Method::GET | Method::HEAD | Method::OPTIONS => read(&gate, request, next, deadline).await,
+        _ => write(&gate, request, next, deadline).await,
+    };
+    answered.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// A read is cancelled when it takes too long or nobody waits for it.
+async fn read(gate: &Gate, request: Request, next: Next, deadline: Instant) -> Result<Response, Problem> {
+    let working = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match timeout_at(deadline, working).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(panic)) => Err(panicked(panic.as_ref())),
+        Err(_) => {
+            // The statement that it waited for may wait on a dead connection.
+            postgres::suspect();
+            Err(Problem::new(&codes::TIMEOUT).detail(format!("not done within {:?}", gate.request_timeout)))
+        }
+    }
+}
+
+/// A write starts when all of its body is there, and is then seen through.
+async fn write(gate: &Gate, request: Request, next: Next, deadline: Instant) -> Result<Response, Problem> {
+    let request = with_whole_body(gate, request, deadline).await?;
+    let working = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let working = timeout(gate.write_timeout, working).instrument(tracing::Span::current());
+    let task = match context::CURRENT.try_with(Clone::clone) {
+        Ok(current) => gate.writes.spawn(context::CURRENT.scope(current, working)),
+        Err(_) => gate.writes.spawn(working),
+    };
+    match timeout_at(deadline, task).await {
+        Ok(Ok(Ok(Ok(response)))) => Ok(response),
+        Ok(Ok(Ok(Err(panic)))) => Err(panicked(panic.as_ref())),
+        Ok(Ok(Err(_))) | Err(_) => {
+            postgres::suspect();
+            Err(Problem::new(&codes::OUTCOME_UNKNOWN).detail(format!("not done within {:?}", gate.request_timeout)))
+        }
+        Ok(Err(error)) => Err(Problem::internal(error)),
+    }
+}
+
+async fn with_whole_body(gate: &Gate, request: Request, deadline: Instant) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    match timeout_at(deadline, to_bytes(body, gate.max_body)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Ok(Err(error)) if is_length_limit(&error) => Err(too_large(gate.max_body)),
+        Ok(Err(_)) => Err(Problem::bad_request("the body could not be read to its end")),
+        Err(_) => Err(Problem::new(&codes::REQUEST_TIMEOUT)),
+    }
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.to_string().contains("length limit"))
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(&codes::BODY_TOO_LARGE).detail(format!("the body may have {limit} bytes"))
+}
+
+/// The panic hook has logged message and place.
+fn panicked(payload: &(dyn Any + Send)) -> Problem {
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(cause = message.unwrap_or("no message"), "request ended by a panic");
+    Problem::new(&codes::INTERNAL)
+}

@@ -1,0 +1,78 @@
+//! Prometheus metrics: one recorder a process, rendered on demand.
+
+use std::sync::OnceLock;
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::names;
+
+static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Seconds, from a look-up to the longest request.
+const BUCKETS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// Installs the recorder, once.
+pub(super) fn install() {
+    HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new();
+        let builder = builder
+            .set_buckets_for_metric(Matcher::Suffix("_duration_seconds".to_owned()), BUCKETS)
+            .unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        // Someone else's recorder would only mean that these metrics go there.
+        let _ = metrics::set_global_recorder(recorder);
+        describe();
+        handle
+    });
+}
+
+/// All metrics as text.
+pub(crate) fn render() -> String {
+    if let Some(bytes) = resident() {
+        gauge!(names::MEMORY).set(bytes);
+    }
+    HANDLE
+        .get()
+        .map(|handle| {
+            handle.run_upkeep();
+            handle.render()
+        })
+        .unwrap_or_default()
+}
+
+/// Resident memory as the kernel counts it.
+fn resident() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024.0)
+}
+
+fn describe() {
+    describe_histogram!(
+        names::HTTP_DURATION,
+        Unit::Seconds,
+        "Duration of a request by method, route and status"
+    );
+    describe_gauge!(names::HTTP_ACTIVE, "Requests in flight");
+    describe_counter!(names::HTTP_SHED, "Requests refused because too many were in flight");
+    describe_gauge!(names::HTTP_CONNECTIONS, "Open client connections");
+    describe_histogram!(
+        names::DB_DURATION,
+        Unit::Seconds,
+        "Duration of a statement by its first word"
+    );
+    describe_gauge!(names::DB_CONNECTIONS, "Connections of a pool by state");
+    describe_gauge!(names::DB_CONNECTIONS_MAX, "The largest number of connections of a pool");
+    describe_gauge!(names::PART_UP, "Whether a part can be used");
+    describe_gauge!(names::PART_STARTED, "How long a part's initialisation took");
+    describe_gauge!(
+        names::SETTING,
+        "The settings in force that are numbers; durations in seconds"
+    );
+    describe_gauge!(names::MEMORY, Unit::Bytes, "Resident memory of the process");
+}

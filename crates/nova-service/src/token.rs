@@ -1,0 +1,175 @@
+//! Verification of access tokens (ES256), with local keys: the issuer is not asked for each request.
+
+mod cache;
+mod claims;
+mod remote;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+pub use claims::{ACCESS_TOKEN_TYPE, AccessClaims, Audience};
+
+use crate::config::IdentityConfig;
+use crate::http::{Caller, Problem, codes};
+use crate::service::{PartState, Unavailable};
+use cache::Cache;
+use remote::Remote;
+
+/// Clocks of two machines differ by less than this many seconds.
+const LEEWAY: u64 = 5;
+/// An access token has about 400 bytes; more is not read.
+const LONGEST: usize = 4096;
+
+/// Why a token was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// Not a token, not signed by the issuer, or not meant for this audience.
+    #[error("the access token is not valid")]
+    Invalid,
+    /// It was valid once.
+    #[error("the access token has expired")]
+    Expired,
+    /// The issuer's keys are not known yet.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid => Self::new(&codes::INVALID_TOKEN),
+            TokenError::Expired => Self::new(&codes::TOKEN_EXPIRED),
+            TokenError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+/// Verifies access tokens. Cloning is cheap; all clones share keys and memory of verified tokens.
+#[derive(Clone)]
+pub struct TokenVerifier {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    validation: Validation,
+    keys: RwLock<Keys>,
+    cache: Cache,
+    state: PartState,
+    remote: Option<Remote>,
+}
+
+type Keys = HashMap<String, DecodingKey>;
+
+impl TokenVerifier {
+    /// Verifies with keys that are given by [`Self::set_keys`]; for the issuer itself.
+    pub fn local(issuer: &str, audience: &str) -> Self {
+        Self::build(issuer, audience, None)
+    }
+
+    /// Verifies with the keys that the issuer publishes; hand it to [`crate::Service::identity`], which fetches them.
+    pub fn remote(config: &IdentityConfig) -> Self {
+        Self::build(&config.issuer, &config.audience, Some(Remote::new(config)))
+    }
+
+    fn build(issuer: &str, audience: &str, remote: Option<Remote>) -> Self {
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.leeway = LEEWAY;
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let inner = Inner {
+            validation,
+            keys: RwLock::default(),
+            cache: Cache::new(),
+            state: PartState::new("identity"),
+            remote,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Replaces the keys, by their ids. Tokens of a key that is gone are no longer accepted.
+    pub fn set_keys(&self, keys: impl IntoIterator<Item = (String, DecodingKey)>) {
+        let keys: Keys = keys.into_iter().collect();
+        let mut present = self.inner.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if present.keys().any(|kid| !keys.contains_key(kid)) {
+            self.inner.cache.clear();
+        }
+        *present = keys;
+    }
+
+    /// Who the bearer of this token is. A token that was verified before costs a look-up.
+    pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
+        match self.verify_now(token) {
+            Err(Refusal::UnknownKey) => {}
+            Err(Refusal::Token(error)) => return Err(error),
+            Ok(caller) => return Ok(caller),
+        }
+        if let Some(remote) = &self.inner.remote {
+            remote.fetch_for_unknown(self).await;
+        }
+        self.verify_now(token).map_err(|refusal| self.final_error(&refusal))
+    }
+
+    fn verify_now(&self, token: &str) -> Result<Caller, Refusal> {
+        if token.len() > LONGEST {
+            return Err(Refusal::Token(TokenError::Invalid));
+        }
+        let digest = Cache::digest(token);
+        if let Some(caller) = self.inner.cache.get(&digest) {
+            return Ok(caller);
+        }
+        let keys = self.inner.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let caller = claims::check(token, &keys, &self.inner.validation)?;
+        // Still under the lock of the keys, so that a key withdrawn at this moment leaves nothing behind.
+        self.inner.cache.put(digest, caller);
+        Ok(caller)
+    }
+
+    fn final_error(&self, refusal: &Refusal) -> TokenError {
+        match refusal {
+            Refusal::Token(error) => *error,
+            Refusal::UnknownKey => {
+                let no_keys = self
+                    .inner
+                    .keys
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_empty();
+                if no_keys {
+                    Unavailable::new(self.inner.state.name()).into()
+                } else {
+                    TokenError::Invalid
+                }
+            }
+        }
+    }
+
+    /// The state of the issuer, for readiness; `None` for a local verifier.
+    pub(crate) fn state(&self) -> Option<&PartState> {
+        self.inner.remote.is_some().then_some(&self.inner.state)
+    }
+
+    /// Fetches the issuer's keys now and then, and when asked for, until `stop`.
+    pub(crate) async fn watch(self, stop: CancellationToken) {
+        if let Some(remote) = &self.inner.remote {
+            stop.run_until_cancelled(remote.keep_keys(&self)).await;
+        }
+    }
+}
+
+impl std::fmt::Debug for TokenVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenVerifier").finish_non_exhaustive()
+    }
+}
+
+/// Why a token did not pass with the keys at hand.
+#[derive(Debug)]
+enum Refusal {
+    UnknownKey,
+    Token(TokenError),
+}

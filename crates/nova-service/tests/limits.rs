@@ -1,0 +1,183 @@
+//! What a client may send and how long it may take.
+
+use std::time::Duration;
+
+use nova_service::config::ServerConfig;
+use nova_testkit::{Postgres, TestService, server_config};
+use reqwest::StatusCode;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::{problem, shop};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Sends bytes as they are and returns everything that comes back until the service closes.
+async fn raw(shop: &TestService, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(shop.address()).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .expect("the service keeps the connection open")
+        .unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_are_too_large() {
+    let database = Postgres::shared().await.database("shop").await;
+    let shop = TestService::start(shop(server_config(), &database.config()).0).await;
+    let fits = shop
+        .client
+        .post(shop.url("/notes"))
+        .json(&json!({ "text": "x".repeat(60_000) }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(fits.status(), StatusCode::CREATED);
+    let announced = shop
+        .client
+        .post(shop.url("/notes"))
+        .json(&json!({ "text": "x".repeat(70_000) }))
+        .send()
+        .await
+        .unwrap();
+    problem(announced, 413, "body_too_large").await;
+    // Without a length, in chunks.
+    let chunk = format!("{:x}\r\n{}\r\n", 35_000, "x".repeat(35_000));
+    let head = "POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    let answer = raw(&shop, format!("{head}{chunk}{chunk}0\r\n\r\n").as_bytes()).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 413") && answer.contains("body_too_large"),
+        "{answer}"
+    );
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_are_too_many_or_too_large() {
+    let database = Postgres::shared().await.database("shop").await;
+    let shop = TestService::start(shop(server_config(), &database.config()).0).await;
+    let many: String = (0..150).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let answer = raw(
+        &shop,
+        format!("GET /plain HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes(),
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let large = format!(
+        "GET /plain HTTP/1.1\r\nHost: x\r\nx-large: {}\r\n\r\n",
+        "x".repeat(20_000)
+    );
+    let answer = raw(&shop, large.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_never_finish() {
+    let config = ServerConfig {
+        header_timeout: Duration::from_millis(300),
+        request_timeout: Duration::from_millis(300),
+        ..server_config()
+    };
+    let database = Postgres::shared().await.database("shop").await;
+    let shop = TestService::start(shop(config, &database.config()).0).await;
+    // A header that does not end, and one that never begins: the connection is closed.
+    assert_eq!(raw(&shop, b"GET /plain HTTP/1.1\r\nHost: x\r\n").await, "");
+    assert_eq!(raw(&shop, b"").await, "");
+    let head = "POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{";
+    let answer = raw(&shop, head.as_bytes()).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"),
+        "{answer}"
+    );
+    shop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_takes_too_long_is_cancelled_and_a_write_is_not() {
+    let config = ServerConfig {
+        request_timeout: Duration::from_millis(300),
+        ..server_config()
+    };
+    let database = Postgres::shared().await.database("shop").await;
+    let (service, held) = shop(config, &database.config());
+    let shop = TestService::start(service).await;
+    problem(shop.client.get(shop.url("/wait")).send().await.unwrap(), 504, "timeout").await;
+
+    problem(
+        shop.client.post(shop.url("/write-slowly")).send().await.unwrap(),
+        504,
+        "outcome_unknown",
+    )
+    .await;
+    held.go.notify_one();
+    // The drain waits for the write that nobody waits for.
+    shop.stop().await;
+    let notes: i64 = sqlx::query_scalar("select count(*) from notes")
+        .fetch_one(&database.app())
+        .await
+        .unwrap();
+    assert_eq!(notes, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_does_not_cancel_its_write() {
+    let database = Postgres::shared().await.database("shop").await;
+    let (service, held) = shop(server_config(), &database.config());
+    let shop = TestService::start(service).await;
+    let mut stream = TcpStream::connect(shop.address()).await.unwrap();
+    stream
+        .write_all(b"POST /write-slowly HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        .await
+        .unwrap();
+    held.arrived.notified().await;
+    drop(stream);
+    shop.drain();
+    held.go.notify_one();
+    shop.stop().await;
+    let notes: i64 = sqlx::query_scalar("select count(*) from notes")
+        .fetch_one(&database.app())
+        .await
+        .unwrap();
+    assert_eq!(notes, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_requests_at_once_are_refused_and_probes_are_answered() {
+    let config = ServerConfig {
+        max_in_flight: 2,
+        ..server_config()
+    };
+    let database = Postgres::shared().await.database("shop").await;
+    let (service, held) = shop(config, &database.config());
+    let shop = TestService::start(service).await;
+    let wait = || tokio::spawn(shop.client.get(shop.url("/wait")).send());
+    let (first, second) = (wait(), wait());
+    held.arrived.notified().await;
+    // `notify_one` keeps one permit at most, so the second arrival is seen by the refusal.
+    let refused = loop {
+        let response = shop.client.get(shop.url("/plain")).send().await.unwrap();
+        if response.status() != StatusCode::OK {
+            break response;
+        }
+    };
+    assert_eq!(refused.headers().get("retry-after").unwrap(), "1");
+    problem(refused, 503, "overloaded").await;
+    for probe in ["/health/live", "/health/ready", "/health/startup", "/metrics"] {
+        assert_eq!(shop.operations(probe).await.status(), StatusCode::OK, "{probe}");
+    }
+    for request in [first, second] {
+        held.go.notify_one();
+        assert_eq!(request.await.unwrap().unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(
+        shop.client.get(shop.url("/plain")).send().await.unwrap().status(),
+        StatusCode::OK
+    );
+    shop.stop().await;
+}

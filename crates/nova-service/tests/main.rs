@@ -1,0 +1,10 @@
+//! The chassis over real HTTP, with a real PostgreSQL and a real Redis behind it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod idempotency;
+mod life;
+mod limits;
+mod outages;
+mod problems;
+mod support;
+mod tokens;

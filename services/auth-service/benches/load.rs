@@ -1,0 +1,199 @@
+//! Measures a running platform: one hash alone, logins, refreshes.
+//!
+//! `cargo bench -p auth-service --bench load -- --url http://127.0.0.1:8084`
+//!
+//! It registers its own accounts and connects from its own loopback addresses, so that it measures the service and not the
+//! throttling (whose limits count by address). Nothing asserts: the table is for a person to read.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use auth_service::{
+    domain::Password,
+    hashing::{Cost, Hasher, HasherConfig},
+};
+use clap::Parser;
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "a long passphrase for the benchmark";
+
+/// Measures logins and refreshes of a running platform.
+#[derive(Parser)]
+struct Options {
+    /// The gateway's address of auth-service
+    #[arg(long, default_value = "http://127.0.0.1:8084")]
+    url: String,
+    /// Seconds a measurement
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Clients that log in at the same time
+    #[arg(long, default_value_t = 16)]
+    login_clients: u8,
+    /// Clients that refresh at the same time
+    #[arg(long, default_value_t = 32)]
+    refresh_clients: u8,
+    /// Cargo passes it
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// One account, from one address, with its own connection.
+struct User {
+    client: reqwest::Client,
+    url: Arc<str>,
+    email: String,
+}
+
+/// Durations of one kind of request, and of the whole measurement.
+struct Measured {
+    latencies: Vec<Duration>,
+    elapsed: Duration,
+    failures: u64,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let seconds = Duration::from_secs(options.seconds);
+
+    let hash = one_hash().await?;
+    let bound = cores as f64 / hash.as_secs_f64();
+    let users = users(&options).await?;
+    let logins = measure(&users[..usize::from(options.login_clients)], seconds, Kind::Login).await?;
+    let refreshes = measure(&users[..usize::from(options.refresh_clients)], seconds, Kind::Refresh).await?;
+
+    println!("cores                       {cores}");
+    println!("one hash alone              {:.1} ms, so at most {bound:.1} logins/s", hash.as_secs_f64() * 1e3);
+    print("logins", &logins);
+    println!("  of the bound              {:.0} %", 100.0 * logins.rate() / bound);
+    print("refreshes", &refreshes);
+    Ok(())
+}
+
+/// The median of single hashes at the shipped cost, nothing else running in this process.
+async fn one_hash() -> anyhow::Result<Duration> {
+    let config = HasherConfig {
+        cost: Cost::default(),
+        threads: 1,
+        queue: 1,
+        deadline: Duration::from_secs(60),
+        idle: Duration::from_secs(60),
+    };
+    let hasher = Hasher::start(&config)?;
+    let password = Password::claimed(PASSWORD.into())?;
+    let mut times = Vec::new();
+    for _ in 0..40 {
+        let started = Instant::now();
+        hasher.verify(password.clone(), None).await?;
+        times.push(started.elapsed());
+    }
+    times.sort();
+    Ok(times[times.len() / 2])
+}
+
+async fn users(options: &Options) -> anyhow::Result<Vec<User>> {
+    let run = uuid::Uuid::now_v7().simple();
+    let url: Arc<str> = options.url.trim_end_matches('/').into();
+    let number = options.login_clients.max(options.refresh_clients);
+    let mut users = Vec::new();
+    for index in 1..=number {
+        // The last two octets vary from run to run, for the limits outlast one.
+        let address = IpAddr::V4(Ipv4Addr::new(127, 200, rand::random(), index));
+        let client = reqwest::Client::builder().local_address(address).timeout(Duration::from_secs(30)).build()?;
+        let user = User { client, url: url.clone(), email: format!("bench-{run}-{index}@example.com") };
+        user.post("register", &json!({"email": user.email, "password": PASSWORD})).await?;
+        users.push(user);
+    }
+    Ok(users)
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Login,
+    Refresh,
+}
+
+/// Every user repeats the request for as long, one after another.
+async fn measure(users: &[User], seconds: Duration, kind: Kind) -> anyhow::Result<Measured> {
+    let tokens = futures::future::try_join_all(users.iter().map(User::login)).await?;
+    let started = Instant::now();
+    let until = started + seconds;
+    let runs = users.iter().zip(tokens).map(|(user, mut token)| async move {
+        let (mut latencies, mut failures) = (Vec::new(), 0);
+        while Instant::now() < until {
+            let sent = Instant::now();
+            let answer = match kind {
+                Kind::Login => user.login().await,
+                Kind::Refresh => user.refresh(&token).await,
+            };
+            match answer {
+                Ok(next) => {
+                    token = next;
+                    latencies.push(sent.elapsed());
+                }
+                Err(error) => {
+                    eprintln!("{error:#}");
+                    failures += 1;
+                    if failures == 10 {
+                        break;
+                    }
+                }
+            }
+        }
+        (latencies, failures)
+    });
+    let results = futures::future::join_all(runs).await;
+    let failures = results.iter().map(|(_, failures)| failures).sum();
+    let mut latencies: Vec<_> = results.into_iter().flat_map(|(latencies, _)| latencies).collect();
+    if latencies.is_empty() {
+        bail!("not one request succeeded");
+    }
+    latencies.sort();
+    Ok(Measured { latencies, elapsed: started.elapsed(), failures })
+}
+
+impl User {
+    async fn login(&self) -> anyhow::Result<String> {
+        self.tokens("login", &json!({"email": self.email, "password": PASSWORD})).await
+    }
+
+    async fn refresh(&self, token: &str) -> anyhow::Result<String> {
+        self.tokens("refresh", &json!({"refresh_token": token})).await
+    }
+
+    async fn tokens(&self, route: &str, body: &Value) -> anyhow::Result<String> {
+        let answer = self.post(route, body).await?;
+        Ok(answer["refresh_token"].as_str().context("the answer holds no refresh token")?.to_owned())
+    }
+
+    async fn post(&self, route: &str, body: &Value) -> anyhow::Result<Value> {
+        let response = self.client.post(format!("{}/api/v1/auth/{route}", self.url)).json(body).send().await?;
+        let status = response.status();
+        let answer: Value = response.json().await?;
+        if !status.is_success() {
+            bail!("{route} answered {status}: {answer}");
+        }
+        Ok(answer)
+    }
+}
+
+impl Measured {
+    fn rate(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    fn percentile(&self, percent: usize) -> f64 {
+        let index = (self.latencies.len() * percent / 100).min(self.latencies.len() - 1);
+        self.latencies[index].as_secs_f64() * 1e3
+    }
+}
+
+fn print(what: &str, measured: &Measured) {
+    let (p50, p99) = (measured.percentile(50), measured.percentile(99));
+    println!("{what:<27} {:.1}/s, p50 {p50:.1} ms, p99 {p99:.1} ms, {} failed", measured.rate(), measured.failures);
+}

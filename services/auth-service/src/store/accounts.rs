@@ -1,0 +1,96 @@
+//! Accounts and their passwords.
+
+use nova_service::{DatabaseError, Timestamp};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::audit;
+use crate::{
+    audit::{Event, Outcome, Record},
+    client::Client,
+    domain::Email,
+};
+
+/// What is needed to check a password.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Credentials {
+    /// Whose.
+    pub id: Uuid,
+    /// The PHC string.
+    pub password_hash: String,
+}
+
+/// The unique constraint that a second registration of an address violates.
+pub const EMAIL_TAKEN: &str = "accounts_email_key";
+
+/// The account of an e-mail address.
+pub async fn by_email(pool: &PgPool, email: &Email) -> Result<Option<Credentials>, DatabaseError> {
+    let account = sqlx::query_as("select id, password_hash from accounts where email = $1")
+        .bind(email.as_str())
+        .fetch_optional(pool)
+        .await?;
+    Ok(account)
+}
+
+/// The account with an id.
+pub async fn by_id(pool: &PgPool, id: Uuid) -> Result<Option<Credentials>, DatabaseError> {
+    let account =
+        sqlx::query_as("select id, password_hash from accounts where id = $1").bind(id).fetch_optional(pool).await?;
+    Ok(account)
+}
+
+/// Makes an account; fails on [`EMAIL_TAKEN`]. Returns when it was made.
+pub async fn insert(
+    connection: &mut PgConnection, id: Uuid, email: &Email, password_hash: &str, client: &Client,
+) -> Result<Timestamp, DatabaseError> {
+    let created_at = sqlx::query_scalar(
+        "insert into accounts (id, email, password_hash) values ($1, $2, $3) returning created_at",
+    )
+    .bind(id)
+    .bind(email.as_str())
+    .bind(password_hash)
+    .fetch_one(&mut *connection)
+    .await?;
+    let record = Record::new(Event::Register, Outcome::Ok, client).account(id).email(email);
+    audit::insert(connection, &record).await?;
+    Ok(created_at)
+}
+
+/// Replaces a hash that was made at another cost, unless the password changed meanwhile.
+pub async fn rehash(pool: &PgPool, account: &Credentials, password_hash: &str) -> Result<bool, DatabaseError> {
+    let updated = sqlx::query("update accounts set password_hash = $3 where id = $1 and password_hash = $2")
+        .bind(account.id)
+        .bind(&account.password_hash)
+        .bind(password_hash)
+        .execute(pool)
+        .await
+        .map_err(DatabaseError::from_write)?;
+    Ok(updated.rows_affected() == 1)
+}
+
+/// Changes the password, provided that it is still the one that was checked, and ends every session but `keep`.
+///
+/// Two statements on purpose: the second sees the sessions of logins that the first had to wait for.
+pub async fn change_password(
+    connection: &mut PgConnection, account: &Credentials, password_hash: &str, keep: Uuid, client: &Client,
+) -> Result<bool, DatabaseError> {
+    let changed = sqlx::query(
+        "update accounts set password_hash = $3, password_changed_at = now() where id = $1 and password_hash = $2",
+    )
+    .bind(account.id)
+    .bind(&account.password_hash)
+    .bind(password_hash)
+    .execute(&mut *connection)
+    .await?;
+    if changed.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query("delete from sessions where account_id = $1 and id <> $2")
+        .bind(account.id)
+        .bind(keep)
+        .execute(&mut *connection)
+        .await?;
+    let record = Record::new(Event::PasswordChange, Outcome::Ok, client).account(account.id).session(keep);
+    audit::insert(connection, &record).await?;
+    Ok(true)
+}

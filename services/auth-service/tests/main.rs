@@ -1,0 +1,16 @@
+//! auth-service over real HTTP, with a real PostgreSQL and a real Redis.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod audit;
+mod bad_input;
+mod keys;
+mod login;
+mod openapi;
+mod password;
+mod refresh;
+mod register;
+mod retention;
+mod sessions;
+mod support;
+mod throttling;

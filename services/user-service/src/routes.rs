@@ -1,0 +1,77 @@
+//! What clients see: everything under `/api/v1`.
+
+mod blocks;
+mod comments;
+mod feed;
+mod follow_requests;
+mod follows;
+mod likes;
+mod posts;
+mod profiles;
+
+use nova_service::{Problem, codes};
+use sqlx::PgConnection;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::domain::UserRef;
+use crate::errors::{self, CANNOT_TARGET_SELF};
+use crate::store;
+
+/// All routes of the service.
+pub(crate) fn router(app: App) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(profiles::get_me, profiles::patch_me))
+        .routes(routes!(profiles::get_user))
+        .routes(routes!(follows::follow, follows::unfollow))
+        .routes(routes!(follows::list_followers))
+        .routes(routes!(follows::list_following))
+        .routes(routes!(follow_requests::list_follow_requests))
+        .routes(routes!(follow_requests::accept, follow_requests::reject))
+        .routes(routes!(blocks::block, blocks::unblock))
+        .routes(routes!(blocks::list_blocks))
+        .routes(routes!(posts::create_post))
+        .routes(routes!(posts::get_post, posts::delete_post))
+        .routes(routes!(posts::list_user_posts))
+        .routes(routes!(likes::like, likes::unlike))
+        .routes(routes!(likes::list_likes))
+        .routes(routes!(comments::list_comments, comments::create_comment))
+        .routes(routes!(comments::delete_comment))
+        .routes(routes!(feed::get_feed))
+        .with_state(app)
+}
+
+/// The account that a path names; whether the viewer may know of it is asked where it is used.
+async fn target(connection: &mut PgConnection, viewer: Uuid, user: &UserRef) -> Result<Uuid, Problem> {
+    store::profiles::resolve(connection, viewer, user)
+        .await?
+        .ok_or_else(errors::no_such_user)
+}
+
+/// Likewise, for what one cannot do to oneself.
+async fn other(connection: &mut PgConnection, viewer: Uuid, user: &UserRef) -> Result<Uuid, Problem> {
+    let target = target(connection, viewer, user).await?;
+    if target == viewer {
+        return Err(Problem::new(&CANNOT_TARGET_SELF));
+    }
+    Ok(target)
+}
+
+/// Likewise, of an account whose posts and lists the viewer may see.
+async fn open_target(connection: &mut PgConnection, viewer: Uuid, user: &UserRef) -> Result<Uuid, Problem> {
+    let target = target(connection, viewer, user).await?;
+    if store::profiles::is_open(connection, viewer, target).await? {
+        Ok(target)
+    } else {
+        Err(errors::no_such_user())
+    }
+}
+
+/// Refuses a text that is nothing but white space.
+fn not_blank(field: &str, text: &str) -> Result<(), Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::new(&codes::VALIDATION_FAILED).field(field, "must not be blank"));
+    }
+    Ok(())
+}

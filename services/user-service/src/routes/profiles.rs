@@ -1,0 +1,143 @@
+//! Profiles: one's own, and those of others.
+
+use axum::extract::State;
+use nova_service::{DatabaseError, Json, Path, Problem, ProblemBody, codes};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::target;
+use crate::app::App;
+use crate::domain::{MAX_BIO, MAX_DISPLAY_NAME, Profile, ProfileChange, UserRef, Username, paragraph, single_line};
+use crate::errors::{self, USERNAME_TAKEN};
+use crate::store;
+use crate::viewer::Viewer;
+
+/// What to change; what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProfilePatch {
+    /// Unique without regard to case; kept in lower case.
+    #[schema(pattern = "^[A-Za-z0-9_]{3,30}$", example = "ada")]
+    username: Option<String>,
+    #[schema(max_length = 50, example = "Ada Lovelace")]
+    display_name: Option<String>,
+    #[schema(max_length = 500)]
+    bio: Option<String>,
+    /// Turning public accepts everyone who asked to follow.
+    private: Option<bool>,
+}
+
+impl ProfilePatch {
+    fn check(self) -> Result<ProfileChange, Problem> {
+        let mut problem = Problem::new(&codes::VALIDATION_FAILED);
+        let mut wrong = false;
+        let mut refuse = |field: &str, reason: String| {
+            wrong = true;
+            problem = std::mem::replace(&mut problem, Problem::new(&codes::VALIDATION_FAILED)).field(field, reason);
+        };
+        let username = self.username.and_then(|text| {
+            Username::parse(&text)
+                .map_err(|reason| refuse("username", reason.to_owned()))
+                .ok()
+        });
+        if let Some(Err(reason)) = self
+            .display_name
+            .as_ref()
+            .map(|text| single_line(text, MAX_DISPLAY_NAME))
+        {
+            refuse("display_name", reason);
+        }
+        if let Some(Err(reason)) = self.bio.as_ref().map(|text| paragraph(text, MAX_BIO)) {
+            refuse("bio", reason);
+        }
+        if wrong {
+            return Err(problem);
+        }
+        Ok(ProfileChange {
+            username,
+            display_name: self.display_name,
+            bio: self.bio,
+            private: self.private,
+        })
+    }
+}
+
+/// One's own profile
+///
+/// It appears with its owner's first request, whatever that is.
+#[utoipa::path(
+    get, path = "/api/v1/users/me", tag = "profiles", security(("access_token" = [])),
+    responses(
+        (status = 200, description = "The profile", body = Profile),
+        (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`", body = ProblemBody,
+            content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn get_me(State(app): State<App>, Viewer(viewer): Viewer) -> Result<Json<Profile>, Problem> {
+    let profile = store::profiles::get(&mut *app.read().await?, viewer, viewer).await?;
+    profile.map(Json).ok_or_else(errors::no_such_user)
+}
+
+/// Change one's own profile
+#[utoipa::path(
+    patch, path = "/api/v1/users/me", tag = "profiles", security(("access_token" = [])),
+    request_body = ProfilePatch,
+    responses(
+        (status = 200, description = "The profile as it is now", body = Profile),
+        (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 409, description = "`username_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn patch_me(
+    State(app): State<App>,
+    Viewer(viewer): Viewer,
+    Json(patch): Json<ProfilePatch>,
+) -> Result<Json<Profile>, Problem> {
+    let change = patch.check()?;
+    let profile = app
+        .postgres
+        .write(|connection| {
+            Box::pin(async move {
+                store::profiles::update(connection, viewer, &change)
+                    .await
+                    .map_err(taken)?;
+                Ok::<_, Problem>(store::profiles::get(connection, viewer, viewer).await?)
+            })
+        })
+        .await?;
+    profile.map(Json).ok_or_else(errors::no_such_user)
+}
+
+fn taken(error: DatabaseError) -> Problem {
+    if store::profiles::is_username_taken(&error) {
+        Problem::new(&USERNAME_TAKEN)
+    } else {
+        error.into()
+    }
+}
+
+/// Someone's profile
+///
+/// Private accounts show theirs too; what they post and whom they know is for their followers.
+#[utoipa::path(
+    get, path = "/api/v1/users/{user}", tag = "profiles", security(("access_token" = [])),
+    params(("user" = String, Path, description = "Id, username, or `me`")),
+    responses(
+        (status = 200, description = "The profile, and how the viewer and it stand to each other", body = Profile),
+        (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`", body = ProblemBody,
+            content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn get_user(
+    State(app): State<App>,
+    Viewer(viewer): Viewer,
+    Path(user): Path<UserRef>,
+) -> Result<Json<Profile>, Problem> {
+    let mut connection = app.read().await?;
+    let target = target(&mut connection, viewer, &user).await?;
+    let profile = store::profiles::get(&mut connection, viewer, target).await?;
+    profile.map(Json).ok_or_else(errors::no_such_user)
+}

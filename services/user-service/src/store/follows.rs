@@ -1,0 +1,130 @@
+//! Who follows whom.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::listed::{ListedRow, author_columns};
+use super::{Result, Slice, follow_requests, pair};
+use crate::domain::{FollowState, Listed};
+
+/// What came of the wish to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follow {
+    Done(FollowState),
+    NoSuchUser,
+    LimitReached,
+}
+
+/// Follows the target, or asks to when it is private. Doing it again changes nothing.
+pub(crate) async fn follow(
+    connection: &mut PgConnection,
+    viewer: Uuid,
+    target: Uuid,
+    max_following: i64,
+) -> Result<Follow> {
+    let Some(pair) = pair::lock(connection, viewer, target).await? else {
+        return Ok(Follow::NoSuchUser);
+    };
+    if pair.blocked {
+        return Ok(Follow::NoSuchUser);
+    }
+    if pair.following {
+        return Ok(Follow::Done(FollowState::Following));
+    }
+    if pair.viewer_follows >= max_following {
+        return Ok(Follow::LimitReached);
+    }
+    if pair.target_private {
+        follow_requests::ask(connection, viewer, target).await?;
+        return Ok(Follow::Done(FollowState::Requested));
+    }
+    insert(connection, viewer, target).await?;
+    Ok(Follow::Done(FollowState::Following))
+}
+
+/// Stops following, or withdraws the request. `false` if there is no such user.
+pub(crate) async fn unfollow(connection: &mut PgConnection, viewer: Uuid, target: Uuid) -> Result<bool> {
+    let Some(pair) = pair::lock(connection, viewer, target).await? else {
+        return Ok(false);
+    };
+    if pair.blocked {
+        return Ok(false);
+    }
+    if pair.following {
+        remove(connection, viewer, target).await?;
+    }
+    follow_requests::remove(connection, viewer, target).await?;
+    Ok(true)
+}
+
+/// Both profiles are locked, and the follower does not follow yet.
+pub(super) async fn insert(connection: &mut PgConnection, follower: Uuid, followee: Uuid) -> Result<()> {
+    sqlx::query("insert into follows (id, follower_id, followee_id) values ($1, $2, $3)")
+        .bind(Uuid::now_v7())
+        .bind(follower)
+        .bind(followee)
+        .execute(&mut *connection)
+        .await?;
+    pair::count(connection, follower, followee, 1).await
+}
+
+/// Both profiles are locked.
+pub(super) async fn remove(connection: &mut PgConnection, follower: Uuid, followee: Uuid) -> Result<()> {
+    let removed = sqlx::query("delete from follows where follower_id = $1 and followee_id = $2")
+        .bind(follower)
+        .bind(followee)
+        .execute(&mut *connection)
+        .await?;
+    if removed.rows_affected() > 0 {
+        pair::count(connection, follower, followee, -1).await?;
+    }
+    Ok(())
+}
+
+/// Who follows the account, newest first, without those that the viewer may not know of.
+pub(crate) async fn followers(
+    connection: &mut PgConnection,
+    viewer: Uuid,
+    of: Uuid,
+    slice: Slice,
+) -> Result<Vec<Listed>> {
+    let rows: Vec<ListedRow> = sqlx::query_as(concat!(
+        "select w.id as position, ",
+        author_columns!(),
+        " from follows w join profiles a on a.id = w.follower_id
+         where w.followee_id = $2 and w.id < $3 and ",
+        not_blocked!(),
+        " order by w.id desc limit $4"
+    ))
+    .bind(viewer)
+    .bind(of)
+    .bind(slice.below)
+    .bind(slice.rows)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Whom the account follows, newest first, without those that the viewer may not know of.
+pub(crate) async fn following(
+    connection: &mut PgConnection,
+    viewer: Uuid,
+    by: Uuid,
+    slice: Slice,
+) -> Result<Vec<Listed>> {
+    let rows: Vec<ListedRow> = sqlx::query_as(concat!(
+        "select w.id as position, ",
+        author_columns!(),
+        " from follows w join profiles a on a.id = w.followee_id
+         where w.follower_id = $2 and w.id < $3 and ",
+        not_blocked!(),
+        " order by w.id desc limit $4"
+    ))
+    .bind(viewer)
+    .bind(by)
+    .bind(slice.below)
+    .bind(slice.rows)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}

@@ -1,0 +1,19 @@
+//! user-service over real HTTP, with a real PostgreSQL, and tokens of a test's own issuer.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod blocks;
+mod comments;
+mod concurrency;
+mod feed;
+mod follow_requests;
+mod follows;
+mod idempotency;
+mod likes;
+mod openapi;
+mod outage;
+mod posts;
+mod profiles;
+mod support;
+mod visibility;
