@@ -38,8 +38,8 @@ async fn wrong_bodies_are_refused_on_every_route() {
         assert_eq!(send(&auth, &session, path, deep.into_bytes()).await.status, 400, "{path}");
         let huge = json!({"email": "a".repeat(100_000)}).to_string();
         send(&auth, &session, path, huge.into_bytes()).await.problem(413, "body_too_large");
-        let form = auth.request(Method::POST, path).bearer_auth(&session.access).form(&[("email", "a")]);
-        Answer::of(form).await.problem(415, "unsupported_media_type");
+        let form = auth.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+        Answer::of(form.bearer_auth(&session.access).body("email=a")).await.problem(415, "unsupported_media_type");
     }
     auth.refresh(&session.refresh).await.expect(200);
 }

@@ -54,24 +54,44 @@ fn apt(arguments: &[&str], say: &mut dyn FnMut(&str)) -> Result<(), InstallError
     })
 }
 
-/// Only services of packages that were not there before. Where systemd is not in use yet, Debian's helper writes down the
-/// same, so that nothing starts by itself on the day when it is.
+/// Only services of packages that were not there before.
 fn disable(services: &[String], say: &mut dyn FnMut(&str)) {
     if services.is_empty() {
         return;
     }
-    let mut command = if ["/usr/bin/systemctl", "/bin/systemctl"].iter().any(|path| Path::new(path).exists()) {
-        Command::new("systemctl")
-    } else {
-        Command::new("deb-systemd-helper")
-    };
-    command.arg("disable");
-    if Path::new("/run/systemd/system").exists() {
-        command.arg("--now");
+    for mut command in disabling(services) {
+        if let Err(error) = run(&mut command, Duration::from_secs(120), &mut |_| ()) {
+            say(&format!("could not disable {}: {error}", services.join(" ")));
+        }
     }
-    if let Err(error) = run(command.args(services), Duration::from_secs(120), &mut |_| ()) {
-        say(&format!("could not disable {}: {error}", services.join(" ")));
+}
+
+/// Without systemd, Debian's helpers write down the same for it and for System V's init, so that nothing starts by itself
+/// on the day when one of them is in use.
+fn disabling(services: &[String]) -> Vec<Command> {
+    let mut commands = Vec::new();
+    if ["/usr/bin/systemctl", "/bin/systemctl"].iter().any(|path| Path::new(path).exists()) {
+        let mut command = Command::new("systemctl");
+        command.arg("disable");
+        if Path::new("/run/systemd/system").exists() {
+            command.arg("--now");
+        }
+        command.args(services);
+        commands.push(command);
+        return commands;
     }
+    let mut command = Command::new("deb-systemd-helper");
+    // It works for nobody but a package.
+    command.env("DPKG_MAINTSCRIPT_PACKAGE", "nova").arg("disable").args(services);
+    commands.push(command);
+    for name in services.iter().filter_map(|service| service.strip_suffix(".service")) {
+        if Path::new("/etc/init.d").join(name).exists() {
+            let mut command = Command::new("update-rc.d");
+            command.args([name, "disable"]);
+            commands.push(command);
+        }
+    }
+    commands
 }
 
 /// Forbids starts for as long as this process lives: even when it is killed, what it leaves behind permits everything and

@@ -12,6 +12,7 @@ use super::value::{Address, SecretFile, duration};
 pub struct RedisConfig {
     /// Sentinels, separated by commas.
     #[arg(
+        id = "redis-sentinels",
         long = "redis-sentinels",
         env = "NOVA_REDIS_SENTINELS",
         value_name = "HOST:PORT,..",
@@ -21,6 +22,7 @@ pub struct RedisConfig {
     pub sentinels: Vec<Address>,
     /// Name under which the Sentinels watch the master.
     #[arg(
+        id = "redis-master",
         long = "redis-master",
         env = "NOVA_REDIS_MASTER",
         default_value = "nova",
@@ -28,19 +30,25 @@ pub struct RedisConfig {
     )]
     pub master: String,
     /// File with Redis's password.
-    #[arg(long = "redis-password-file", env = "NOVA_REDIS_PASSWORD_FILE", value_name = "FILE")]
+    #[arg(
+        id = "redis-password-file",
+        long = "redis-password-file",
+        env = "NOVA_REDIS_PASSWORD_FILE",
+        value_name = "FILE"
+    )]
     pub password: Option<SecretFile>,
     /// File with the Sentinels' password.
     #[arg(
+        id = "redis-sentinel-password-file",
         long = "redis-sentinel-password-file",
         env = "NOVA_REDIS_SENTINEL_PASSWORD_FILE",
         value_name = "FILE"
     )]
     pub sentinel_password: Option<SecretFile>,
     /// Connections.
-    #[arg(long = "redis-pool", env = "NOVA_REDIS_POOL", default_value = "2", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=100))]
+    #[arg(id = "redis-pool", long = "redis-pool", env = "NOVA_REDIS_POOL", default_value = "2", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=100))]
     pub pool: u16,
     /// How long one command may take.
-    #[arg(long = "redis-timeout", env = "NOVA_REDIS_TIMEOUT", default_value = "200ms", value_name = "DURATION", value_parser = duration)]
+    #[arg(id = "redis-timeout", long = "redis-timeout", env = "NOVA_REDIS_TIMEOUT", default_value = "200ms", value_name = "DURATION", value_parser = duration)]
     pub timeout: Duration,
 }
