@@ -92,7 +92,10 @@ pub fn inspect(spec: &Spec) -> Report {
         (programs.join(), machine)
     });
     let Ok((mut findings, programs)) = found else {
-        return Report { findings: others, programs: None };
+        return Report {
+            findings: others,
+            programs: None,
+        };
     };
     findings.append(&mut others);
     Report { findings, programs }

@@ -19,9 +19,9 @@ pub mod kafka_start;
 pub mod postgres;
 pub mod redis;
 pub mod redis_start;
-pub mod sentinel;
-mod resp;
 mod redis_view;
+mod resp;
+pub mod sentinel;
 pub mod sentinel_start;
 pub mod service;
 
@@ -61,7 +61,11 @@ pub enum PlanError {
 /// # Errors
 /// When a secret or a service's binary is missing.
 pub fn plans(site: &Site<'_>) -> Result<Vec<MemberPlan>, PlanError> {
-    topology::components(site.spec).iter().flat_map(|component| &component.members).map(|member| plan(site, member)).collect()
+    topology::components(site.spec)
+        .iter()
+        .flat_map(|component| &component.members)
+        .map(|member| plan(site, member))
+        .collect()
 }
 
 /// What one member runs.
@@ -83,7 +87,10 @@ pub fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
 /// The address that a member listens on: its node's, or the gateway's.
 #[must_use]
 pub fn address(spec: &Spec, member: &Member) -> String {
-    member.node.map_or_else(|| spec.local.gateway_address.clone(), |node| format!("{}.{node}", spec.local.network))
+    member.node.map_or_else(
+        || spec.local.gateway_address.clone(),
+        |node| format!("{}.{node}", spec.local.network),
+    )
 }
 
 impl Site<'_> {
@@ -100,7 +107,10 @@ impl Site<'_> {
     }
 
     fn secret(&self, name: &str) -> Result<&str, PlanError> {
-        self.secrets.get(name).map(ExposeSecret::expose_secret).ok_or_else(|| PlanError::NoSecret(name.to_owned()))
+        self.secrets
+            .get(name)
+            .map(ExposeSecret::expose_secret)
+            .ok_or_else(|| PlanError::NoSecret(name.to_owned()))
     }
 
     fn members(&self, kind: Kind) -> Vec<Member> {
@@ -108,12 +118,19 @@ impl Site<'_> {
     }
 
     fn host_ports(&self, kind: Kind, port: u16) -> Vec<HostPort> {
-        self.members(kind).iter().map(|member| HostPort::new(address(self.spec, member), port)).collect()
+        self.members(kind)
+            .iter()
+            .map(|member| HostPort::new(address(self.spec, member), port))
+            .collect()
     }
 }
 
 fn members(spec: &Spec, kind: Kind) -> Vec<Member> {
-    topology::components(spec).into_iter().flat_map(|component| component.members).filter(|member| member.kind == kind).collect()
+    topology::components(spec)
+        .into_iter()
+        .flat_map(|component| component.members)
+        .filter(|member| member.kind == kind)
+        .collect()
 }
 
 /// A plan with what all members share; each kind fills in the rest.
@@ -139,15 +156,26 @@ fn base_plan(member: &Member, program: impl Into<PathBuf>) -> MemberPlan {
 }
 
 fn file(path: &str, content: impl Into<String>) -> PlannedFile {
-    PlannedFile { path: path.into(), content: content.into(), once: false }
+    PlannedFile {
+        path: path.into(),
+        content: content.into(),
+        once: false,
+    }
 }
 
 fn once(path: &str, content: impl Into<String>) -> PlannedFile {
-    PlannedFile { once: true, ..file(path, content) }
+    PlannedFile {
+        once: true,
+        ..file(path, content)
+    }
 }
 
 fn join(hosts: &[HostPort], separator: &str) -> String {
-    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
+    hosts
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(separator)
 }
 
 #[cfg(test)]

@@ -51,7 +51,11 @@ pub struct PlannedFile {
 /// Without the content, which may hold passwords.
 impl fmt::Debug for PlannedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlannedFile").field("path", &self.path).field("bytes", &self.content.len()).field("once", &self.once).finish()
+        f.debug_struct("PlannedFile")
+            .field("path", &self.path)
+            .field("bytes", &self.content.len())
+            .field("once", &self.once)
+            .finish()
     }
 }
 

@@ -21,9 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What stands in for `nova member` when this test program is started with the variable: it becomes the server.
 #[test]
 fn member() {
-    let Some(directory) = std::env::var_os("NOVA_TEST_MEMBER").map(PathBuf::from) else { return };
-    let is_redis = directory.file_name().is_some_and(|name| name.to_string_lossy().starts_with("redis"));
-    let start = if is_redis { members::redis_start::run } else { members::sentinel_start::run };
+    let Some(directory) = std::env::var_os("NOVA_TEST_MEMBER").map(PathBuf::from) else {
+        return;
+    };
+    let is_redis = directory
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with("redis"));
+    let start = if is_redis {
+        members::redis_start::run
+    } else {
+        members::sentinel_start::run
+    };
     panic!("{}", start(&directory).expect_err("it becomes the server"));
 }
 
@@ -59,9 +67,14 @@ struct Redis {
 impl Redis {
     fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut spec: Spec = toml::from_str(include_str!("../../../nova.toml")).expect("the shipped description is valid");
+        let mut spec: Spec =
+            toml::from_str(include_str!("../../../nova.toml")).expect("the shipped description is valid");
         // A network of its own, so that a platform on this machine is not in the way.
-        spec.local.network = format!("127.{}.{}", 100 + std::process::id() % 100, std::process::id() / 100 % 250);
+        spec.local.network = format!(
+            "127.{}.{}",
+            100 + std::process::id() % 100,
+            std::process::id() / 100 % 250
+        );
         let secrets = Secrets::generate(&spec).expect("random numbers");
         let nowhere = PathBuf::from("/nonexistent");
         let programs = Programs {
@@ -73,11 +86,32 @@ impl Redis {
             kafka_lib: nowhere.clone(),
             haproxy: nowhere.clone(),
         };
-        let services: BTreeMap<_, _> = spec.services.keys().map(|name| (name.clone(), nowhere.clone())).collect();
-        let site = Site { spec: &spec, secrets: &secrets, state: directory.path(), programs: &programs, nova: &nowhere, services: &services };
-        let plans = members::plans(&site).expect("nothing is missing").into_iter().filter(|plan| plan.component == "redis").collect();
+        let services: BTreeMap<_, _> = spec
+            .services
+            .keys()
+            .map(|name| (name.clone(), nowhere.clone()))
+            .collect();
+        let site = Site {
+            spec: &spec,
+            secrets: &secrets,
+            state: directory.path(),
+            programs: &programs,
+            nova: &nowhere,
+            services: &services,
+        };
+        let plans = members::plans(&site)
+            .expect("nothing is missing")
+            .into_iter()
+            .filter(|plan| plan.component == "redis")
+            .collect();
         let password = secrets.reveal("redis").expect("it has a value").to_owned();
-        let mut redis = Self { directory, password, network: spec.local.network, plans, running: Vec::new() };
+        let mut redis = Self {
+            directory,
+            password,
+            network: spec.local.network,
+            plans,
+            running: Vec::new(),
+        };
         redis.lay_out();
         redis.start_all(false);
         redis
@@ -104,9 +138,16 @@ impl Redis {
         }
         for name in names {
             let program = std::env::current_exe().expect("this test");
-            let log = fs::OpenOptions::new().create(true).append(true).open(self.of(&name).join("log")).expect("a log");
+            let log = fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(self.of(&name).join("log"))
+                .expect("a log");
             let mut command = Command::new(program);
-            command.args(["--exact", "member", "--nocapture"]).env("NOVA_TEST_MEMBER", self.of(&name)).stdin(Stdio::null());
+            command
+                .args(["--exact", "member", "--nocapture"])
+                .env("NOVA_TEST_MEMBER", self.of(&name))
+                .stdin(Stdio::null());
             command.stdout(log.try_clone().expect("a log")).stderr(log);
             self.running.push(command.spawn().expect("it starts"));
         }
@@ -122,7 +163,9 @@ impl Redis {
 
     fn wipe(&self, server: usize) {
         let data = self.of(&format!("redis-{server}")).join("data");
-        fs::remove_dir_all(&data).and_then(|()| fs::create_dir(&data)).expect("wiped");
+        fs::remove_dir_all(&data)
+            .and_then(|()| fs::create_dir(&data))
+            .expect("wiped");
     }
 
     /// Waits until one server leads two replicas, and says which.
@@ -152,7 +195,10 @@ impl Redis {
     }
 
     fn values(&self) -> Vec<String> {
-        let value = |server| self.ask(server, "GET key").and_then(|said| said.split("\r\n").nth(1).map(str::to_owned));
+        let value = |server| {
+            self.ask(server, "GET key")
+                .and_then(|said| said.split("\r\n").nth(1).map(str::to_owned))
+        };
         (1..=3).map(|server| value(server).unwrap_or_default()).collect()
     }
 
@@ -163,12 +209,16 @@ impl Redis {
         write!(stream, "AUTH {}\r\n{command}\r\nQUIT\r\n", self.password).ok()?;
         let mut said = String::new();
         stream.read_to_string(&mut said).ok()?;
-        said.strip_prefix("+OK\r\n").map(|rest| rest.trim_end_matches("+OK\r\n").to_owned())
+        said.strip_prefix("+OK\r\n")
+            .map(|rest| rest.trim_end_matches("+OK\r\n").to_owned())
     }
 
     fn logs(&self) -> String {
         let log = |path: &Path| fs::read_to_string(path.join("log")).unwrap_or_default();
-        self.plans.iter().map(|plan| format!("== {}\n{}", plan.name, log(&self.of(&plan.name)))).collect()
+        self.plans
+            .iter()
+            .map(|plan| format!("== {}\n{}", plan.name, log(&self.of(&plan.name))))
+            .collect()
     }
 }
 

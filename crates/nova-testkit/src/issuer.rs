@@ -79,6 +79,11 @@ impl TestIssuer {
         (self.kid.clone(), DecodingKey::from_ec_der(&self.public))
     }
 
+    /// The public key as an uncompressed point.
+    pub fn public_key(&self) -> &[u8] {
+        &self.public
+    }
+
     /// Stops answering, as if the issuer were down.
     pub fn go_down(&self) {
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = None;

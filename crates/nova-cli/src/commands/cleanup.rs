@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, bail};
+use nova_local::target::LocalTarget;
 use nova_platform::target::Target;
 
 use super::Session;
@@ -12,14 +13,15 @@ use crate::output::{GREEN, Output, RED};
 
 pub(super) async fn run(session: &Session, args: &Cleanup) -> anyhow::Result<Exit> {
     let output = session.output;
-    let Some(target) = session.deployed()? else {
+    let target = LocalTarget::open(session.spec())?;
+    if !target.has_state()? {
         if output.format == Format::Json {
             Output::json(&serde_json::json!({"schema": "nova.cleanup/v1", "members": 0, "left": [], "data": null}))?;
         } else {
-            println!("nothing of platform {} is deployed here", session.name());
+            println!("nothing of platform {} is here", session.name());
         }
         return Ok(Exit::Done);
-    };
+    }
     if args.data && !args.yes && !confirmed(session)? {
         eprintln!("nothing was removed");
         return Ok(Exit::Failed);

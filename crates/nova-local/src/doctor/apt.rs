@@ -21,7 +21,9 @@ const LIMIT: Duration = Duration::from_secs(1800);
 /// Installs packages. Needs root.
 pub(super) fn install(wanted: &[&str], say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
     if !Path::new("/usr/bin/apt-get").exists() {
-        return Err(InstallError::NoApt { packages: wanted.join(" ") });
+        return Err(InstallError::NoApt {
+            packages: wanted.join(" "),
+        });
     }
     say(&format!("installing {}", wanted.join(" ")));
     let before = packages::installed();
@@ -45,9 +47,19 @@ pub(super) fn install(wanted: &[&str], say: &mut dyn FnMut(&str)) -> Result<(), 
 
 fn apt(arguments: &[&str], say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
     let mut command = Command::new("/usr/bin/apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C.UTF-8");
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("LC_ALL", "C.UTF-8");
     // Another apt may be at work, as unattended upgrades are on a fresh machine.
-    command.args(["--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"]);
+    command.args([
+        "--yes",
+        "--quiet",
+        "--no-install-recommends",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "-o",
+        "Dpkg::Use-Pty=0",
+    ]);
     run(command.args(arguments), LIMIT, say).map_err(|error| match error {
         CommandError::Failed { .. } | CommandError::TooLong { .. } => InstallError::Apt { source: error },
         other => other.into(),
@@ -70,7 +82,10 @@ fn disable(services: &[String], say: &mut dyn FnMut(&str)) {
 /// on the day when one of them is in use.
 fn disabling(services: &[String]) -> Vec<Command> {
     let mut commands = Vec::new();
-    if ["/usr/bin/systemctl", "/bin/systemctl"].iter().any(|path| Path::new(path).exists()) {
+    if ["/usr/bin/systemctl", "/bin/systemctl"]
+        .iter()
+        .any(|path| Path::new(path).exists())
+    {
         let mut command = Command::new("systemctl");
         command.arg("disable");
         if Path::new("/run/systemd/system").exists() {
@@ -82,7 +97,10 @@ fn disabling(services: &[String]) -> Vec<Command> {
     }
     let mut command = Command::new("deb-systemd-helper");
     // It works for nobody but a package.
-    command.env("DPKG_MAINTSCRIPT_PACKAGE", "nova").arg("disable").args(services);
+    command
+        .env("DPKG_MAINTSCRIPT_PACKAGE", "nova")
+        .arg("disable")
+        .args(services);
     commands.push(command);
     for name in services.iter().filter_map(|service| service.strip_suffix(".service")) {
         if Path::new("/etc/init.d").join(name).exists() {
@@ -106,7 +124,10 @@ impl Policy {
     }
 
     fn at(path: &Path) -> Result<Self, InstallError> {
-        let lost = |source| InstallError::File { path: path.to_owned(), source };
+        let lost = |source| InstallError::File {
+            path: path.to_owned(),
+            source,
+        };
         match fs::read_to_string(path) {
             Ok(text) if text.contains(POLICY_MARK) => (),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (),
@@ -118,7 +139,9 @@ impl Policy {
         fs::write(&fresh, script).map_err(lost)?;
         fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).map_err(lost)?;
         fs::rename(&fresh, path).map_err(lost)?;
-        Ok(Self { path: Some(path.to_owned()) })
+        Ok(Self {
+            path: Some(path.to_owned()),
+        })
     }
 }
 
@@ -138,7 +161,10 @@ struct ClusterConfig {
 
 impl ClusterConfig {
     fn without_main_cluster() -> Result<Self, InstallError> {
-        let lost = |source| InstallError::File { path: CLUSTER_CONFIG.into(), source };
+        let lost = |source| InstallError::File {
+            path: CLUSTER_CONFIG.into(),
+            source,
+        };
         let before = match fs::read(CLUSTER_CONFIG) {
             Ok(bytes) => Some(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -68,7 +68,10 @@ pub(super) fn run(command: &mut Command, limit: Duration, say: &mut dyn FnMut(&s
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
-        .map_err(|source| CommandError::Start { program: command.get_program().to_string_lossy().into_owned(), source })?;
+        .map_err(|source| CommandError::Start {
+            program: command.get_program().to_string_lossy().into_owned(),
+            source,
+        })?;
     let (sender, lines) = mpsc::sync_channel::<String>(64);
     for stream in streams(&mut child) {
         let sender = sender.clone();
@@ -76,8 +79,16 @@ pub(super) fn run(command: &mut Command, limit: Duration, say: &mut dyn FnMut(&s
             // Bytes that are no text are shown as such; an endless line is cut.
             let mut reader = BufReader::new(stream);
             let mut bytes = Vec::new();
-            while reader.by_ref().take(64 * 1024).read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
-                if sender.send(String::from_utf8_lossy(&bytes).trim_end().to_owned()).is_err() {
+            while reader
+                .by_ref()
+                .take(64 * 1024)
+                .read_until(b'\n', &mut bytes)
+                .is_ok_and(|read| read > 0)
+            {
+                if sender
+                    .send(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+                    .is_err()
+                {
                     return;
                 }
                 bytes.clear();
@@ -102,7 +113,11 @@ pub(super) fn run(command: &mut Command, limit: Duration, say: &mut dyn FnMut(&s
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 end(&mut child);
-                return Err(CommandError::TooLong { command: text, after: limit, last_words: last.join("; ") });
+                return Err(CommandError::TooLong {
+                    command: text,
+                    after: limit,
+                    last_words: last.join("; "),
+                });
             }
         }
     }
@@ -112,12 +127,26 @@ pub(super) fn run(command: &mut Command, limit: Duration, say: &mut dyn FnMut(&s
         after: limit,
         last_words: last.join("; "),
     })?;
-    if status.success() { Ok(()) } else { Err(CommandError::Failed { command: text, status, last_words: last.join("; ") }) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(CommandError::Failed {
+            command: text,
+            status,
+            last_words: last.join("; "),
+        })
+    }
 }
 
 fn streams(child: &mut Child) -> Vec<Box<dyn Read + Send>> {
-    let out = child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
-    let err = child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+    let out = child
+        .stdout
+        .take()
+        .map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+    let err = child
+        .stderr
+        .take()
+        .map(|stream| Box::new(stream) as Box<dyn Read + Send>);
     out.into_iter().chain(err).collect()
 }
 
@@ -147,7 +176,9 @@ struct Words<'a>(&'a Command);
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.get_program().to_string_lossy())?;
-        self.0.get_args().try_for_each(|word| write!(f, " {}", word.to_string_lossy()))
+        self.0
+            .get_args()
+            .try_for_each(|word| write!(f, " {}", word.to_string_lossy()))
     }
 }
 
@@ -164,7 +195,11 @@ mod tests {
     #[test]
     fn both_streams_are_passed_on_line_by_line() {
         let mut lines = Vec::new();
-        let done = run(&mut shell("echo one; echo two >&2; printf 'three\\377'"), Duration::from_secs(10), &mut |line| lines.push(line.to_owned()));
+        let done = run(
+            &mut shell("echo one; echo two >&2; printf 'three\\377'"),
+            Duration::from_secs(10),
+            &mut |line| lines.push(line.to_owned()),
+        );
         lines.sort();
         assert!(done.is_ok());
         assert_eq!(lines, ["one", "three\u{fffd}", "two"]);
@@ -172,8 +207,18 @@ mod tests {
 
     #[test]
     fn failure_carries_the_last_words() {
-        let error = run(&mut shell("echo so it goes; exit 3"), Duration::from_secs(10), &mut |_| ()).expect_err("exit 3");
-        assert!(error.to_string().ends_with("exit status: 3; its last words: so it goes"), "{error}");
+        let error = run(
+            &mut shell("echo so it goes; exit 3"),
+            Duration::from_secs(10),
+            &mut |_| (),
+        )
+        .expect_err("exit 3");
+        assert!(
+            error
+                .to_string()
+                .ends_with("exit status: 3; its last words: so it goes"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub enum InstallError {
         command: String,
     },
     /// Not Debian or a relative of it.
-    #[error("there is no apt-get here; install {packages} (or what your distribution calls them) yourself, then run `nova doctor`")]
+    #[error(
+        "there is no apt-get here; install {packages} (or what your distribution calls them) yourself, then run `nova doctor`"
+    )]
     NoApt {
         /// Debian's names.
         packages: String,
@@ -108,14 +110,29 @@ fn has_venv() -> bool {
 fn make_user(name: &str, say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
     say(&format!("making the system user {name}"));
     let mut command = Command::new("/usr/sbin/useradd");
-    command.args(["--system", "--user-group", "--no-create-home", "--home-dir", "/var/lib/nova", "--shell", "/usr/sbin/nologin"]);
+    command.args([
+        "--system",
+        "--user-group",
+        "--no-create-home",
+        "--home-dir",
+        "/var/lib/nova",
+        "--shell",
+        "/usr/sbin/nologin",
+    ]);
     Ok(run(command.arg(name), Duration::from_secs(30), say)?)
 }
 
 /// Does the whole installation as root when sudo asks for no password; what it installs is found by everybody.
 fn as_root(packages: &[&str], say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
-    let program = std::env::current_exe().and_then(fs::canonicalize).unwrap_or_else(|_| "nova".into());
-    let sudo_works = run(Command::new("sudo").args(["-n", "true"]), Duration::from_secs(5), &mut |_| ()).is_ok();
+    let program = std::env::current_exe()
+        .and_then(fs::canonicalize)
+        .unwrap_or_else(|_| "nova".into());
+    let sudo_works = run(
+        Command::new("sudo").args(["-n", "true"]),
+        Duration::from_secs(5),
+        &mut |_| (),
+    )
+    .is_ok();
     if !sudo_works {
         return Err(InstallError::NeedsRoot {
             what: packages.join(", "),

@@ -36,11 +36,15 @@ fn checksums() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 pub(super) fn look() -> (Finding, Option<PathBuf>) {
-    let found = place::candidates(NAME).into_iter().find(|directory| is_whole(directory));
+    let found = place::candidates(NAME)
+        .into_iter()
+        .find(|directory| is_whole(directory));
     let finding = Finding {
         name: "Kafka".to_owned(),
         ok: found.is_some(),
-        found: found.as_ref().map(|directory| format!("4.4.0 in {}", directory.display())),
+        found: found
+            .as_ref()
+            .map(|directory| format!("4.4.0 in {}", directory.display())),
         wanted: "4.4.0 with the listed checksums".to_owned(),
         why: "change events go through it".to_owned(),
         install: "nova doctor --install".to_owned(),
@@ -68,30 +72,56 @@ pub(super) fn install(say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
     fetch(&fresh, say)?;
     for (checksum, name) in checksums() {
         let path = fresh.join(name);
-        let actual = sha256(&path).map_err(|source| InstallError::File { path: path.clone(), source })?;
+        let actual = sha256(&path).map_err(|source| InstallError::File {
+            path: path.clone(),
+            source,
+        })?;
         if actual != checksum {
-            return Err(InstallError::Checksum { file: path, wanted: checksum.to_owned(), actual });
+            return Err(InstallError::Checksum {
+                file: path,
+                wanted: checksum.to_owned(),
+                actual,
+            });
         }
         open_to_all(&path)?;
     }
-    fs::rename(&fresh, &directory).map_err(|source| InstallError::File { path: directory.clone(), source })?;
+    fs::rename(&fresh, &directory).map_err(|source| InstallError::File {
+        path: directory.clone(),
+        source,
+    })?;
     // After the move, since it is bound to the paths of the jars. Brokers do without, only slower.
     match programs::java().map(|java| archive::make(&java, &directory)) {
-        Some(Err(error)) => say(&format!("no class archive for Kafka, which only slows its start: {error}")),
+        Some(Err(error)) => say(&format!(
+            "no class archive for Kafka, which only slows its start: {error}"
+        )),
         _ => say("Kafka is installed"),
     }
     let marker = directory.join(MARKER);
-    fs::write(&marker, sizes(&directory)).map_err(|source| InstallError::File { path: marker.clone(), source })?;
+    fs::write(&marker, sizes(&directory)).map_err(|source| InstallError::File {
+        path: marker.clone(),
+        source,
+    })?;
     open_to_all(&marker)?;
-    if is_whole(&directory) { Ok(()) } else { Err(InstallError::Unreadable { path: directory }) }
+    if is_whole(&directory) {
+        Ok(())
+    } else {
+        Err(InstallError::Unreadable { path: directory })
+    }
 }
 
 fn fetch(into: &Path, say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
     let maven = programs::locate("mvn").ok_or(InstallError::NoMaven)?;
     let pom = into.join("pom.xml");
-    fs::write(&pom, POM).map_err(|source| InstallError::File { path: pom.clone(), source })?;
+    fs::write(&pom, POM).map_err(|source| InstallError::File {
+        path: pom.clone(),
+        source,
+    })?;
     let mut command = Command::new(maven);
-    command.args(["--batch-mode", "--quiet", "-Dstyle.color=never", "--file"]).arg(&pom).arg(COPY).arg("-DincludeScope=runtime");
+    command
+        .args(["--batch-mode", "--quiet", "-Dstyle.color=never", "--file"])
+        .arg(&pom)
+        .arg(COPY)
+        .arg("-DincludeScope=runtime");
     command.arg(format!("-DoutputDirectory={}", into.display()));
     run(&mut command, LIMIT, say)?;
     fs::remove_file(&pom).map_err(|source| InstallError::File { path: pom, source })
@@ -99,13 +129,23 @@ fn fetch(into: &Path, say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
 
 fn is_whole(directory: &Path) -> bool {
     let complete = fs::read_to_string(directory.join(MARKER)).is_ok_and(|marker| marker == sizes(directory));
-    let readable = || kafka_jars().next().is_some_and(|jar| place::is_open_to_all(&directory.join(jar)));
+    let readable = || {
+        kafka_jars()
+            .next()
+            .is_some_and(|jar| place::is_open_to_all(&directory.join(jar)))
+    };
     complete && (!nix::unistd::geteuid().is_root() || readable())
 }
 
 /// A line a jar; a missing one has none, so that the whole differs.
 fn sizes(directory: &Path) -> String {
-    let line = |(checksum, name)| directory.join(name).metadata().ok().map(|meta| format!("{checksum} {} {name}\n", meta.len()));
+    let line = |(checksum, name)| {
+        directory
+            .join(name)
+            .metadata()
+            .ok()
+            .map(|meta| format!("{checksum} {} {name}\n", meta.len()))
+    };
     checksums().filter_map(line).collect()
 }
 
@@ -129,18 +169,27 @@ impl io::Write for HashWriter<'_> {
 }
 
 fn make(directory: &Path) -> Result<(), InstallError> {
-    let lost = |source| InstallError::File { path: directory.to_owned(), source };
+    let lost = |source| InstallError::File {
+        path: directory.to_owned(),
+        source,
+    };
     fs::create_dir_all(directory).map_err(lost)?;
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).map_err(lost)
 }
 
 fn open_to_all(file: &Path) -> Result<(), InstallError> {
-    fs::set_permissions(file, fs::Permissions::from_mode(0o644)).map_err(|source| InstallError::File { path: file.to_owned(), source })
+    fs::set_permissions(file, fs::Permissions::from_mode(0o644)).map_err(|source| InstallError::File {
+        path: file.to_owned(),
+        source,
+    })
 }
 
 fn remove(directory: &Path) -> Result<(), InstallError> {
     match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(InstallError::File { path: directory.to_owned(), source: error }),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(InstallError::File {
+            path: directory.to_owned(),
+            source: error,
+        }),
         _ => Ok(()),
     }
 }
@@ -154,7 +203,10 @@ mod tests {
         let names: Vec<_> = kafka_jars().collect();
         assert_eq!(names.len(), CHECKSUMS.lines().count());
         assert!(names.iter().any(|name| name.starts_with("kafka_2.13-4.4.0")));
-        assert!(names.iter().any(|name| name.starts_with("log4j-slf4j-impl-")), "brokers would log nothing");
+        assert!(
+            names.iter().any(|name| name.starts_with("log4j-slf4j-impl-")),
+            "brokers would log nothing"
+        );
         assert!(checksums().all(|(checksum, name)| checksum.len() == 64 && name.ends_with(".jar")));
     }
 
@@ -165,7 +217,8 @@ mod tests {
             fs::write(directory.path().join(name), name)?;
         }
         fs::write(directory.path().join(MARKER), sizes(directory.path()))?;
-        let same = || fs::read_to_string(directory.path().join(MARKER)).is_ok_and(|marker| marker == sizes(directory.path()));
+        let same =
+            || fs::read_to_string(directory.path().join(MARKER)).is_ok_and(|marker| marker == sizes(directory.path()));
         assert!(same());
         let first = directory.path().join(kafka_jars().next().expect("the list is whole"));
         fs::write(&first, "x")?;

@@ -23,7 +23,14 @@ pub(super) fn inspect(spec: &Spec) -> Vec<Finding> {
 }
 
 fn finding(name: &str, ok: bool, found: Option<String>, wanted: String, why: &str, install: &str) -> Finding {
-    Finding { name: name.to_owned(), ok, found, wanted, why: why.to_owned(), install: install.to_owned() }
+    Finding {
+        name: name.to_owned(),
+        ok,
+        found,
+        wanted,
+        why: why.to_owned(),
+        install: install.to_owned(),
+    }
 }
 
 fn members_user(name: &str) -> Finding {
@@ -34,7 +41,9 @@ fn members_user(name: &str) -> Finding {
         user.map(|user| format!("{name} (uid {})", user.uid)),
         name.to_owned(),
         "no member runs as root, and PostgreSQL refuses to",
-        &format!("useradd --system --user-group --no-create-home --home-dir /var/lib/nova --shell /usr/sbin/nologin {name}"),
+        &format!(
+            "useradd --system --user-group --no-create-home --home-dir /var/lib/nova --shell /usr/sbin/nologin {name}"
+        ),
     )
 }
 
@@ -54,13 +63,22 @@ fn memory() -> Finding {
 
 fn total_memory(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    line.split_whitespace()
+        .next()?
+        .parse::<u64>()
+        .ok()
+        .map(|kilobytes| kilobytes * 1024)
 }
 
 fn disk(spec: &Spec) -> Finding {
     let layout = Layout::of(&spec.platform.name).ok();
-    let place = layout.as_ref().and_then(|layout| layout.directory().ancestors().find(|path| path.exists())).unwrap_or(Path::new("/"));
-    let free = statvfs(place).ok().map(|at| at.blocks_available().saturating_mul(at.fragment_size()));
+    let place = layout
+        .as_ref()
+        .and_then(|layout| layout.directory().ancestors().find(|path| path.exists()))
+        .unwrap_or(Path::new("/"));
+    let free = statvfs(place)
+        .ok()
+        .map(|at| at.blocks_available().saturating_mul(at.fragment_size()));
     finding(
         "disk space",
         free.is_none_or(|free| free >= DISK),
@@ -76,7 +94,13 @@ fn files() -> Finding {
     finding(
         "open files",
         hard.is_none_or(|hard| hard >= FILES),
-        hard.map(|hard| if hard > 1 << 40 { "unlimited".to_owned() } else { hard.to_string() }),
+        hard.map(|hard| {
+            if hard > 1 << 40 {
+                "unlimited".to_owned()
+            } else {
+                hard.to_string()
+            }
+        }),
         format!(">= {FILES}"),
         "connections of the gateway and files of the stores",
         "raise the hard limit, for example in /etc/security/limits.conf",

@@ -9,7 +9,10 @@ use super::command::ask;
 /// Names of all installed packages.
 pub(super) fn installed() -> BTreeSet<String> {
     let said = ask(Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status} ${Package}\n"])).unwrap_or_default();
-    said.lines().filter_map(|line| line.strip_prefix("installed ")).map(str::to_owned).collect()
+    said.lines()
+        .filter_map(|line| line.strip_prefix("installed "))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Names of the services that these packages brought; patterns of services (`postgresql@.service`) run nothing themselves.
@@ -21,12 +24,19 @@ pub(super) fn services<'a>(packages: impl Iterator<Item = &'a String>) -> Vec<St
         query.arg(package);
         any = true;
     }
-    let said = if any { ask(&mut query).unwrap_or_default() } else { String::new() };
+    let said = if any {
+        ask(&mut query).unwrap_or_default()
+    } else {
+        String::new()
+    };
     services_among(&said)
 }
 
 fn services_among(files: &str) -> Vec<String> {
-    let is_system = |path: &Path| path.parent().is_some_and(|parent| parent.ends_with("lib/systemd/system"));
+    let is_system = |path: &Path| {
+        path.parent()
+            .is_some_and(|parent| parent.ends_with("lib/systemd/system"))
+    };
     let names: BTreeSet<String> = files
         .lines()
         .map(Path::new)

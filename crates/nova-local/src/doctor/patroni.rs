@@ -23,12 +23,16 @@ const PYTHON: &str = "/usr/bin/python3";
 const LIMIT: Duration = Duration::from_secs(600);
 
 pub(super) fn look() -> (Finding, Option<PathBuf>) {
-    let found = place::candidates(NAME).into_iter().find(|directory| is_whole(directory));
+    let found = place::candidates(NAME)
+        .into_iter()
+        .find(|directory| is_whole(directory));
     let program = found.map(|directory| directory.join("bin/patroni"));
     let finding = Finding {
         name: "Patroni".to_owned(),
         ok: program.is_some(),
-        found: program.as_ref().map(|program| format!("4.1.5 in {}", program.display())),
+        found: program
+            .as_ref()
+            .map(|program| format!("4.1.5 in {}", program.display())),
         wanted: WANTED.to_owned(),
         why: "it decides which PostgreSQL leads".to_owned(),
         install: "nova doctor --install".to_owned(),
@@ -44,27 +48,43 @@ pub(super) fn install(say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
     }
     let directory = place::own().ok_or(InstallError::NoHome)?.join(NAME);
     say(&format!("installing Patroni into {}", directory.display()));
-    let lost = |source| InstallError::File { path: directory.clone(), source };
+    let lost = |source| InstallError::File {
+        path: directory.clone(),
+        source,
+    };
     if directory.exists() {
         fs::remove_dir_all(&directory).map_err(lost)?;
     }
-    shell("mkdir -p \"$1\" && \"$2\" -m venv \"$1\"", &[&directory, Path::new(PYTHON)], say)?;
+    shell(
+        "mkdir -p \"$1\" && \"$2\" -m venv \"$1\"",
+        &[&directory, Path::new(PYTHON)],
+        say,
+    )?;
     for (name, content) in [("build.txt", BUILD_REQUIREMENTS), ("requirements.txt", REQUIREMENTS)] {
         let file = directory.join(name);
-        fs::write(&file, content).map_err(|source| InstallError::File { path: file.clone(), source })?;
+        fs::write(&file, content).map_err(|source| InstallError::File {
+            path: file.clone(),
+            source,
+        })?;
         let install = "\"$1/bin/python\" -m pip install --quiet --no-input --disable-pip-version-check --no-deps \
                        --no-build-isolation --require-hashes --requirement \"$2\"";
         shell(install, &[&directory, &file], say)?;
     }
     let marker = directory.join(MARKER);
     fs::write(&marker, digest()).map_err(|source| InstallError::File { path: marker, source })?;
-    if is_whole(&directory) { Ok(()) } else { Err(InstallError::Unreadable { path: directory }) }
+    if is_whole(&directory) {
+        Ok(())
+    } else {
+        Err(InstallError::Unreadable { path: directory })
+    }
 }
 
 /// Under a mask that leaves the result readable for the members' user, whatever mask we were started with.
 fn shell(script: &str, arguments: &[&Path], say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", &format!("umask 022; {script}"), "sh"]).args(arguments);
+    command
+        .args(["-c", &format!("umask 022; {script}"), "sh"])
+        .args(arguments);
     Ok(run(&mut command, LIMIT, say)?)
 }
 

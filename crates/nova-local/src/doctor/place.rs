@@ -8,7 +8,11 @@ const SYSTEM: &str = "/usr/local/lib/nova";
 
 /// Where this user installs to; `None` without a home directory.
 pub(super) fn own() -> Option<PathBuf> {
-    if nix::unistd::geteuid().is_root() { Some(SYSTEM.into()) } else { user() }
+    if nix::unistd::geteuid().is_root() {
+        Some(SYSTEM.into())
+    } else {
+        user()
+    }
 }
 
 /// Where an installation of this name may be, the nearest place first.
@@ -22,12 +26,23 @@ pub(super) fn candidates(name: &str) -> Vec<PathBuf> {
 
 /// Directories that hold programs. Root's members run as another user, so for root only those of the system count.
 pub(super) fn program_directories() -> Vec<PathBuf> {
-    let system = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
+    let system = [
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    ]
+    .map(PathBuf::from);
     if nix::unistd::geteuid().is_root() {
         return system.into();
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).filter(|directory| directory.is_absolute()).chain(system).collect()
+    std::env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .chain(system)
+        .collect()
 }
 
 /// Whether every user can reach this file, so that the members' user can.
@@ -37,7 +52,11 @@ pub(super) fn is_open_to_all(file: &Path) -> bool {
 }
 
 fn user() -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let data = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
     data.map(|data| data.join("nova"))
 }

@@ -23,14 +23,38 @@ pub(super) struct Wanted {
     pub(super) package: &'static str,
 }
 
-const ETCD: Wanted =
-    Wanted { name: "etcd", program: "etcd", version_flag: "--version", at_least: Version(3, 4), why: "it holds Patroni's leader key", package: "etcd-server" };
-const REDIS: Wanted =
-    Wanted { name: "Redis", program: "redis-server", version_flag: "--version", at_least: Version(7, 0), why: "caches and rate limits, and Sentinel", package: "redis-server" };
-const HAPROXY: Wanted =
-    Wanted { name: "HAProxy", program: "haproxy", version_flag: "-v", at_least: Version(2, 6), why: "it is the gateway", package: "haproxy" };
-const JAVA: Wanted =
-    Wanted { name: "Java", program: "java", version_flag: "-version", at_least: Version(17, 0), why: "Kafka runs on it", package: "default-jre-headless" };
+const ETCD: Wanted = Wanted {
+    name: "etcd",
+    program: "etcd",
+    version_flag: "--version",
+    at_least: Version(3, 4),
+    why: "it holds Patroni's leader key",
+    package: "etcd-server",
+};
+const REDIS: Wanted = Wanted {
+    name: "Redis",
+    program: "redis-server",
+    version_flag: "--version",
+    at_least: Version(7, 0),
+    why: "caches and rate limits, and Sentinel",
+    package: "redis-server",
+};
+const HAPROXY: Wanted = Wanted {
+    name: "HAProxy",
+    program: "haproxy",
+    version_flag: "-v",
+    at_least: Version(2, 6),
+    why: "it is the gateway",
+    package: "haproxy",
+};
+const JAVA: Wanted = Wanted {
+    name: "Java",
+    program: "java",
+    version_flag: "-version",
+    at_least: Version(17, 0),
+    why: "Kafka runs on it",
+    package: "default-jre-headless",
+};
 const POSTGRES: Wanted = Wanted {
     name: "PostgreSQL",
     program: "postgres",
@@ -60,11 +84,27 @@ pub(super) fn find(spec: &Spec) -> (Vec<Finding>, Option<Programs>) {
             kafka,
             haproxy.join().unwrap_or_else(|_| nothing(&HAPROXY)),
         ];
-        let paths = found.each_ref().map(|(finding, path)| path.clone().filter(|_| finding.ok));
+        let paths = found
+            .each_ref()
+            .map(|(finding, path)| path.clone().filter(|_| finding.ok));
         let programs = match paths {
-            [Some(etcd), Some(postgres_bin_dir), Some(patroni), Some(redis_server), Some(java), Some(kafka_lib), Some(haproxy)] => {
-                Some(Programs { etcd, redis_server, postgres_bin_dir, patroni, java, kafka_lib, haproxy })
-            }
+            [
+                Some(etcd),
+                Some(postgres_bin_dir),
+                Some(patroni),
+                Some(redis_server),
+                Some(java),
+                Some(kafka_lib),
+                Some(haproxy),
+            ] => Some(Programs {
+                etcd,
+                redis_server,
+                postgres_bin_dir,
+                patroni,
+                java,
+                kafka_lib,
+                haproxy,
+            }),
             _ => None,
         };
         (found.map(|(finding, _)| finding).into(), programs)
@@ -74,8 +114,16 @@ pub(super) fn find(spec: &Spec) -> (Vec<Finding>, Option<Programs>) {
 /// Packages of those programs that are missing or too old.
 pub(super) fn missing_packages(spec: &Spec) -> Vec<&'static str> {
     let (findings, _) = find(spec);
-    let is_missing = |wanted: &&Wanted| findings.iter().any(|finding| finding.name == wanted.name && !finding.ok);
-    [&ETCD, &POSTGRES, &REDIS, &JAVA, &HAPROXY].into_iter().filter(is_missing).map(|wanted| wanted.package).collect()
+    let is_missing = |wanted: &&Wanted| {
+        findings
+            .iter()
+            .any(|finding| finding.name == wanted.name && !finding.ok)
+    };
+    [&ETCD, &POSTGRES, &REDIS, &JAVA, &HAPROXY]
+        .into_iter()
+        .filter(is_missing)
+        .map(|wanted| wanted.package)
+        .collect()
 }
 
 /// Where Java is, whatever its version.
@@ -85,13 +133,21 @@ pub(super) fn java() -> Option<PathBuf> {
 
 /// A program of this name in a directory that counts.
 pub(super) fn locate(name: &str) -> Option<PathBuf> {
-    place::program_directories().into_iter().map(|directory| directory.join(name)).find(|path| path.is_file())
+    place::program_directories()
+        .into_iter()
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())
 }
 
 fn look(wanted: &Wanted) -> (Finding, Option<PathBuf>) {
     let program = locate(wanted.program);
-    let version = program.as_deref().and_then(|program| version_of(program, wanted.version_flag));
-    (judge(wanted, program.as_deref().map(|program| (program, version))), program)
+    let version = program
+        .as_deref()
+        .and_then(|program| version_of(program, wanted.version_flag));
+    (
+        judge(wanted, program.as_deref().map(|program| (program, version))),
+        program,
+    )
 }
 
 fn version_of(program: &Path, flag: &str) -> Option<Version> {
@@ -114,11 +170,19 @@ fn look_for_postgres(data_version: Option<u32>) -> (Finding, Option<PathBuf>) {
     versions.sort();
     let Some(major) = data_version else {
         let newest = versions.pop();
-        let finding = judge(&POSTGRES, newest.as_ref().map(|(major, path)| (path.as_path(), Some(Version(*major, 0)))));
+        let finding = judge(
+            &POSTGRES,
+            newest
+                .as_ref()
+                .map(|(major, path)| (path.as_path(), Some(Version(*major, 0)))),
+        );
         return (finding, newest.map(|(_, path)| path));
     };
     let same = versions.iter().find(|(version, _)| *version == major);
-    let mut finding = judge(&POSTGRES, same.map(|(major, path)| (path.as_path(), Some(Version(*major, 0)))));
+    let mut finding = judge(
+        &POSTGRES,
+        same.map(|(major, path)| (path.as_path(), Some(Version(*major, 0)))),
+    );
     if same.is_none() {
         finding.wanted = major.to_string();
         finding.why = format!("the data of this platform was made by version {major}");
@@ -130,11 +194,19 @@ fn look_for_postgres(data_version: Option<u32>) -> (Finding, Option<PathBuf>) {
 /// The version that made the data that is here already.
 fn data_version(spec: &Spec) -> Option<u32> {
     let layout = Layout::of(&spec.platform.name).ok()?;
-    let members = nova_platform::topology::components(spec).into_iter().flat_map(|component| component.members);
-    members.filter(|member| member.kind == Kind::Postgres).find_map(|member| {
-        let data = layout.directory().join("members").join(member.name).join("data/pg/PG_VERSION");
-        fs::read_to_string(data).ok()?.trim().parse().ok()
-    })
+    let members = nova_platform::topology::components(spec)
+        .into_iter()
+        .flat_map(|component| component.members);
+    members
+        .filter(|member| member.kind == Kind::Postgres)
+        .find_map(|member| {
+            let data = layout
+                .directory()
+                .join("members")
+                .join(member.name)
+                .join("data/pg/PG_VERSION");
+            fs::read_to_string(data).ok()?.trim().parse().ok()
+        })
 }
 
 fn judge(wanted: &Wanted, found: Option<(&Path, Option<Version>)>) -> Finding {

@@ -17,7 +17,9 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
     plan.args = ["-db", "-f", "haproxy.cfg"].map(str::to_owned).into();
     plan.files = vec![file("haproxy.cfg", config(site, &own))];
     let doors = [spec.gateway.primary_port, spec.gateway.replicas_port];
-    let ports = doors.into_iter().chain(spec.services.values().map(|service| service.port));
+    let ports = doors
+        .into_iter()
+        .chain(spec.services.values().map(|service| service.port));
     plan.ports = ports.map(|port| HostPort::new(&own, port)).collect();
     // SIGTERM ends it at once; its soft stop would wait for the services' long-lived connections to PostgreSQL.
     plan.stop_grace = Duration::from_secs(3);
@@ -98,7 +100,10 @@ frontend postgres-replicas
         primary = spec.gateway.primary_port,
         replicas = spec.gateway.replicas_port,
     );
-    for (name, uri) in [("postgres-primary", "/primary"), ("postgres-replicas", "/replica?lag=16MB")] {
+    for (name, uri) in [
+        ("postgres-primary", "/primary"),
+        ("postgres-replicas", "/replica?lag=16MB"),
+    ] {
         let _ = write!(
             text,
             "
@@ -151,11 +156,17 @@ backend {name}
         unavailable = problem(503, "Service Unavailable", &format!("no member of {name} is ready")),
         timed_out = problem(504, "Gateway Timeout", &format!("{name} did not answer in time")),
     );
-    let component = topology::components(site.spec).into_iter().find(|component| component.name == name);
+    let component = topology::components(site.spec)
+        .into_iter()
+        .find(|component| component.name == name);
     for member in component.into_iter().flat_map(|component| component.members) {
         let node = address(site.spec, &member);
         let operations = service.port + OPERATIONS_OFFSET;
-        let _ = writeln!(text, "    server {} {node}:{} check port {operations}", member.name, service.port);
+        let _ = writeln!(
+            text,
+            "    server {} {node}:{} check port {operations}",
+            member.name, service.port
+        );
     }
     text
 }

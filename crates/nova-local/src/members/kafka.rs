@@ -38,7 +38,9 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
             format!("--initial-controllers={}", controllers(site)),
         ],
     };
-    let jars = kafka_jars().map(|jar| site.programs.kafka_lib.join(jar).display().to_string()).collect::<Vec<_>>();
+    let jars = kafka_jars()
+        .map(|jar| site.programs.kafka_lib.join(jar).display().to_string())
+        .collect::<Vec<_>>();
     // By name and in order: the class archive counts only for the very class path that it was made with.
     plan.env.insert("CLASSPATH".to_owned(), jars.join(":"));
     plan.env.insert("MALLOC_ARENA_MAX".to_owned(), "2".to_owned());
@@ -48,7 +50,10 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
         file("format.properties", properties(site, member, "data.new")),
         file("log4j2.properties", LOGGING),
     ];
-    plan.ports = vec![HostPort::new(&node, spec.port), HostPort::new(&node, spec.controller_port)];
+    plan.ports = vec![
+        HostPort::new(&node, spec.port),
+        HostPort::new(&node, spec.controller_port),
+    ];
     plan
 }
 
@@ -79,9 +84,17 @@ fn java_options(site: &Site<'_>) -> Vec<String> {
 fn controllers(site: &Site<'_>) -> String {
     let voter = |member: &Member| {
         let place = HostPort::new(address(site.spec, member), site.spec.kafka.controller_port);
-        format!("{}@{place}:{}", member.ordinal, uuid(&site.spec.platform.name, &member.name))
+        format!(
+            "{}@{place}:{}",
+            member.ordinal,
+            uuid(&site.spec.platform.name, &member.name)
+        )
     };
-    site.members(Kind::Kafka).iter().map(voter).collect::<Vec<_>>().join(",")
+    site.members(Kind::Kafka)
+        .iter()
+        .map(voter)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn uuid(platform: &str, what: &str) -> String {

@@ -56,12 +56,20 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
 pub(super) fn start_plan(site: &Site<'_>, member: &Member, helper: &str, port: u16) -> Result<MemberPlan, PlanError> {
     let spec = &site.spec.redis;
     let addresses = |kind, port| -> Vec<Address> {
-        let at = |member: Member| Address { host: address(site.spec, &member), member: member.name, port };
+        let at = |member: Member| Address {
+            host: address(site.spec, &member),
+            member: member.name,
+            port,
+        };
         site.members(kind).into_iter().map(at).collect()
     };
     let start = Start {
         server: site.programs.redis_server.clone(),
-        own: Address { member: member.name.clone(), host: address(site.spec, member), port },
+        own: Address {
+            member: member.name.clone(),
+            host: address(site.spec, member),
+            port,
+        },
         servers: addresses(Kind::Redis, spec.port),
         sentinels: addresses(Kind::Sentinel, spec.sentinel_port),
         quorum: spec.quorum,

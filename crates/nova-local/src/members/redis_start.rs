@@ -82,7 +82,10 @@ pub fn run(directory: &Path) -> Result<Infallible, StartError> {
     };
     // Anew each time: Sentinel makes Redis rewrite it, with every setting in it as it was then.
     write(&directory.join("redis.conf"), &format!("{base}{replica_of}"))?;
-    exec(Command::new(&start.server).arg("redis.conf").current_dir(directory), &start.server)
+    exec(
+        Command::new(&start.server).arg("redis.conf").current_dir(directory),
+        &start.server,
+    )
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +99,12 @@ fn find_role(start: &Start, empty: bool) -> Result<Role, StartError> {
     let mut said = String::new();
     loop {
         let waited = began.elapsed();
-        let why_not = match decide(&start.own.place(), empty, &View::ask(start, ANSWER), waited > PATIENCE_OF_THE_EMPTY) {
+        let why_not = match decide(
+            &start.own.place(),
+            empty,
+            &View::ask(start, ANSWER),
+            waited > PATIENCE_OF_THE_EMPTY,
+        ) {
             Ok((role, why)) => {
                 println!("nova: {} starts as {}: {why}", start.own.member, name_of(&role));
                 return Ok(role);
@@ -127,28 +135,51 @@ fn decide(own: &HostPort, empty: bool, view: &View, waited_long: bool) -> Result
     let named = view.named_master();
     let Some(named) = named.filter(|_| answers > view.sentinels.len() / 2) else {
         let master = view.peers.iter().flatten().find(|peer| peer.is_master);
-        return master.map(|peer| (Role::ReplicaOf(peer.place.clone()), "it leads, and too few Sentinels answer to know better")).ok_or_else(|| {
-            format!("{answers} of {} Sentinels answer, and only a majority can name a master", view.sentinels.len())
-        });
+        return master
+            .map(|peer| {
+                (
+                    Role::ReplicaOf(peer.place.clone()),
+                    "it leads, and too few Sentinels answer to know better",
+                )
+            })
+            .ok_or_else(|| {
+                format!(
+                    "{answers} of {} Sentinels answer, and only a majority can name a master",
+                    view.sentinels.len()
+                )
+            });
     };
     if named.master != *own {
-        let master_is_up = view.peers.iter().flatten().any(|peer| peer.is_master && peer.place == named.master);
+        let master_is_up = view
+            .peers
+            .iter()
+            .flatten()
+            .any(|peer| peer.is_master && peer.place == named.master);
         return if !empty || master_is_up || waited_long {
             Ok((Role::ReplicaOf(named.master.clone()), "the Sentinels name it"))
         } else {
             // A Sentinel that has to choose among replicas may otherwise choose this one.
-            Err(format!("{} does not lead yet, and an empty replica must not be chosen in its place", named.master))
+            Err(format!(
+                "{} does not lead yet, and an empty replica must not be chosen in its place",
+                named.master
+            ))
         };
     }
     if let Some(other) = view.peers.iter().flatten().find(|peer| peer.is_master && peer.has_data) {
-        return Err(format!("the Sentinels name this server, but {} leads; they are about to agree", other.place));
+        return Err(format!(
+            "the Sentinels name this server, but {} leads; they are about to agree",
+            other.place
+        ));
     }
     if !empty {
         return Ok((Role::Master, "the Sentinels name it, and it has its data"));
     }
     let lived_before = named.epoch > 0 || named.replicas > 0;
     let someone_has_data = view.peers.iter().flatten().any(|peer| peer.has_data);
-    let all_are_empty = view.peers.iter().all(|peer| peer.as_ref().is_some_and(|peer| !peer.has_data));
+    let all_are_empty = view
+        .peers
+        .iter()
+        .all(|peer| peer.as_ref().is_some_and(|peer| !peer.has_data));
     if all_are_empty {
         Ok((Role::Master, "the Sentinels name it, and nobody has any data"))
     } else if lived_before || someone_has_data {
@@ -165,7 +196,10 @@ fn is_empty(data: &Path) -> bool {
 
 pub(super) fn read_start<T: serde::de::DeserializeOwned>(directory: &Path) -> Result<T, StartError> {
     let path = directory.join("start.json");
-    let text = fs::read(&path).map_err(|source| StartError::File { path: path.clone(), source })?;
+    let text = fs::read(&path).map_err(|source| StartError::File {
+        path: path.clone(),
+        source,
+    })?;
     serde_json::from_slice(&text).map_err(|source| StartError::Damaged { path, source })
 }
 
@@ -173,17 +207,28 @@ pub(super) fn read_start<T: serde::de::DeserializeOwned>(directory: &Path) -> Re
 pub(super) fn write(path: &Path, content: &str) -> Result<(), StartError> {
     let fresh = path.with_extension("new");
     let try_write = || -> io::Result<()> {
-        let mut file: File = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        let mut file: File = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
         file.write_all(content.as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, path)
     };
-    try_write().map_err(|source| StartError::File { path: path.to_owned(), source })
+    try_write().map_err(|source| StartError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The process becomes the program: same process id, same start time, nothing in between.
 pub(super) fn exec(command: &mut Command, program: &Path) -> Result<Infallible, StartError> {
-    Err(StartError::Exec { program: program.to_owned(), source: command.exec() })
+    Err(StartError::Exec {
+        program: program.to_owned(),
+        source: command.exec(),
+    })
 }
 
 #[cfg(test)]

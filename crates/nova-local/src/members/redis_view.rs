@@ -37,9 +37,15 @@ pub(super) struct View {
 impl View {
     /// Asks everybody but `start.own` at once.
     pub(super) fn ask(start: &Start, patience: Duration) -> Self {
-        let others = |all: &[Address]| all.iter().filter(|other| **other != start.own).cloned().collect::<Vec<_>>();
+        let others = |all: &[Address]| {
+            all.iter()
+                .filter(|other| **other != start.own)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         thread::scope(|scope| {
-            let spawn_sentinel = |at: Address| scope.spawn(move || ask_sentinel(&at, &start.sentinel_password, patience));
+            let spawn_sentinel =
+                |at: Address| scope.spawn(move || ask_sentinel(&at, &start.sentinel_password, patience));
             let spawn_server = |at: Address| scope.spawn(move || ask_server(&at, &start.password, patience));
             let sentinels: Vec<_> = others(&start.sentinels).into_iter().map(spawn_sentinel).collect();
             let servers: Vec<_> = others(&start.servers).into_iter().map(spawn_server).collect();
@@ -53,17 +59,31 @@ impl View {
     /// The latest master that the Sentinels name; of equally late ones the one that most name.
     pub(super) fn named_master(&self) -> Option<&SentinelView> {
         let answers = || self.sentinels.iter().flatten();
-        answers().max_by_key(|view| (view.epoch, answers().filter(|other| other.master == view.master).count()))
+        answers().max_by_key(|view| {
+            (
+                view.epoch,
+                answers().filter(|other| other.master == view.master).count(),
+            )
+        })
     }
 }
 
 fn ask_sentinel(at: &Address, password: &str, patience: Duration) -> Option<SentinelView> {
     let mut connection = Connection::open(&at.host, at.port, password, patience).ok()?;
     let reply = connection.ask(&["SENTINEL", "MASTER", MASTER_NAME]).ok()?;
-    let number = |name| reply.field(name).and_then(Reply::integer).and_then(|value| u64::try_from(value).ok());
+    let number = |name| {
+        reply
+            .field(name)
+            .and_then(Reply::integer)
+            .and_then(|value| u64::try_from(value).ok())
+    };
     let port = number("port").and_then(|port| u16::try_from(port).ok())?;
     let host = reply.field("ip")?.text()?.to_owned();
-    Some(SentinelView { master: HostPort::new(host, port), epoch: number("config-epoch")?, replicas: number("num-slaves")? })
+    Some(SentinelView {
+        master: HostPort::new(host, port),
+        epoch: number("config-epoch")?,
+        replicas: number("num-slaves")?,
+    })
 }
 
 fn ask_server(at: &Address, password: &str, patience: Duration) -> Option<ServerView> {
@@ -71,5 +91,9 @@ fn ask_server(at: &Address, password: &str, patience: Duration) -> Option<Server
     let role = connection.ask(&["ROLE"]).ok()?;
     let keys = connection.ask(&["DBSIZE"]).ok()?.integer()?;
     let is_master = role.list().first().and_then(Reply::text) == Some("master");
-    Some(ServerView { place: at.place(), is_master, has_data: keys > 0 })
+    Some(ServerView {
+        place: at.place(),
+        is_master,
+        has_data: keys > 0,
+    })
 }

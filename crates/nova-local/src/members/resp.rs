@@ -42,7 +42,10 @@ impl Reply {
 
     /// The value that follows a name in a flat list of names and values.
     pub(super) fn field(&self, name: &str) -> Option<&Self> {
-        self.list().chunks_exact(2).find(|pair| pair[0].text() == Some(name)).map(|pair| &pair[1])
+        self.list()
+            .chunks_exact(2)
+            .find(|pair| pair[0].text() == Some(name))
+            .map(|pair| &pair[1])
     }
 }
 
@@ -52,7 +55,9 @@ pub(super) struct Connection(BufReader<TcpStream>);
 impl Connection {
     /// Connects and logs in; each step takes at most `patience`.
     pub(super) fn open(host: &str, port: u16, password: &str, patience: Duration) -> io::Result<Self> {
-        let address = host.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host:?} is not an address")))?;
+        let address = host
+            .parse()
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host:?} is not an address")))?;
         let stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), patience)?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
@@ -98,7 +103,10 @@ fn read_reply(from: &mut impl BufRead, depth: usize) -> io::Result<Reply> {
         '*' if depth < 4 => match usize::try_from(number()?) {
             Err(_) => Ok(Reply::Nothing),
             // No capacity is reserved: the number is the other side's claim.
-            Ok(count) => (0..count).map(|_| read_reply(from, depth + 1)).collect::<io::Result<_>>().map(Reply::List),
+            Ok(count) => (0..count)
+                .map(|_| read_reply(from, depth + 1))
+                .collect::<io::Result<_>>()
+                .map(Reply::List),
         },
         _ => Err(broken(line.trim_end())),
     }
@@ -111,7 +119,14 @@ mod tests {
     #[test]
     fn answers_are_read() -> std::io::Result<()> {
         let reply = read_reply(&mut &b"*3\r\n$6\r\nmaster\r\n:17\r\n*0\r\n"[..], 0)?;
-        assert_eq!(reply, Reply::List(vec![Reply::Text("master".into()), Reply::Integer(17), Reply::List(vec![])]));
+        assert_eq!(
+            reply,
+            Reply::List(vec![
+                Reply::Text("master".into()),
+                Reply::Integer(17),
+                Reply::List(vec![])
+            ])
+        );
         assert_eq!(reply.field("master"), Some(&Reply::Integer(17)));
         assert_eq!(read_reply(&mut &b"$-1\r\n"[..], 0)?, Reply::Nothing);
         Ok(())
@@ -119,7 +134,17 @@ mod tests {
 
     #[test]
     fn garbage_is_an_error() {
-        for bytes in [&b""[..], b"\r\n", b"$5\r\nab", b"$99999999999\r\n", b"*9999999999\r\n", b"\xff\xfe\r\n", b":x\r\n", b"HTTP/1.1 400\r\n", b"-NOAUTH\r\n"] {
+        for bytes in [
+            &b""[..],
+            b"\r\n",
+            b"$5\r\nab",
+            b"$99999999999\r\n",
+            b"*9999999999\r\n",
+            b"\xff\xfe\r\n",
+            b":x\r\n",
+            b"HTTP/1.1 400\r\n",
+            b"-NOAUTH\r\n",
+        ] {
             assert!(read_reply(&mut &*bytes, 0).is_err(), "{bytes:?}");
         }
     }

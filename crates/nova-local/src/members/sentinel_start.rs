@@ -33,14 +33,27 @@ pub fn run(directory: &Path) -> Result<Infallible, StartError> {
     let master = monitored(&learned, &start.servers).unwrap_or_else(|| ask_for_master(&start));
     println!("nova: {} starts; it watches {master}", start.own.member);
     write(&path, &merge(&start, &base, &learned, &master))?;
-    exec(Command::new(&start.server).args(["sentinel.conf", "--sentinel"]).current_dir(directory), &start.server)
+    exec(
+        Command::new(&start.server)
+            .args(["sentinel.conf", "--sentinel"])
+            .current_dir(directory),
+        &start.server,
+    )
 }
 
 fn ask_for_master(start: &Start) -> HostPort {
     let view = View::ask(start, ANSWER);
     let named = view.named_master().map(|named| named.master.clone());
-    let leading = || view.peers.iter().flatten().find(|peer| peer.is_master).map(|peer| peer.place.clone());
-    let known = named.or_else(leading).filter(|master| start.servers.iter().any(|server| server.is_at(master)));
+    let leading = || {
+        view.peers
+            .iter()
+            .flatten()
+            .find(|peer| peer.is_master)
+            .map(|peer| peer.place.clone())
+    };
+    let known = named
+        .or_else(leading)
+        .filter(|master| start.servers.iter().any(|server| server.is_at(master)));
     // Where nothing was ever written, the first server begins.
     known.unwrap_or_else(|| start.servers.first().unwrap_or(&start.own).place())
 }
@@ -48,22 +61,27 @@ fn ask_for_master(start: &Start) -> HostPort {
 /// The master that Sentinel wrote down, if it still is one of ours.
 fn monitored(learned: &str, servers: &[Address]) -> Option<HostPort> {
     let words = learned.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    words.filter_map(|words| match words[..] {
-        ["sentinel", "monitor", MASTER_NAME, host, port, ..] => Some(HostPort::new(host, port.parse().ok()?)),
-        _ => None,
-    })
-    .find(|master| servers.iter().any(|server| server.is_at(master)))
+    words
+        .filter_map(|words| match words[..] {
+            ["sentinel", "monitor", MASTER_NAME, host, port, ..] => Some(HostPort::new(host, port.parse().ok()?)),
+            _ => None,
+        })
+        .find(|master| servers.iter().any(|server| server.is_at(master)))
 }
 
 /// Settings first, then what was learned: epochs, and those peers that still exist.
 fn merge(start: &Start, base: &str, learned: &str, master: &HostPort) -> String {
     let mut text = String::new();
     // Every other setting of a master must follow this one.
-    let monitor = format!("sentinel monitor {MASTER_NAME} {} {} {}\n", master.host, master.port, start.quorum);
+    let monitor = format!(
+        "sentinel monitor {MASTER_NAME} {} {} {}\n",
+        master.host, master.port, start.quorum
+    );
     text.push_str(&monitor);
     text.push_str(base);
     let is_ours = |members: &[Address], host: &str, port: &str| {
-        port.parse().is_ok_and(|port| members.iter().any(|member| member.is_at(&HostPort::new(host, port))))
+        port.parse()
+            .is_ok_and(|port| members.iter().any(|member| member.is_at(&HostPort::new(host, port))))
     };
     let keep = |line: &&str| match line.split_whitespace().collect::<Vec<_>>()[..] {
         ["sentinel", "current-epoch", _] | ["sentinel", "config-epoch" | "leader-epoch", MASTER_NAME, _] => true,

@@ -18,14 +18,21 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     let service = site.spec.services.get(&member.component).ok_or_else(missing)?;
     let program = site.services.get(&member.component).ok_or_else(missing)?;
     let node = address(site.spec, member);
-    let (api, operations) = (HostPort::new(&node, service.port), HostPort::new(&node, service.port + OPERATIONS_OFFSET));
+    let (api, operations) = (
+        HostPort::new(&node, service.port),
+        HostPort::new(&node, service.port + OPERATIONS_OFFSET),
+    );
     let mut plan = base_plan(member, program);
     let mut set = |name: &str, value: String| plan.env.insert(name.to_owned(), value);
 
     set("NOVA_LISTEN", api.to_string());
     set("NOVA_OPERATIONS_LISTEN", operations.to_string());
     set("NOVA_LOG_FORMAT", "json".to_owned());
-    for (name, value) in database(site, &member.component).into_iter().chain(redis(site)).chain(identity(site)) {
+    for (name, value) in database(site, &member.component)
+        .into_iter()
+        .chain(redis(site))
+        .chain(identity(site))
+    {
         set(name, value);
     }
     set("NOVA_DATABASE_POOL", service.database_pool.to_string());
@@ -50,22 +57,33 @@ fn secret_file(site: &Site<'_>, name: &str) -> String {
 
 fn database(site: &Site<'_>, component: &str) -> Vec<(&'static str, String)> {
     let (spec, own) = (&site.spec.gateway, &site.spec.local.gateway_address);
-    let Some(service) = site.spec.services.get(component) else { return Vec::new() };
+    let Some(service) = site.spec.services.get(component) else {
+        return Vec::new();
+    };
     vec![
         ("NOVA_DATABASE_PRIMARY", format!("{own}:{}", spec.primary_port)),
         ("NOVA_DATABASE_REPLICAS", format!("{own}:{}", spec.replicas_port)),
         ("NOVA_DATABASE_NAME", service.database.clone()),
         ("NOVA_DATABASE_SCHEMA", service.schema.clone()),
         ("NOVA_DATABASE_USER", format!("{}_app", service.schema)),
-        ("NOVA_DATABASE_PASSWORD_FILE", secret_file(site, &format!("postgres-{component}"))),
+        (
+            "NOVA_DATABASE_PASSWORD_FILE",
+            secret_file(site, &format!("postgres-{component}")),
+        ),
         ("NOVA_DATABASE_OWNER", format!("{}_owner", service.schema)),
-        ("NOVA_DATABASE_OWNER_PASSWORD_FILE", secret_file(site, &format!("postgres-{component}-owner"))),
+        (
+            "NOVA_DATABASE_OWNER_PASSWORD_FILE",
+            secret_file(site, &format!("postgres-{component}-owner")),
+        ),
     ]
 }
 
 fn redis(site: &Site<'_>) -> [(&'static str, String); 4] {
     [
-        ("NOVA_REDIS_SENTINELS", join(&site.host_ports(Kind::Sentinel, site.spec.redis.sentinel_port), ",")),
+        (
+            "NOVA_REDIS_SENTINELS",
+            join(&site.host_ports(Kind::Sentinel, site.spec.redis.sentinel_port), ","),
+        ),
         ("NOVA_REDIS_MASTER", MASTER_NAME.to_owned()),
         ("NOVA_REDIS_PASSWORD_FILE", secret_file(site, "redis")),
         ("NOVA_REDIS_SENTINEL_PASSWORD_FILE", secret_file(site, "redis-sentinel")),
@@ -73,7 +91,11 @@ fn redis(site: &Site<'_>) -> [(&'static str, String); 4] {
 }
 
 fn identity(site: &Site<'_>) -> [(&'static str, String); 3] {
-    let port = site.spec.services.get(ISSUER).map_or(ISSUER_PORT, |service| service.port);
+    let port = site
+        .spec
+        .services
+        .get(ISSUER)
+        .map_or(ISSUER_PORT, |service| service.port);
     let issuer = format!("http://{}:{port}", site.spec.local.gateway_address);
     [
         ("NOVA_IDENTITY_JWKS_URL", format!("{issuer}/.well-known/jwks.json")),

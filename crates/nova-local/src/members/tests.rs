@@ -15,7 +15,8 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let spec: Spec = toml::from_str(include_str!("../../../../nova.toml")).expect("the shipped description is valid");
+        let spec: Spec =
+            toml::from_str(include_str!("../../../../nova.toml")).expect("the shipped description is valid");
         let programs = Programs {
             etcd: "/usr/bin/etcd".into(),
             redis_server: "/usr/bin/redis-server".into(),
@@ -25,8 +26,17 @@ impl Fixture {
             kafka_lib: "/opt/kafka".into(),
             haproxy: "/usr/sbin/haproxy".into(),
         };
-        let services = spec.services.keys().map(|name| (name.clone(), PathBuf::from(format!("/bin/{name}")))).collect();
-        Self { secrets: Secrets::generate(&spec).expect("random numbers"), spec, programs, services }
+        let services = spec
+            .services
+            .keys()
+            .map(|name| (name.clone(), PathBuf::from(format!("/bin/{name}"))))
+            .collect();
+        Self {
+            secrets: Secrets::generate(&spec).expect("random numbers"),
+            spec,
+            programs,
+            services,
+        }
     }
 
     fn site(&self) -> Site<'_> {
@@ -45,17 +55,28 @@ impl Fixture {
     }
 
     fn plan(&self, name: &str) -> MemberPlan {
-        self.plans().into_iter().find(|plan| plan.name == name).expect("it is a member")
+        self.plans()
+            .into_iter()
+            .find(|plan| plan.name == name)
+            .expect("it is a member")
     }
 }
 
 fn content<'a>(plan: &'a MemberPlan, path: &str) -> &'a str {
-    &plan.files.iter().find(|file| file.path == Path::new(path)).expect("it is planned").content
+    &plan
+        .files
+        .iter()
+        .find(|file| file.path == Path::new(path))
+        .expect("it is planned")
+        .content
 }
 
 fn has_lines(text: &str, lines: &[&str]) {
     for line in lines {
-        assert!(text.lines().any(|present| present.trim() == *line), "no line {line:?} in\n{text}");
+        assert!(
+            text.lines().any(|present| present.trim() == *line),
+            "no line {line:?} in\n{text}"
+        );
     }
 }
 
@@ -63,7 +84,10 @@ fn has_lines(text: &str, lines: &[&str]) {
 fn plans_are_the_same_each_time_and_cover_every_member() {
     let fixture = Fixture::new();
     assert_eq!(fixture.plans(), fixture.plans());
-    let members: Vec<_> = topology::components(&fixture.spec).into_iter().flat_map(|component| component.members).collect();
+    let members: Vec<_> = topology::components(&fixture.spec)
+        .into_iter()
+        .flat_map(|component| component.members)
+        .collect();
     let names: Vec<_> = members.iter().map(|member| &member.name).collect();
     assert_eq!(fixture.plans().iter().map(|plan| &plan.name).collect::<Vec<_>>(), names);
 }
@@ -71,7 +95,11 @@ fn plans_are_the_same_each_time_and_cover_every_member() {
 #[test]
 fn no_secret_stands_in_arguments_environment_or_debug_output() {
     let fixture = Fixture::new();
-    let shown = fixture.plans().iter().map(|plan| format!("{:?}", plan)).collect::<String>();
+    let shown = fixture
+        .plans()
+        .iter()
+        .map(|plan| format!("{:?}", plan))
+        .collect::<String>();
     for name in fixture.secrets.names() {
         let secret = fixture.secrets.reveal(name).expect("it has a value");
         assert!(!shown.contains(secret), "{name} is shown");
@@ -92,7 +120,10 @@ fn no_socket_has_a_path_that_may_become_too_long() {
     let postgres = fixture.plan("postgres-1");
     let config: Value = serde_json::from_str(content(&postgres, "patroni/2-member.yml")).expect("JSON");
     assert_eq!(config["postgresql"]["parameters"]["unix_socket_directories"], "");
-    has_lines(content(&fixture.plan("gateway-1"), "haproxy.cfg"), &["stats socket unix@admin.sock mode 600 level admin"]);
+    has_lines(
+        content(&fixture.plan("gateway-1"), "haproxy.cfg"),
+        &["stats socket unix@admin.sock mode 600 level admin"],
+    );
 }
 
 #[test]
@@ -121,8 +152,15 @@ fn postgres_keeps_what_was_acknowledged_and_heals() {
         assert_eq!(config.pointer(path), Some(&value), "{path}");
     }
     let plan = fixture.plan("postgres-2");
-    let bootstrap = plan.files.iter().find(|file| file.path == Path::new("patroni/1-bootstrap.yml")).expect("it is planned");
-    assert!(bootstrap.once, "a changed setting would restart Patroni and still not count");
+    let bootstrap = plan
+        .files
+        .iter()
+        .find(|file| file.path == Path::new("patroni/1-bootstrap.yml"))
+        .expect("it is planned");
+    assert!(
+        bootstrap.once,
+        "a changed setting would restart Patroni and still not count"
+    );
     assert!(bootstrap.content.contains("data-checksums"));
     assert_eq!(plan.children, ["postgres"]);
 }
@@ -151,7 +189,10 @@ fn a_changed_cluster_setting_does_not_restart_patroni() {
     let after = fixture.plan("postgres-1");
     let lasting = |plan: &MemberPlan| plan.files.iter().filter(|file| !file.once).cloned().collect::<Vec<_>>();
     assert_eq!(lasting(&before), lasting(&after));
-    assert_eq!(dcs(&fixture.spec).pointer("/postgresql/parameters/max_connections"), Some(&300.into()));
+    assert_eq!(
+        dcs(&fixture.spec).pointer("/postgresql/parameters/max_connections"),
+        Some(&300.into())
+    );
 }
 
 #[test]
@@ -159,7 +200,14 @@ fn redis_bounds_what_an_isolated_master_loses() {
     let plan = Fixture::new().plan("redis-3");
     has_lines(
         content(&plan, "base.conf"),
-        &["bind 127.77.0.3", "replica-announce-ip 127.77.0.3", "appendonly yes", "min-replicas-to-write 1", "min-replicas-max-lag 10", "maxmemory 536870912"],
+        &[
+            "bind 127.77.0.3",
+            "replica-announce-ip 127.77.0.3",
+            "appendonly yes",
+            "min-replicas-to-write 1",
+            "min-replicas-max-lag 10",
+            "maxmemory 536870912",
+        ],
     );
     assert_eq!(plan.args[..3], ["member", "redis", "--dir"]);
 }
@@ -171,8 +219,18 @@ fn a_sentinel_keeps_its_identity_and_announces_its_node() {
         .map(|number| {
             let plan = fixture.plan(&format!("sentinel-{number}"));
             let text = content(&plan, "base.conf");
-            has_lines(text, &[&format!("sentinel announce-ip 127.77.0.{number}"), "sentinel down-after-milliseconds nova 1000", "sentinel failover-timeout nova 10000"]);
-            text.lines().find(|line| line.starts_with("sentinel myid ")).expect("an id").to_owned()
+            has_lines(
+                text,
+                &[
+                    &format!("sentinel announce-ip 127.77.0.{number}"),
+                    "sentinel down-after-milliseconds nova 1000",
+                    "sentinel failover-timeout nova 10000",
+                ],
+            );
+            text.lines()
+                .find(|line| line.starts_with("sentinel myid "))
+                .expect("an id")
+                .to_owned()
         })
         .collect();
     assert_eq!(ids.len(), 3);
@@ -228,7 +286,10 @@ fn the_gateway_leaves_no_session_with_a_demoted_leader_and_repeats_only_reads() 
 #[test]
 fn a_service_is_told_where_everything_is() {
     let mut fixture = Fixture::new();
-    let own = BTreeMap::from([("NOVA_LOG".to_owned(), "debug".to_owned()), ("NOVA_LOG_FORMAT".to_owned(), "text".to_owned())]);
+    let own = BTreeMap::from([
+        ("NOVA_LOG".to_owned(), "debug".to_owned()),
+        ("NOVA_LOG_FORMAT".to_owned(), "text".to_owned()),
+    ]);
     fixture.spec.services.get_mut("auth-service").expect("it is there").env = own;
     let env = fixture.plan("auth-service-1").env;
     let expected = [
@@ -237,7 +298,10 @@ fn a_service_is_told_where_everything_is() {
         ("NOVA_DATABASE_PRIMARY", "127.0.0.1:15432"),
         ("NOVA_DATABASE_USER", "auth_app"),
         ("NOVA_DATABASE_OWNER", "auth_owner"),
-        ("NOVA_REDIS_SENTINELS", "127.77.0.1:26379,127.77.0.2:26379,127.77.0.3:26379"),
+        (
+            "NOVA_REDIS_SENTINELS",
+            "127.77.0.1:26379,127.77.0.2:26379,127.77.0.3:26379",
+        ),
         ("NOVA_IDENTITY_ISSUER", "http://127.0.0.1:8084"),
         ("NOVA_LOG", "debug"),
         ("NOVA_LOG_FORMAT", "text"),
@@ -245,12 +309,24 @@ fn a_service_is_told_where_everything_is() {
     for (name, value) in expected {
         assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
     }
-    let files: BTreeSet<String> = fixture.secrets.files().map(|(name, _)| fixture.site().secret_file(name).display().to_string()).collect();
+    let files: BTreeSet<String> = fixture
+        .secrets
+        .files()
+        .map(|(name, _)| fixture.site().secret_file(name).display().to_string())
+        .collect();
     for (name, value) in env.iter().filter(|(name, _)| name.ends_with("_FILE")) {
-        assert!(files.contains(value), "{name}={value} is not among the files that services read");
+        assert!(
+            files.contains(value),
+            "{name}={value} is not among the files that services read"
+        );
     }
     assert!(env.contains_key("NOVA_AUTH_SIGNING_KEYS_FILE"));
-    assert!(!fixture.plan("user-service-1").env.contains_key("NOVA_AUTH_SIGNING_KEYS_FILE"));
+    assert!(
+        !fixture
+            .plan("user-service-1")
+            .env
+            .contains_key("NOVA_AUTH_SIGNING_KEYS_FILE")
+    );
 }
 
 #[test]

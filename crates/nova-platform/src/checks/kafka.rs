@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::bounded::{Stage, Verdict, check, first_answer};
@@ -70,7 +69,7 @@ impl Kafka {
         let answering = join_all(
             self.members
                 .iter()
-                .map(async |member| matches!(timeout_at(until, quorum::describe(&member.address)).await, Ok(Ok(_)))),
+                .map(async |member| matches!(timeout_at(until, quorum::answers(&member.address)).await, Ok(Ok(())))),
         );
         let view = async { timeout_at(until, self.view(until)).await.ok()?.ok() };
         let (quorum, answering, view) = tokio::join!(quorum, answering, view);
@@ -158,16 +157,14 @@ impl Kafka {
 
 async fn broker(member: &MemberEndpoint, view: &Result<View, String>, stage: &Stage) -> Verdict {
     let who = format!("{} ({})", member.member, member.address);
-    stage.enter(format!("{who} to accept a connection"));
-    let connect = TcpStream::connect((member.address.host.as_str(), member.address.port)).await;
-    connect.map_err(|error| format!("{who}: {error}"))?;
-    let view = view
-        .as_ref()
-        .map_err(|error| format!("{who} accepts connections, but {error}"))?;
+    stage.enter(format!("{who} to say what it speaks"));
+    let unanswered = |error| format!("{}: {error}", member.member);
+    quorum::answers(&member.address).await.map_err(unanswered)?;
+    let view = view.as_ref().map_err(|error| format!("{who} answers, but {error}"))?;
     match view.broker_at(&member.address) {
         Some(_) => Ok(()),
         None => Err(format!(
-            "{who} accepts connections, but the cluster does not count it among its brokers: {}",
+            "{who} answers, but the cluster does not count it among its brokers: {}",
             view.listed()
         )),
     }

@@ -48,7 +48,7 @@ pub struct ServerConfig {
     #[arg(long, env = "NOVA_MAX_HEADER_BYTES", default_value = "16384", value_name = "BYTES", value_parser = clap::value_parser!(u32).range(8192..=1_048_576))]
     pub max_header_bytes: u32,
     /// Most header fields in a request.
-    #[arg(long, env = "NOVA_MAX_HEADERS", default_value = "64", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(8..=1000))]
+    #[arg(long, env = "NOVA_MAX_HEADERS", default_value = "100", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(8..=1000))]
     pub max_headers: u16,
     /// Requests in flight; one more is answered 503 at once.
     #[arg(long, env = "NOVA_MAX_IN_FLIGHT", default_value = "512", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]

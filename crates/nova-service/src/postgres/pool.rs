@@ -104,12 +104,16 @@ fn base(config: &PostgresConfig) -> PgConnectOptions {
         .statement_cache_capacity(100)
 }
 
+fn silence() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer"))
+}
+
 /// Proves that the connection answers and leads to a server of the right kind.
 pub(super) async fn test(connection: &mut PgConnection, door: Door) -> Result<(), sqlx::Error> {
     let recovering = sqlx::query_scalar::<_, bool>("select pg_is_in_recovery()").fetch_one(connection);
     let recovering = tokio::time::timeout(TEST, recovering)
         .await
-        .map_err(|_| sqlx::Error::PoolTimedOut)??;
+        .map_err(|_| silence())??;
     if door == Door::Primary && recovering {
         return Err(sqlx::Error::Protocol(
             "the server behind the door of the primary is a replica".to_owned(),

@@ -104,7 +104,7 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
             .retry_after(Duration::from_secs(1))
             .into_response();
     };
-    gauge!(names::HTTP_ACTIVE).set(f64::from(u32::try_from(gate.in_flight()).unwrap_or(u32::MAX)));
+    let _active = Active::new();
     if announced_length(request.headers()).is_some_and(|length| length > gate.max_body) {
         return too_large(gate.max_body).into_response();
     }
@@ -114,6 +114,22 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
         _ => write(&gate, request, next, deadline).await,
     };
     answered.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Counts a request for as long as it is in flight, however it ends.
+struct Active;
+
+impl Active {
+    fn new() -> Self {
+        gauge!(names::HTTP_ACTIVE).increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        gauge!(names::HTTP_ACTIVE).decrement(1.0);
+    }
 }
 
 /// A read is cancelled when it takes too long or nobody waits for it.

@@ -14,7 +14,12 @@ use super::{CLASS_ARCHIVE, kafka_jars};
 
 const LIMIT: Duration = Duration::from_secs(120);
 /// Options that must be those of a real broker.
-const OPTIONS: [&str; 4] = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:disable"];
+const OPTIONS: [&str; 4] = [
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xlog:disable",
+];
 
 pub(super) fn make(java: &Path, jars: &Path) -> io::Result<()> {
     let directory = jars.join("archive.new");
@@ -33,14 +38,30 @@ fn try_make(java: &Path, jars: &Path, directory: &Path) -> io::Result<()> {
         directory.join("data").display()
     );
     fs::write(directory.join("server.properties"), properties)?;
-    let class_path = kafka_jars().map(|jar| jars.join(jar).display().to_string()).collect::<Vec<_>>().join(":");
+    let class_path = kafka_jars()
+        .map(|jar| jars.join(jar).display().to_string())
+        .collect::<Vec<_>>()
+        .join(":");
     let start = |arguments: &[&str]| {
         let mut command = Command::new(java);
-        command.args(OPTIONS).args(arguments).current_dir(directory).env("CLASSPATH", &class_path);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+        command
+            .args(OPTIONS)
+            .args(arguments)
+            .current_dir(directory)
+            .env("CLASSPATH", &class_path);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
     };
-    let format =
-        ["kafka.tools.StorageTool", "format", "--standalone", "--cluster-id=bm92YS1rYWZrYS1hcmNoaQ", "--config=server.properties"];
+    let format = [
+        "kafka.tools.StorageTool",
+        "format",
+        "--standalone",
+        "--cluster-id=bm92YS1rYWZrYS1hcmNoaQ",
+        "--config=server.properties",
+    ];
     wait(start(&format)?, "formatting")?;
 
     let archive = format!("-XX:ArchiveClassesAtExit={}", directory.join(CLASS_ARCHIVE).display());
@@ -54,7 +75,10 @@ fn try_make(java: &Path, jars: &Path, directory: &Path) -> io::Result<()> {
         }
         thread::sleep(Duration::from_millis(50));
     }
-    kill(Pid::from_raw(i32::try_from(running.id()).map_err(io::Error::other)?), Signal::SIGTERM)?;
+    kill(
+        Pid::from_raw(i32::try_from(running.id()).map_err(io::Error::other)?),
+        Signal::SIGTERM,
+    )?;
     // The signal ends it with a status that says so; whether the archive is there is what counts.
     let _ = wait(running, "the broker");
     let archive = jars.join(CLASS_ARCHIVE);

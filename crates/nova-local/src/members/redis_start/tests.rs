@@ -8,15 +8,26 @@ fn server(number: u8) -> HostPort {
 }
 
 fn names(number: u8, epoch: u64, replicas: u64) -> Option<SentinelView> {
-    Some(SentinelView { master: server(number), epoch, replicas })
+    Some(SentinelView {
+        master: server(number),
+        epoch,
+        replicas,
+    })
 }
 
 fn peer(number: u8, is_master: bool, has_data: bool) -> Option<ServerView> {
-    Some(ServerView { place: server(number), is_master, has_data })
+    Some(ServerView {
+        place: server(number),
+        is_master,
+        has_data,
+    })
 }
 
 fn view(sentinels: [Option<SentinelView>; 3], peers: [Option<ServerView>; 2]) -> View {
-    View { sentinels: sentinels.into(), peers: peers.into() }
+    View {
+        sentinels: sentinels.into(),
+        peers: peers.into(),
+    }
 }
 
 /// What server 1 does.
@@ -54,13 +65,19 @@ fn a_restarted_master_leads_again_with_its_data() {
 
 #[test]
 fn an_empty_master_waits_for_a_server_with_data_to_be_elected() {
-    let others_have_it = view([names(1, 0, 2), names(1, 0, 2), names(1, 0, 2)], [peer(2, false, true), peer(3, false, false)]);
+    let others_have_it = view(
+        [names(1, 0, 2), names(1, 0, 2), names(1, 0, 2)],
+        [peer(2, false, true), peer(3, false, false)],
+    );
     assert_eq!(role(true, &others_have_it), None);
     let others_are_away = view([names(1, 0, 2), names(1, 0, 2), names(1, 0, 2)], [None, None]);
     assert_eq!(role(true, &others_are_away), None);
     let one_is_away = view([names(1, 4, 0), names(1, 4, 0), None], [peer(2, false, false), None]);
     assert_eq!(role(true, &one_is_away), None);
-    let all_are_empty = view([names(1, 4, 2), names(1, 4, 2), None], [peer(2, false, false), peer(3, false, false)]);
+    let all_are_empty = view(
+        [names(1, 4, 2), names(1, 4, 2), None],
+        [peer(2, false, false), peer(3, false, false)],
+    );
     assert_eq!(role(true, &all_are_empty), Some(Role::Master));
 }
 
@@ -77,6 +94,9 @@ fn an_empty_replica_does_not_stand_for_election() {
 
 #[test]
 fn two_masters_are_never_made() {
-    let promoted_meanwhile = view([names(1, 0, 2), names(1, 0, 2), names(1, 0, 2)], [peer(2, true, true), None]);
+    let promoted_meanwhile = view(
+        [names(1, 0, 2), names(1, 0, 2), names(1, 0, 2)],
+        [peer(2, true, true), None],
+    );
     assert_eq!(role(false, &promoted_meanwhile), None);
 }

@@ -3,7 +3,11 @@
 use super::*;
 
 fn address(kind: &str, number: u8, port: u16) -> Address {
-    Address { member: format!("{kind}-{number}"), host: format!("127.0.0.{number}"), port }
+    Address {
+        member: format!("{kind}-{number}"),
+        host: format!("127.0.0.{number}"),
+        port,
+    }
 }
 
 fn start() -> Start {
@@ -33,7 +37,12 @@ sentinel known-sentinel nova 127.0.0.9 26379 9f00
 #[test]
 fn epochs_and_living_peers_are_kept_and_settings_are_new() {
     let master = monitored(LEARNED, &start().servers).expect("it is ours");
-    let text = merge(&start(), "sentinel down-after-milliseconds nova 1000\n", LEARNED, &master);
+    let text = merge(
+        &start(),
+        "sentinel down-after-milliseconds nova 1000\n",
+        LEARNED,
+        &master,
+    );
     assert_eq!(
         text,
         "\
@@ -50,6 +59,9 @@ sentinel known-sentinel nova 127.0.0.2 26379 2f00
 
 #[test]
 fn a_master_that_is_no_longer_ours_is_forgotten() {
-    assert_eq!(monitored("sentinel monitor nova 127.0.0.9 6379 2\n", &start().servers), None);
+    assert_eq!(
+        monitored("sentinel monitor nova 127.0.0.9 6379 2\n", &start().servers),
+        None
+    );
     assert_eq!(monitored("", &start().servers), None);
 }

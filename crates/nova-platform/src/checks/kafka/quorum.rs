@@ -1,17 +1,19 @@
-//! Who leads Kafka's controllers. In KRaft mode the metadata that clients get names any broker as "controller", and
-//! librdkafka does not know the request that tells the truth (DescribeQuorum, key 55), so it is spoken here.
+//! Two of Kafka's requests that librdkafka has no call for, spoken here: does this very broker answer (ApiVersions), and
+//! who leads the controllers (DescribeQuorum). In KRaft mode the metadata that clients get names any broker as "controller".
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::endpoints::HostPort;
 
+const API_VERSIONS: i16 = 18;
 const DESCRIBE_QUORUM: i16 = 55;
+/// Of both requests, the oldest version, which every broker speaks.
 const VERSION: i16 = 0;
 const CORRELATION: i32 = 1;
 const CLIENT: &str = "nova-check";
 const METADATA_TOPIC: &str = "__cluster_metadata";
-/// A longer answer is none to this request.
+/// A longer answer is none to these requests.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// The quorum of controllers.
@@ -21,32 +23,55 @@ pub(super) struct Quorum {
     pub(super) leader: i32,
 }
 
+/// Asks a broker for what it speaks, which it answers by itself, whatever the others do.
+pub(super) async fn answers(address: &HostPort) -> Result<(), String> {
+    let answer = exchange(address, &header(API_VERSIONS)).await?;
+    match Rest(&answer).i32() {
+        Some(CORRELATION) => Ok(()),
+        _ => Err(format!("{address}: the answer to ApiVersions is not understood")),
+    }
+}
+
 /// Asks a broker, which asks the leading controller.
 pub(super) async fn describe(address: &HostPort) -> Result<Quorum, String> {
+    let answer = exchange(address, &describe_request()).await?;
+    parse(&answer).map_err(|reason| format!("{address}: {reason}"))
+}
+
+/// Sends a request, its length before it, and returns the answer without its length.
+async fn exchange(address: &HostPort, request: &[u8]) -> Result<Vec<u8>, String> {
     let of = |error: std::io::Error| format!("{address}: {error}");
     let mut stream = TcpStream::connect((address.host.as_str(), address.port))
         .await
         .map_err(of)?;
-    stream.write_all(&request()).await.map_err(of)?;
+    let length = u32::try_from(request.len()).unwrap_or(u32::MAX);
+    stream
+        .write_all(&[&length.to_be_bytes(), request].concat())
+        .await
+        .map_err(of)?;
     let length = stream.read_u32().await.map_err(of)? as usize;
     if length > LONGEST_ANSWER {
-        return Err(format!(
-            "{address}: an answer of {length} bytes is none to DescribeQuorum"
-        ));
+        return Err(format!("{address}: an answer of {length} bytes is none of a broker"));
     }
     let mut answer = vec![0; length];
     stream.read_exact(&mut answer).await.map_err(of)?;
-    parse(&answer).map_err(|reason| format!("{address}: {reason}"))
+    Ok(answer)
 }
 
-/// Length, header (version 2), and the one partition that there is.
-fn request() -> Vec<u8> {
-    let mut body = Vec::new();
-    body.extend(DESCRIBE_QUORUM.to_be_bytes());
-    body.extend(VERSION.to_be_bytes());
-    body.extend(CORRELATION.to_be_bytes());
-    body.extend((CLIENT.len() as u16).to_be_bytes());
-    body.extend(CLIENT.as_bytes());
+/// What every request begins with (version 1), and all that ApiVersions is.
+fn header(key: i16) -> Vec<u8> {
+    let mut header = Vec::new();
+    header.extend(key.to_be_bytes());
+    header.extend(VERSION.to_be_bytes());
+    header.extend(CORRELATION.to_be_bytes());
+    header.extend((CLIENT.len() as u16).to_be_bytes());
+    header.extend(CLIENT.as_bytes());
+    header
+}
+
+/// Header (version 2, with tagged fields) and the one partition that there is.
+fn describe_request() -> Vec<u8> {
+    let mut body = header(DESCRIBE_QUORUM);
     body.push(0); // tagged fields of the header
     body.push(2); // one topic: compact arrays and strings count from 1
     body.push(METADATA_TOPIC.len() as u8 + 1);
@@ -54,9 +79,7 @@ fn request() -> Vec<u8> {
     body.push(2); // one partition
     body.extend(0_i32.to_be_bytes());
     body.extend([0, 0, 0]); // tagged fields of partition, topic, request
-    let mut request = (body.len() as u32).to_be_bytes().to_vec();
-    request.extend(body);
-    request
+    body
 }
 
 fn parse(answer: &[u8]) -> Result<Quorum, String> {
@@ -133,7 +156,7 @@ impl Rest<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Quorum, parse, request};
+    use super::{Quorum, parse};
 
     fn answer(leader: i32, error: i16) -> Vec<u8> {
         let mut bytes = vec![0, 0, 0, 1, 0];
@@ -163,11 +186,5 @@ mod tests {
             assert!(parse(&whole[..length]).is_err(), "{length}");
         }
         assert!(parse(&[0xff; 64]).is_err());
-    }
-
-    #[test]
-    fn a_request_begins_with_its_length() {
-        let request = request();
-        assert_eq!(request[..4], u32::to_be_bytes(request.len() as u32 - 4));
     }
 }

@@ -50,14 +50,16 @@ pub(crate) struct TestPlatform {
     name: String,
     network: String,
     gateway: String,
-    _alone: Option<MutexGuard<'static, ()>>,
+    alone: Option<MutexGuard<'static, ()>>,
 }
 
 impl TestPlatform {
     /// One that will run: waits until no other does.
     pub(crate) fn new() -> Self {
         let alone = ONE_PLATFORM.lock().unwrap_or_else(PoisonError::into_inner);
-        Self { _alone: Some(alone), ..Self::described("") }
+        let mut platform = Self::described("");
+        platform.alone = Some(alone);
+        platform
     }
 
     /// One that is only described, with further lines of nova.toml.
@@ -73,7 +75,7 @@ impl TestPlatform {
             "[platform]\nname = \"{name}\"\n[local]\nnetwork = \"{network}\"\ngateway_address = \"{gateway}\"\n{more}\n"
         );
         std::fs::write(directory.path().join("nova.toml"), text).unwrap();
-        Self { directory, name, network, gateway, _alone: None }
+        Self { directory, name, network, gateway, alone: None }
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -127,6 +127,6 @@ fn weakened_settings_are_allowed_with_the_failure_that_they_invite() {
 fn the_schema_is_the_one_in_the_repository() {
     let platform = TestPlatform::described("");
     let printed = platform.nova(&["schema"]).expect_code(0).json();
-    let kept = include_str!("../../../nova.schema.json");
+    let kept = include_str!("../../../../nova.schema.json");
     assert_eq!(printed, serde_json::from_str::<serde_json::Value>(kept).unwrap());
 }
