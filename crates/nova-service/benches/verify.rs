@@ -2,7 +2,11 @@
 //!
 //! `signature` is the bare ES256 check of one token; `verify/new` is all of a verification of a token not seen before;
 //! `verify/again` is the verification of a token that was verified before.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark fails by panicking, and criterion makes undocumented items")]
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark fails by panicking, and criterion makes undocumented items"
+)]
 
 use std::hint::black_box;
 
@@ -23,18 +27,29 @@ fn verification(criterion: &mut Criterion) {
     let issuer = runtime.block_on(TestIssuer::start());
     let verifier = TokenVerifier::local(issuer.issuer(), "nova");
     verifier.set_keys([issuer.decoding_key()]);
-    let tokens: Vec<_> = (0..TOKENS).map(|_| issuer.token_with(Uuid::now_v7(), |claims| claims.exp += 86_400)).collect();
+    let tokens: Vec<_> = (0..TOKENS)
+        .map(|_| issuer.token_with(Uuid::now_v7(), |claims| claims.exp += 86_400))
+        .collect();
 
     let (message, signature) = tokens[0].rsplit_once('.').unwrap();
     let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, issuer.public_key());
     criterion.bench_function("signature", |bench| {
-        bench.iter(|| key.verify(black_box(message.as_bytes()), black_box(&signature)).unwrap());
+        bench.iter(|| {
+            key.verify(black_box(message.as_bytes()), black_box(&signature))
+                .unwrap()
+        });
     });
 
     let mut next = tokens.iter().cycle();
     criterion.bench_function("verify/new", |bench| {
-        bench.iter(|| verifier.verify(black_box(next.next().unwrap())).now_or_never().unwrap().unwrap());
+        bench.iter(|| {
+            verifier
+                .verify(black_box(next.next().unwrap()))
+                .now_or_never()
+                .unwrap()
+                .unwrap()
+        });
     });
 
     criterion.bench_function("verify/again", |bench| {

@@ -1,8 +1,9 @@
 //! How a Redis server finds its role before it starts, so that a cold start never makes an empty or stale server master.
 //!
 //! The Sentinels remember who leads, so they decide: a server becomes master only when a majority of them answers and the
-//! latest of them names it, and not even then when it is empty and others are not. In every other case it is a replica, or
-//! waits. Redis's own configuration from the last run counts for nothing.
+//! latest of them names it, and when it is empty, only if all others are known to be empty too. In every other case it is a
+//! replica, or waits. Redis's own configuration from the last run counts for nothing. An empty server that waits answers
+//! its peers, so that where nothing was ever written they need not guess.
 
 use std::convert::Infallible;
 use std::fs::{self, File};
@@ -17,12 +18,10 @@ use std::time::{Duration, Instant};
 use nova_platform::endpoints::HostPort;
 
 use super::redis::Start;
-use super::redis_view::View;
+use super::redis_view::{View, answer_as_empty};
 
 /// After this long the helper ends, and the supervisor starts it anew.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long an empty replica waits for a master with data: a failover takes less.
-const PATIENCE_OF_THE_EMPTY: Duration = Duration::from_secs(10);
 const ROUND: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_millis(500);
 
@@ -97,14 +96,11 @@ enum Role {
 fn find_role(start: &Start, empty: bool) -> Result<Role, StartError> {
     let began = Instant::now();
     let mut said = String::new();
+    if empty && let Err(error) = answer_as_empty(&start.own) {
+        println!("nova: {} cannot answer its peers: {error}", start.own.member);
+    }
     loop {
-        let waited = began.elapsed();
-        let why_not = match decide(
-            &start.own.place(),
-            empty,
-            &View::ask(start, ANSWER),
-            waited > PATIENCE_OF_THE_EMPTY,
-        ) {
+        let why_not = match decide(&start.own.place(), empty, &View::ask(start, ANSWER)) {
             Ok((role, why)) => {
                 println!("nova: {} starts as {}: {why}", start.own.member, name_of(&role));
                 return Ok(role);
@@ -115,7 +111,7 @@ fn find_role(start: &Start, empty: bool) -> Result<Role, StartError> {
             println!("nova: {} waits: {why_not}", start.own.member);
             said.clone_from(&why_not);
         }
-        if waited > PATIENCE {
+        if began.elapsed() > PATIENCE {
             return Err(StartError::NoRole(why_not));
         }
         thread::sleep(ROUND);
@@ -130,32 +126,23 @@ fn name_of(role: &Role) -> String {
 }
 
 /// The role and why it is that one, or why there is none yet.
-fn decide(own: &HostPort, empty: bool, view: &View, waited_long: bool) -> Result<(Role, &'static str), String> {
+fn decide(own: &HostPort, empty: bool, view: &View) -> Result<(Role, &'static str), String> {
     let answers = view.sentinels.iter().flatten().count();
-    let named = view.named_master();
-    let Some(named) = named.filter(|_| answers > view.sentinels.len() / 2) else {
-        let master = view.peers.iter().flatten().find(|peer| peer.is_master);
-        return master
-            .map(|peer| {
-                (
-                    Role::ReplicaOf(peer.place.clone()),
-                    "it leads, and too few Sentinels answer to know better",
-                )
-            })
+    let peers = || view.peers.iter().flatten();
+    let Some(named) = view.named_master().filter(|_| answers > view.sentinels.len() / 2) else {
+        let leading = peers()
+            .find(|peer| peer.is_master)
+            .map(|peer| Role::ReplicaOf(peer.place.clone()));
+        return leading
+            .map(|role| (role, "it leads, and too few Sentinels answer to know better"))
             .ok_or_else(|| {
-                format!(
-                    "{answers} of {} Sentinels answer, and only a majority can name a master",
-                    view.sentinels.len()
-                )
+                let all = view.sentinels.len();
+                format!("{answers} of {all} Sentinels answer, and only a majority can name a master")
             });
     };
     if named.master != *own {
-        let master_is_up = view
-            .peers
-            .iter()
-            .flatten()
-            .any(|peer| peer.is_master && peer.place == named.master);
-        return if !empty || master_is_up || waited_long {
+        let master_is_up = peers().any(|peer| peer.is_master && peer.place == named.master);
+        return if !empty || master_is_up {
             Ok((Role::ReplicaOf(named.master.clone()), "the Sentinels name it"))
         } else {
             // A Sentinel that has to choose among replicas may otherwise choose this one.
@@ -165,7 +152,7 @@ fn decide(own: &HostPort, empty: bool, view: &View, waited_long: bool) -> Result
             ))
         };
     }
-    if let Some(other) = view.peers.iter().flatten().find(|peer| peer.is_master && peer.has_data) {
+    if let Some(other) = peers().find(|peer| peer.is_master && peer.has_data) {
         return Err(format!(
             "the Sentinels name this server, but {} leads; they are about to agree",
             other.place
@@ -174,18 +161,14 @@ fn decide(own: &HostPort, empty: bool, view: &View, waited_long: bool) -> Result
     if !empty {
         return Ok((Role::Master, "the Sentinels name it, and it has its data"));
     }
-    let lived_before = named.epoch > 0 || named.replicas > 0;
-    let someone_has_data = view.peers.iter().flatten().any(|peer| peer.has_data);
-    let all_are_empty = view
-        .peers
-        .iter()
-        .all(|peer| peer.as_ref().is_some_and(|peer| !peer.has_data));
-    if all_are_empty {
-        Ok((Role::Master, "the Sentinels name it, and nobody has any data"))
-    } else if lived_before || someone_has_data {
-        Err("it led and lost its data; the Sentinels must name a server that has it".to_owned())
-    } else {
-        Ok((Role::Master, "the Sentinels name it, and nothing was written yet"))
+    if peers().any(|peer| peer.has_data) {
+        return Err("it has no data and others do; the Sentinels must name one of those".to_owned());
+    }
+    match view.peers.iter().filter(|peer| peer.is_none()).count() {
+        0 => Ok((Role::Master, "the Sentinels name it, and nobody has any data")),
+        silent => Err(format!(
+            "it has no data, and {silent} of its peers, which may have some, do not answer"
+        )),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the Sentinels and the Redis servers say of each other at this moment.
 
+use std::io::{self, Read, Write};
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
@@ -8,14 +10,15 @@ use nova_platform::endpoints::HostPort;
 use super::redis::{Address, MASTER_NAME, Start};
 use super::resp::{Connection, Reply};
 
+/// What an empty server says that waits for its role.
+const EMPTY: &str = "NOVAEMPTY this server has no data and waits for its role";
+
 /// What one Sentinel says of the master.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SentinelView {
     pub(super) master: HostPort,
     /// Which failover this stems from: the greater one is the later one.
     pub(super) epoch: u64,
-    /// Replicas that the master ever had.
-    pub(super) replicas: u64,
 }
 
 /// What one Redis server says of itself.
@@ -82,12 +85,21 @@ fn ask_sentinel(at: &Address, password: &str, patience: Duration) -> Option<Sent
     Some(SentinelView {
         master: HostPort::new(host, port),
         epoch: number("config-epoch")?,
-        replicas: number("num-slaves")?,
     })
 }
 
 fn ask_server(at: &Address, password: &str, patience: Duration) -> Option<ServerView> {
-    let mut connection = Connection::open(&at.host, at.port, password, patience).ok()?;
+    let mut connection = match Connection::open(&at.host, at.port, password, patience) {
+        Ok(connection) => connection,
+        Err(error) if error.to_string() == EMPTY => {
+            return Some(ServerView {
+                place: at.place(),
+                is_master: false,
+                has_data: false,
+            });
+        }
+        Err(_) => return None,
+    };
     let role = connection.ask(&["ROLE"]).ok()?;
     let keys = connection.ask(&["DBSIZE"]).ok()?.integer()?;
     let is_master = role.list().first().and_then(Reply::text) == Some("master");
@@ -96,4 +108,24 @@ fn ask_server(at: &Address, password: &str, patience: Duration) -> Option<Server
         is_master,
         has_data: keys > 0,
     })
+}
+
+/// Tells everybody who asks at this address that an empty server waits here for its role, until this process becomes the
+/// server. It is no valid answer to a Sentinel, so that none can choose this server meanwhile.
+pub(super) fn answer_as_empty(at: &Address) -> io::Result<()> {
+    let listener = TcpListener::bind((at.host.as_str(), at.port))?;
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut answer = || -> io::Result<()> {
+                stream.set_read_timeout(Some(Duration::from_millis(200)))?;
+                stream.set_write_timeout(Some(Duration::from_millis(200)))?;
+                // An answer that overtakes its question may be lost with the connection.
+                let _ = stream.read(&mut [0; 1024])?;
+                write!(stream, "-{EMPTY}\r\n")
+            };
+            // Who asked will ask again.
+            let _ = answer();
+        }
+    });
+    Ok(())
 }

@@ -69,29 +69,37 @@ fn monitored(learned: &str, servers: &[Address]) -> Option<HostPort> {
         .find(|master| servers.iter().any(|server| server.is_at(master)))
 }
 
-/// Settings first, then what was learned: epochs, and those peers that still exist.
+/// Settings first, then what was learned: epochs, and those Sentinels that still exist. All other servers are replicas from
+/// the start: a Sentinel learns of them from the master only, and that may be lost before it told.
 fn merge(start: &Start, base: &str, learned: &str, master: &HostPort) -> String {
-    let mut text = String::new();
     // Every other setting of a master must follow this one.
-    let monitor = format!(
+    let mut text = format!(
         "sentinel monitor {MASTER_NAME} {} {} {}\n",
         master.host, master.port, start.quorum
     );
-    text.push_str(&monitor);
     text.push_str(base);
-    let is_ours = |members: &[Address], host: &str, port: &str| {
-        port.parse()
-            .is_ok_and(|port| members.iter().any(|member| member.is_at(&HostPort::new(host, port))))
+    let is_ours = |host: &str, port: &str| {
+        port.parse().is_ok_and(|port| {
+            start
+                .sentinels
+                .iter()
+                .any(|member| member.is_at(&HostPort::new(host, port)))
+        })
     };
     let keep = |line: &&str| match line.split_whitespace().collect::<Vec<_>>()[..] {
         ["sentinel", "current-epoch", _] | ["sentinel", "config-epoch" | "leader-epoch", MASTER_NAME, _] => true,
-        ["sentinel", "known-replica", MASTER_NAME, host, port] => is_ours(&start.servers, host, port),
-        ["sentinel", "known-sentinel", MASTER_NAME, host, port, _] => is_ours(&start.sentinels, host, port),
+        ["sentinel", "known-sentinel", MASTER_NAME, host, port, _] => is_ours(host, port),
         _ => false,
     };
     for line in learned.lines().filter(keep) {
         text.push_str(line);
         text.push('\n');
+    }
+    for replica in start.servers.iter().filter(|server| !server.is_at(master)) {
+        text.push_str(&format!(
+            "sentinel known-replica {MASTER_NAME} {} {}\n",
+            replica.host, replica.port
+        ));
     }
     text
 }

@@ -101,6 +101,7 @@ fn judge(mut violations: Vec<String>) -> Verdict {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 mod tests {
     use super::judge;
 

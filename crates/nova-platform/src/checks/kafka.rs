@@ -236,6 +236,7 @@ fn judge_roles(
 type Brokers = BTreeMap<i32, HostPort>;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 mod tests {
     use super::client::{Partition, View};
     use super::{HostPort, MemberEndpoint, Quorum, judge_in_sync, judge_roles};

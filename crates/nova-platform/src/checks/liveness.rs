@@ -153,7 +153,9 @@ async fn create(session: &mut Session) -> Result<(), sqlx::Error> {
         match sqlx::query(statement).execute(&mut *transaction).await {
             // Another checker was faster, between "if not exists" and the catalogue: it is there now.
             Err(error) if sqlstate(&error).as_deref() == Some("23505") => return transaction.rollback().await,
-            result => drop(result?),
+            result => {
+                result?;
+            }
         }
     }
     transaction.commit().await

@@ -155,6 +155,7 @@ fn role_of(member: &Member) -> Option<&'static str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 mod tests {
     use super::{Cluster, Member, judge_roles, leader_of};
     use crate::endpoints::{HostPort, PostgresEndpoint};

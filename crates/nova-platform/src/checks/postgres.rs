@@ -221,6 +221,7 @@ fn judge_standbys(standbys: &[(String, String, String)], wanted: u16) -> Verdict
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 mod tests {
     use super::judge_standbys;
 

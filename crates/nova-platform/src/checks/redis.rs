@@ -308,6 +308,7 @@ impl std::fmt::Display for Role {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 mod tests {
     use super::{HostPort, Role, Value, address_in, agree, role_in};
 

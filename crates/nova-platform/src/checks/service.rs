@@ -107,6 +107,7 @@ async fn real_request(http: &Http, service: &ServiceEndpoints, stage: &Stage) ->
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 mod tests {
     use super::Readiness;
 

@@ -55,6 +55,7 @@ fn derive(password: &SecretString, salt: &[u8], iterations: NonZeroU32) -> Strin
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 mod tests {
     use super::{derive, verifier, verifies};
     use base64::Engine as _;

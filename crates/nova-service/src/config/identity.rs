@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::value::duration;
+use super::value::{duration, url};
 
 /// The issuer of access tokens, for a service that verifies them.
 #[derive(Args, Clone, Debug)]
@@ -27,12 +27,4 @@ pub struct IdentityConfig {
     /// How often the keys are fetched again; a key is published a minute before it signs.
     #[arg(long = "identity-refresh", env = "NOVA_IDENTITY_REFRESH", default_value = "30s", value_name = "DURATION", value_parser = duration)]
     pub refresh: Duration,
-}
-
-fn url(text: &str) -> Result<String, String> {
-    match text.parse::<reqwest::Url>() {
-        Ok(url) if url.scheme() == "http" && url.has_host() => Ok(text.to_owned()),
-        Ok(url) => Err(format!("`{}` is not supported; use an http:// address", url.scheme())),
-        Err(error) => Err(format!("not a URL: {error}")),
-    }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::value::{duration, pause, port_address};
+use tracing_subscriber::EnvFilter;
+
+use super::value::{duration, pause, port_address, url};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,10 +32,10 @@ pub struct ServerConfig {
     #[arg(long, env = "NOVA_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
     /// What is logged, as a tracing filter such as `info,auth_service=debug`.
-    #[arg(long, env = "NOVA_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "NOVA_LOG", default_value = "info", value_name = "FILTER", value_parser = filter)]
     pub log_filter: String,
     /// Collector for traces over OTLP/HTTP, such as http://127.0.0.1:4318; none are sent without it.
-    #[arg(long, env = "NOVA_OTLP_ENDPOINT", value_name = "URL")]
+    #[arg(long, env = "NOVA_OTLP_ENDPOINT", value_name = "URL", value_parser = url)]
     pub otlp_endpoint: Option<String>,
     /// A request that takes longer is answered 504.
     #[arg(long, env = "NOVA_REQUEST_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
@@ -72,5 +74,12 @@ impl ServerConfig {
             // Port 0 asks the kernel for any free port, and so must the other one.
             SocketAddr::new(self.listen.ip(), if port == 0 { 0 } else { port.saturating_add(1000) })
         })
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{error}; write it like info or info,auth_service=debug")),
     }
 }

@@ -40,6 +40,15 @@ pub fn port_address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "not an address to listen on; write it like 127.0.0.1:8080".to_owned())
 }
 
+/// Checks the address of something that is reached over plain HTTP.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    match text.parse::<reqwest::Url>() {
+        Ok(url) if url.scheme() == "http" && url.has_host() => Ok(text.to_owned()),
+        Ok(url) => Err(format!("`{}` is not supported; use an http:// address", url.scheme())),
+        Err(error) => Err(format!("{error}; write it like http://127.0.0.1:8084")),
+    }
+}
+
 /// A server's host name (or address) and port.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {

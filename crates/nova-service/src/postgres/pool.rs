@@ -105,15 +105,16 @@ fn base(config: &PostgresConfig) -> PgConnectOptions {
 }
 
 fn silence() -> sqlx::Error {
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer"))
+    sqlx::Error::Io(std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        "the server does not answer",
+    ))
 }
 
 /// Proves that the connection answers and leads to a server of the right kind.
 pub(super) async fn test(connection: &mut PgConnection, door: Door) -> Result<(), sqlx::Error> {
     let recovering = sqlx::query_scalar::<_, bool>("select pg_is_in_recovery()").fetch_one(connection);
-    let recovering = tokio::time::timeout(TEST, recovering)
-        .await
-        .map_err(|_| silence())??;
+    let recovering = tokio::time::timeout(TEST, recovering).await.map_err(|_| silence())??;
     if door == Door::Primary && recovering {
         return Err(sqlx::Error::Protocol(
             "the server behind the door of the primary is a replica".to_owned(),

@@ -183,7 +183,7 @@ async fn write_kafka(doors: Doors, book: Arc<Book>, stop: Arc<AtomicBool>) {
         tokio::time::sleep(PACE).await;
         let id = book.id();
         let payload = id.to_string();
-        let record: FutureRecord<'_, str, str> = FutureRecord::to(TOPIC).payload(&payload).key(&payload);
+        let record = FutureRecord::to(TOPIC).payload(&payload).key(&payload);
         if producer.send(record, Duration::from_secs(1)).await.is_ok() {
             book.acknowledge(id);
         }

@@ -51,8 +51,8 @@ sentinel down-after-milliseconds nova 1000
 sentinel config-epoch nova 4
 sentinel leader-epoch nova 5
 sentinel current-epoch 5
-sentinel known-replica nova 127.0.0.1 6379
 sentinel known-sentinel nova 127.0.0.2 26379 2f00
+sentinel known-replica nova 127.0.0.1 6379
 "
     );
 }
