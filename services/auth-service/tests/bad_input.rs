@@ -35,7 +35,7 @@ async fn wrong_bodies_are_refused_on_every_route() {
             assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{path} {body:?}: {answer:?}");
         }
         let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
-        assert_eq!(send(&auth, &session, path, deep.into_bytes()).await.status, 400, "{path}");
+        send(&auth, &session, path, deep.into_bytes()).await.problem(422, "validation_failed");
         let huge = json!({"email": "a".repeat(100_000)}).to_string();
         send(&auth, &session, path, huge.into_bytes()).await.problem(413, "body_too_large");
         let form = auth.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");

@@ -22,7 +22,7 @@ fn a_mistyped_key_is_shown_at_its_line_with_the_right_one() {
 #[test]
 fn an_even_quorum_is_refused() {
     let stderr = refused("[etcd]\nmembers = 4\n");
-    assert!(stderr.contains("members") && stderr.contains("odd"), "{stderr}");
+    assert!(stderr.contains("etcd.members") && stderr.contains("even number of voters"), "{stderr}");
 }
 
 #[test]
@@ -97,7 +97,10 @@ fn a_state_directory_of_another_version_is_left_alone() {
     let platform = TestPlatform::described("");
     std::fs::create_dir_all(platform.state()).unwrap();
     let file = platform.state().join("platform.json");
-    std::fs::write(&file, r#"{"version": 999, "uid": 0, "name": "x"}"#).unwrap();
+    std::fs::write(&file, r#"{"format": 999, "uid": 0, "platform": "x"}"#).unwrap();
+    if let Some(user) = nix::unistd::User::from_name("nova").unwrap().filter(|_| nix::unistd::geteuid().is_root()) {
+        nix::unistd::chown(&platform.state(), Some(user.uid), Some(user.gid)).unwrap();
+    }
     let call = platform.nova(&["deploy", "--yes"]).expect_code(1);
     assert!(call.stderr.contains("999"), "{}", call.stderr);
     assert_eq!(std::fs::read_dir(platform.state()).unwrap().count(), 1, "nothing may be added");
