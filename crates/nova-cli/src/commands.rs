@@ -44,7 +44,10 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         _ => {}
     }
     let session = Session::open(cli.description().as_deref(), output)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(async {
         match &cli.command {
             Command::Deploy(args) => deploy::run(&session, args).await,
@@ -68,7 +71,10 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> Exit {
     if error.downcast_ref::<load::LoadError>().is_some() || error.downcast_ref::<WrongUsage>().is_some() {
         return Exit::Usage;
     }
-    if error.chain().any(|cause| cause.downcast_ref::<nova_local::doctor::Missing>().is_some()) {
+    if error
+        .chain()
+        .any(|cause| cause.downcast_ref::<nova_local::doctor::Missing>().is_some())
+    {
         return Exit::Prerequisites;
     }
     Exit::Failed

@@ -19,14 +19,25 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(&cli.global);
     start_logging(output.verbose);
-    commands::run(cli, output).unwrap_or_else(|error| report(&error, output)).into()
+    commands::run(cli, output)
+        .unwrap_or_else(|error| report(&error, output))
+        .into()
 }
 
 /// The tool's own log goes to stderr: warnings always, what it does when asked.
 fn start_logging(verbose: bool) {
-    let level = if verbose { tracing::Level::DEBUG } else { tracing::Level::WARN };
-    let filter = tracing_subscriber::EnvFilter::new(format!("off,nova={level},nova_local={level},nova_platform={level}"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let level = if verbose {
+        tracing::Level::DEBUG
+    } else {
+        tracing::Level::WARN
+    };
+    let filter =
+        tracing_subscriber::EnvFilter::new(format!("off,nova={level},nova_local={level},nova_platform={level}"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
 }
 
 /// Prints why a command failed, with the place in nova.toml where there is one.

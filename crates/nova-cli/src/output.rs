@@ -29,7 +29,11 @@ impl Output {
     pub(crate) fn new(global: &Global) -> Self {
         let refused = global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let color = !refused && std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-        Self { format: global.output, color, verbose: global.verbose }
+        Self {
+            format: global.output,
+            color,
+            verbose: global.verbose,
+        }
     }
 
     /// Prints a value as one JSON object on stdout.
@@ -40,7 +44,11 @@ impl Output {
 
     /// Text in an ANSI style, such as [`GREEN`].
     pub(crate) fn paint(&self, style: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[{style}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -81,7 +89,13 @@ pub(crate) fn age(seconds: u64) -> String {
 /// Lines whose columns are aligned; the last column is not padded.
 pub(crate) fn table(rows: &[Vec<String>], indent: usize) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| visible(cell)).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| visible(cell))
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {

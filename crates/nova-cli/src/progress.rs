@@ -18,8 +18,11 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Shows events until their sender is gone.
 pub(crate) async fn show(mut events: mpsc::UnboundedReceiver<Event>, output: Output) {
-    let mut view: Box<dyn View> =
-        if std::io::stderr().is_terminal() { Box::new(Bars::new(output)) } else { Box::new(Lines::default()) };
+    let mut view: Box<dyn View> = if std::io::stderr().is_terminal() {
+        Box::new(Bars::new(output))
+    } else {
+        Box::new(Lines::default())
+    };
     let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -40,8 +43,14 @@ trait View: Send {
 
 /// A failing check in a few words.
 fn brief(failing: &[CheckResult]) -> String {
-    let first = failing.first().map(|check| format!("{}: {}", check.name, check.error.as_deref().unwrap_or("failed")));
-    let more = if failing.len() > 1 { format!(" (and {} more)", failing.len() - 1) } else { String::new() };
+    let first = failing
+        .first()
+        .map(|check| format!("{}: {}", check.name, check.error.as_deref().unwrap_or("failed")));
+    let more = if failing.len() > 1 {
+        format!(" (and {} more)", failing.len() - 1)
+    } else {
+        String::new()
+    };
     format!("{}{more}", first.unwrap_or_default())
 }
 
@@ -54,7 +63,11 @@ struct Bars {
 
 impl Bars {
     fn new(output: Output) -> Self {
-        Self { output, all: MultiProgress::new(), bars: BTreeMap::new() }
+        Self {
+            output,
+            all: MultiProgress::new(),
+            bars: BTreeMap::new(),
+        }
     }
 
     fn bar(&mut self, component: &str) -> &ProgressBar {
@@ -75,7 +88,8 @@ impl View for Bars {
     fn event(&mut self, event: Event) {
         match event {
             Event::Waiting { component, needs } => {
-                self.bar(&component).set_message(format!("waits for {}", needs.join(", ")));
+                self.bar(&component)
+                    .set_message(format!("waits for {}", needs.join(", ")));
             }
             Event::Starting { component } => {
                 let bar = self.bar(&component);
@@ -116,7 +130,8 @@ impl View for Lines {
     fn event(&mut self, event: Event) {
         match event {
             Event::Waiting { component, needs } => {
-                self.waiting.insert(component, format!("waits for {}", needs.join(", ")));
+                self.waiting
+                    .insert(component, format!("waits for {}", needs.join(", ")));
             }
             Event::Starting { component } => {
                 Self::line(&format!("{component}: starting"));

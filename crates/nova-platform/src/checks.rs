@@ -3,7 +3,7 @@
 mod bounded;
 mod etcd;
 mod gateway;
-mod http;
+pub(crate) mod http;
 mod isolation;
 mod kafka;
 mod liveness;
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::endpoints::Endpoints;
+use crate::patroni_settings;
 use crate::postgres_login::Login;
 use crate::provision::{self, ProvisionError, SUPERUSER_SECRET, Tenancy};
 use crate::rollout::Prober;
@@ -139,7 +140,12 @@ impl Checks {
 
     /// All checks of a component at once, each ended after `limit` at the latest, with what it was waiting for as its error.
     /// A component that is not known has one failing check, which says so.
-    pub fn component<'a>(&'a self, component: &'a str, depth: Depth, limit: Duration) -> BoxFuture<'a, Vec<CheckResult>> {
+    pub fn component<'a>(
+        &'a self,
+        component: &'a str,
+        depth: Depth,
+        limit: Duration,
+    ) -> BoxFuture<'a, Vec<CheckResult>> {
         self.look(component, depth, limit).boxed()
     }
 

@@ -6,6 +6,7 @@ pub mod endpoints;
 pub mod graph;
 pub mod key;
 pub mod load;
+pub mod patroni_settings;
 mod postgres_login;
 pub mod provision;
 pub mod rollout;

@@ -33,22 +33,40 @@ pub(super) async fn run(session: &Session, args: &Cleanup) -> anyhow::Result<Exi
             "schema": "nova.cleanup/v1", "members": removal.members, "left": removal.left, "data": removal.data,
         }))?;
     } else if removal.left.is_empty() {
-        let data = removal.data.as_deref().map(|data| format!("; data and secrets stay in {data}")).unwrap_or_default();
-        println!("{} {} members ended, no process and no port left{data}", output.paint(GREEN, "removed:"), removal.members);
+        let data = removal
+            .data
+            .as_deref()
+            .map(|data| format!("; data and secrets stay in {data}"))
+            .unwrap_or_default();
+        println!(
+            "{} {} members ended, no process and no port left{data}",
+            output.paint(GREEN, "removed:"),
+            removal.members
+        );
     } else {
         for left in &removal.left {
             println!("{} {left}", output.paint(RED, "left behind:"));
         }
     }
-    Ok(if removal.left.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if removal.left.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// Data is deleted only after its platform's name was typed.
 fn confirmed(session: &Session) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        bail!("this deletes all data of platform {}: pass --yes to confirm it without a terminal", session.name());
+        bail!(
+            "this deletes all data of platform {}: pass --yes to confirm it without a terminal",
+            session.name()
+        );
     }
-    eprint!("this deletes all data of platform {0}; type {0} to confirm: ", session.name());
+    eprint!(
+        "this deletes all data of platform {0}; type {0} to confirm: ",
+        session.name()
+    );
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

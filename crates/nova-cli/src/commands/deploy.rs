@@ -50,7 +50,10 @@ async fn bring_up(
     timeout: Duration,
 ) -> anyhow::Result<Result<Outcome, Box<Failure>>> {
     if plan.count(Action::Delete) > 0 {
-        target.prune().await.context("cannot remove members that nova.toml no longer has")?;
+        target
+            .prune()
+            .await
+            .context("cannot remove members that nova.toml no longer has")?;
     }
     let checks = session.checks(target)?;
     let components = components(session.spec());
@@ -63,7 +66,9 @@ async fn bring_up(
 
 /// The first signal ends the rollout in good order, the second one ends the command.
 async fn end_on_signal(cancel: CancellationToken) {
-    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else { return };
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        return;
+    };
     let mut signals = 0;
     loop {
         tokio::select! {
@@ -92,7 +97,12 @@ fn report_success(
     if output.format == Format::Json {
         let addresses: serde_json::Map<String, serde_json::Value> = components(session.spec())
             .iter()
-            .map(|component| (component.name.clone(), serde_json::json!(endpoint_reports(&component.name, &endpoints))))
+            .map(|component| {
+                (
+                    component.name.clone(),
+                    serde_json::json!(endpoint_reports(&component.name, &endpoints)),
+                )
+            })
             .collect();
         let timings: Vec<_> = outcome
             .timings
@@ -124,20 +134,34 @@ fn report_success(
         }
     }
     println!("\n{}\n{}", output.paint(BOLD, "addresses"), table(&rows, 2).trim_end());
-    println!("\n{}\n{}", output.paint(BOLD, "shells"), table(&shells(target), 2).trim_end());
+    println!(
+        "\n{}\n{}",
+        output.paint(BOLD, "shells"),
+        table(&shells(target), 2).trim_end()
+    );
     let mut timings: Vec<_> = outcome.timings.iter().collect();
     timings.sort_by_key(|timing| timing.finished);
     let rows: Vec<Vec<String>> = timings
         .iter()
         .map(|timing| {
             let took = seconds(timing.finished.saturating_sub(timing.started));
-            vec![timing.name.clone(), took, format!("healthy at {}", seconds(timing.finished))]
+            vec![
+                timing.name.clone(),
+                took,
+                format!("healthy at {}", seconds(timing.finished)),
+            ]
         })
         .collect();
     println!("\n{}\n{}", output.paint(BOLD, "times"), table(&rows, 2).trim_end());
     let links: Vec<String> = chain
         .iter()
-        .map(|timing| format!("{} {}", timing.name, seconds(timing.finished.saturating_sub(timing.started))))
+        .map(|timing| {
+            format!(
+                "{} {}",
+                timing.name,
+                seconds(timing.finished.saturating_sub(timing.started))
+            )
+        })
         .collect();
     println!("  slowest chain: {} = {}", links.join(" + "), seconds(outcome.total));
     Ok(())
@@ -147,7 +171,10 @@ fn report_success(
 fn shells(target: &LocalTarget) -> Vec<Vec<String>> {
     let endpoints = target.endpoints();
     let first = |members: &[nova_platform::endpoints::MemberEndpoint]| {
-        members.first().map(|member| (member.address.host.clone(), member.address.port)).unwrap_or_default()
+        members
+            .first()
+            .map(|member| (member.address.host.clone(), member.address.port))
+            .unwrap_or_default()
     };
     let row = |store: &str, command: String| vec![store.to_owned(), command];
     let (etcd, redis, kafka) = (first(&endpoints.etcd), first(&endpoints.redis), first(&endpoints.kafka));
@@ -160,8 +187,20 @@ fn shells(target: &LocalTarget) -> Vec<Vec<String>> {
                 primary.host, primary.port
             ),
         ),
-        row("redis", format!("REDISCLI_AUTH=$(./nova secrets show redis) redis-cli -h {} -p {}", redis.0, redis.1)),
-        row("etcd", format!("ETCDCTL_API=3 etcdctl --endpoints http://{}:{} endpoint status --cluster -w table", etcd.0, etcd.1)),
+        row(
+            "redis",
+            format!(
+                "REDISCLI_AUTH=$(./nova secrets show redis) redis-cli -h {} -p {}",
+                redis.0, redis.1
+            ),
+        ),
+        row(
+            "etcd",
+            format!(
+                "ETCDCTL_API=3 etcdctl --endpoints http://{}:{} endpoint status --cluster -w table",
+                etcd.0, etcd.1
+            ),
+        ),
         row("kafka", format!("kcat -b {}:{} -L", kafka.0, kafka.1)),
     ]
 }

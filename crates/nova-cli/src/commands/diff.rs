@@ -10,11 +10,17 @@ use crate::output::{Output, table};
 pub(super) async fn run(session: &Session) -> anyhow::Result<Exit> {
     let plan = session.target()?.plan().await?;
     if session.output.format == Format::Json {
-        Output::json(&serde_json::json!({"schema": "nova.diff/v1", "unchanged": plan.is_unchanged(), "steps": plan.steps}))?;
+        Output::json(
+            &serde_json::json!({"schema": "nova.diff/v1", "unchanged": plan.is_unchanged(), "steps": plan.steps}),
+        )?;
     } else {
         print!("{}", plan_text(&plan));
     }
-    Ok(if plan.is_unchanged() { Exit::Done } else { Exit::Unhealthy })
+    Ok(if plan.is_unchanged() {
+        Exit::Done
+    } else {
+        Exit::Unhealthy
+    })
 }
 
 /// The plan's counts, and a line for each member that something happens to.
@@ -22,12 +28,16 @@ pub(super) fn plan_text(plan: &Plan) -> String {
     if plan.is_unchanged() {
         return format!("plan: unchanged, {} members stay as they are\n", plan.steps.len());
     }
-    let counts: Vec<String> =
-        [(Action::Create, "create"), (Action::Change, "change"), (Action::Start, "start"), (Action::Delete, "delete")]
-            .into_iter()
-            .filter(|(action, _)| plan.count(*action) > 0)
-            .map(|(action, word)| format!("{word} {}", plan.count(action)))
-            .collect();
+    let counts: Vec<String> = [
+        (Action::Create, "create"),
+        (Action::Change, "change"),
+        (Action::Start, "start"),
+        (Action::Delete, "delete"),
+    ]
+    .into_iter()
+    .filter(|(action, _)| plan.count(*action) > 0)
+    .map(|(action, word)| format!("{word} {}", plan.count(action)))
+    .collect();
     let rows: Vec<Vec<String>> = plan
         .steps
         .iter()

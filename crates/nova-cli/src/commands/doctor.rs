@@ -23,7 +23,11 @@ pub(super) fn run(session: &Session, args: &Doctor) -> anyhow::Result<Exit> {
     } else {
         print!("{}", report_text(&report, session.output));
     }
-    Ok(if report.missing().is_none() { Exit::Done } else { Exit::Prerequisites })
+    Ok(if report.missing().is_none() {
+        Exit::Done
+    } else {
+        Exit::Prerequisites
+    })
 }
 
 /// Makes sure that a deploy can work here: installs what is missing when that was agreed to, and names it otherwise.
@@ -43,9 +47,17 @@ pub(super) fn tools(session: &Session) -> anyhow::Result<Tools> {
     }
     let programs = report.programs.context("the machine's programs were not found")?;
     let nova = std::env::current_exe().context("cannot find the nova program itself")?;
-    let services: BTreeMap<_, _> =
-        session.spec().services.keys().map(|name| (name.clone(), nova.with_file_name(name))).collect();
-    Ok(Tools { programs, nova, services })
+    let services: BTreeMap<_, _> = session
+        .spec()
+        .services
+        .keys()
+        .map(|name| (name.clone(), nova.with_file_name(name)))
+        .collect();
+    Ok(Tools {
+        programs,
+        nova,
+        services,
+    })
 }
 
 fn install(session: &Session) -> anyhow::Result<()> {
@@ -65,7 +77,10 @@ fn report_text(report: &Report, output: Output) -> String {
             let found = finding.found.clone().unwrap_or_else(|| "not found".to_owned());
             let mut row = vec![output.paint(style, word), finding.name.clone(), found];
             if !finding.ok {
-                row.push(format!("wanted {}: {}; {}", finding.wanted, finding.why, finding.install));
+                row.push(format!(
+                    "wanted {}: {}; {}",
+                    finding.wanted, finding.why, finding.install
+                ));
             }
             row
         })

@@ -21,11 +21,17 @@ pub(super) async fn run(session: &Session, args: &Logs) -> anyhow::Result<Exit> 
         return super::status::print_absent(session);
     };
     let width = members.iter().map(String::len).max().unwrap_or(0);
-    let query = LogQuery { tail: args.since.is_none().then_some(args.tail), previous: args.previous };
+    let query = LogQuery {
+        tail: args.since.is_none().then_some(args.tail),
+        previous: args.previous,
+    };
     for member in &members {
         let lines = target.logs(member, &query).await?;
         let lines = match args.since {
-            Some(time) => since::lines(lines, SystemTime::now().checked_sub(time).unwrap_or(SystemTime::UNIX_EPOCH)),
+            Some(time) => since::lines(
+                lines,
+                SystemTime::now().checked_sub(time).unwrap_or(SystemTime::UNIX_EPOCH),
+            ),
             None => lines,
         };
         print(session.output, args, member, width, lines)?;
@@ -40,9 +46,15 @@ pub(super) async fn run(session: &Session, args: &Logs) -> anyhow::Result<Exit> 
 }
 
 fn print(output: Output, args: &Logs, member: &str, width: usize, lines: Vec<String>) -> anyhow::Result<()> {
-    for line in lines.into_iter().filter(|line| args.grep.as_ref().is_none_or(|wanted| wanted.is_match(line))) {
+    for line in lines
+        .into_iter()
+        .filter(|line| args.grep.as_ref().is_none_or(|wanted| wanted.is_match(line)))
+    {
         if output.format == Format::Json {
-            println!("{}", serde_json::to_string(&serde_json::json!({"member": member, "line": line}))?);
+            println!(
+                "{}",
+                serde_json::to_string(&serde_json::json!({"member": member, "line": line}))?
+            );
         } else {
             println!("{}  {line}", output.paint(BOLD, &format!("{member:width$}")));
         }
@@ -58,7 +70,10 @@ async fn follow(
     members: &[String],
     width: usize,
 ) -> anyhow::Result<()> {
-    let mut followers = members.iter().map(|member| target.follow(member)).collect::<Result<Vec<_>, _>>()?;
+    let mut followers = members
+        .iter()
+        .map(|member| target.follow(member))
+        .collect::<Result<Vec<_>, _>>()?;
     loop {
         for (member, follower) in members.iter().zip(&mut followers) {
             print(output, args, member, width, follower.poll()?)?;

@@ -13,7 +13,10 @@ pub(super) fn run(session: &Session, action: &Secrets) -> anyhow::Result<Exit> {
     let target = LocalTarget::open(session.spec())?;
     let path = target.layout().secrets_file();
     if !path.exists() {
-        bail!("platform {} has no secrets yet: ./nova deploy generates them", session.name());
+        bail!(
+            "platform {} has no secrets yet: ./nova deploy generates them",
+            session.name()
+        );
     }
     let mut secrets = Stored::load(&path)?;
     match action {

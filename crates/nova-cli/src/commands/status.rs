@@ -53,7 +53,10 @@ pub(super) fn print_absent(session: &Session) -> anyhow::Result<Exit> {
     if session.output.format == Format::Json {
         Output::json(&report)?;
     } else {
-        println!("absent: nothing of platform {} is deployed here; ./nova deploy brings it up", session.name());
+        println!(
+            "absent: nothing of platform {} is deployed here; ./nova deploy brings it up",
+            session.name()
+        );
     }
     Ok(Exit::Unhealthy)
 }
@@ -72,9 +75,15 @@ async fn look(session: &Session, target: &LocalTarget) -> anyhow::Result<StatusR
     let components = nova_platform::topology::components(session.spec());
     let checks = &checks;
     let looked = components.iter().map(|component| async move {
-        tokio::join!(checks.component(&component.name, Depth::Status, LIMIT), checks.roles(&component.name, LIMIT))
+        tokio::join!(
+            checks.component(&component.name, Depth::Status, LIMIT),
+            checks.roles(&component.name, LIMIT)
+        )
     });
-    let (members, looked) = tokio::join!(target.inspect_members(session.output.verbose), futures::future::join_all(looked));
+    let (members, looked) = tokio::join!(
+        target.inspect_members(session.output.verbose),
+        futures::future::join_all(looked)
+    );
     let members = members?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);

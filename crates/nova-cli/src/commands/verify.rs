@@ -20,7 +20,9 @@ pub(super) async fn run(session: &Session) -> anyhow::Result<Exit> {
     let checks = session.checks(&target)?;
     let components = nova_platform::topology::components(session.spec());
     let checks = &checks;
-    let looked = components.iter().map(|component| async move { (component, checks.component(&component.name, Depth::Full, LIMIT).await) });
+    let looked = components
+        .iter()
+        .map(|component| async move { (component, checks.component(&component.name, Depth::Full, LIMIT).await) });
     let results = futures::future::join_all(looked).await;
     let ok = results.iter().flat_map(|(_, results)| results).all(|result| result.ok);
     if output.format == Format::Json {
@@ -35,7 +37,12 @@ pub(super) async fn run(session: &Session) -> anyhow::Result<Exit> {
             for result in results {
                 let (style, word) = if result.ok { (GREEN, "passed") } else { (RED, "failed") };
                 let found = result.error.clone().unwrap_or_else(|| format!("{:.1} ms", result.ms));
-                rows.push(vec![output.paint(style, word), component.name.clone(), result.name.clone(), found]);
+                rows.push(vec![
+                    output.paint(style, word),
+                    component.name.clone(),
+                    result.name.clone(),
+                    found,
+                ]);
             }
         }
         print!("{}", table(&rows, 0));

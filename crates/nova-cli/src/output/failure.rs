@@ -22,7 +22,12 @@ pub(crate) fn failure_block(failure: &Failure, next: &str, output: Output) -> St
     }
     let _ = writeln!(text, "  reason     {}", failure.reason);
     for (component, check) in &failure.failing {
-        let _ = writeln!(text, "  check      {component}: {}: {}", check.name, check.error.as_deref().unwrap_or("failed"));
+        let _ = writeln!(
+            text,
+            "  check      {component}: {}: {}",
+            check.name,
+            check.error.as_deref().unwrap_or("failed")
+        );
     }
     for event in &failure.events {
         let _ = writeln!(text, "  event      {event}");
@@ -32,7 +37,11 @@ pub(crate) fn failure_block(failure: &Failure, next: &str, output: Output) -> St
     }
     for log in &failure.logs {
         let which = if log.previous { " (the start before)" } else { "" };
-        let _ = writeln!(text, "{}", output.paint(BOLD, &format!("  last log lines of {}{which}", log.member)));
+        let _ = writeln!(
+            text,
+            "{}",
+            output.paint(BOLD, &format!("  last log lines of {}{which}", log.member))
+        );
         for line in &log.lines {
             let _ = writeln!(text, "{}", output.paint(DIM, &format!("    {line}")));
         }

@@ -13,10 +13,17 @@ pub(crate) fn status_text(report: &StatusReport, output: Output) -> String {
         output.paint(BOLD, &report.platform),
         report.target
     );
-    let rows: Vec<Vec<String>> =
-        report.components.iter().flat_map(|component| component_rows(component, output)).collect();
+    let rows: Vec<Vec<String>> = report
+        .components
+        .iter()
+        .flat_map(|component| component_rows(component, output))
+        .collect();
     text.push_str(&table(&rows, 0));
-    let failing: Vec<Vec<String>> = report.components.iter().flat_map(|component| check_rows(component, output)).collect();
+    let failing: Vec<Vec<String>> = report
+        .components
+        .iter()
+        .flat_map(|component| check_rows(component, output))
+        .collect();
     if !failing.is_empty() {
         text.push('\n');
         text.push_str(&table(&failing, 0));
@@ -30,9 +37,16 @@ pub(crate) fn status_text(report: &StatusReport, output: Output) -> String {
 }
 
 fn component_rows(component: &ComponentStatus, output: Output) -> Vec<Vec<String>> {
-    let endpoints: Vec<&str> = component.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
-    let mut rows =
-        vec![vec![verdict(component.verdict, output), output.paint(BOLD, &component.name), endpoints.join("  ")]];
+    let endpoints: Vec<&str> = component
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.url.as_str())
+        .collect();
+    let mut rows = vec![vec![
+        verdict(component.verdict, output),
+        output.paint(BOLD, &component.name),
+        endpoints.join("  "),
+    ]];
     rows.extend(component.members.iter().map(|member| member_row(member, output)));
     rows
 }
@@ -46,10 +60,19 @@ fn member_row(member: &MemberReport, output: Output) -> Vec<String> {
     };
     let mut facts = vec![member.node.clone()];
     facts.extend(member.role.clone());
-    facts.extend(member.lag_bytes.filter(|lag| *lag > 0).map(|lag| format!("lag {lag} B")));
+    facts.extend(
+        member
+            .lag_bytes
+            .filter(|lag| *lag > 0)
+            .map(|lag| format!("lag {lag} B")),
+    );
     facts.extend(member.age_seconds.map(|seconds| format!("up {}", age(seconds))));
     if member.restarts > 0 {
-        let exit = member.last_exit.as_deref().map(|exit| format!(", last end: {exit}")).unwrap_or_default();
+        let exit = member
+            .last_exit
+            .as_deref()
+            .map(|exit| format!(", last end: {exit}"))
+            .unwrap_or_default();
         facts.push(format!("{} restarts{exit}", member.restarts));
     } else if member.state != RunState::Running {
         facts.extend(member.last_exit.as_ref().map(|exit| format!("last end: {exit}")));
@@ -58,7 +81,11 @@ fn member_row(member: &MemberReport, output: Output) -> Vec<String> {
         facts.extend(member.pid.map(|pid| format!("pid {pid}")));
         facts.extend(member.memory_bytes.map(mebibytes));
     }
-    vec![format!("  {}", output.paint(style, &state)), member.name.clone(), facts.join(", ")]
+    vec![
+        format!("  {}", output.paint(style, &state)),
+        member.name.clone(),
+        facts.join(", "),
+    ]
 }
 
 /// Failing checks, and all of them when more detail is wanted.
@@ -68,7 +95,12 @@ fn check_rows(component: &ComponentStatus, output: Output) -> Vec<Vec<String>> {
         .map(|check| {
             let (style, word) = if check.ok { (DIM, "passed") } else { (RED, "failing") };
             let found = check.error.clone().unwrap_or_else(|| format!("{:.1} ms", check.ms));
-            vec![output.paint(style, word), component.name.clone(), check.name.clone(), found]
+            vec![
+                output.paint(style, word),
+                component.name.clone(),
+                check.name.clone(),
+                found,
+            ]
         })
         .collect()
 }

@@ -8,7 +8,10 @@ use crate::support::TestPlatform;
 fn refused(more: &str) -> String {
     let platform = TestPlatform::described(more);
     let call = platform.nova(&["deploy", "--yes"]).expect_code(2);
-    assert!(!platform.state().exists(), "a refused description must leave nothing behind");
+    assert!(
+        !platform.state().exists(),
+        "a refused description must leave nothing behind"
+    );
     call.stderr
 }
 
@@ -22,13 +25,19 @@ fn a_mistyped_key_is_shown_at_its_line_with_the_right_one() {
 #[test]
 fn an_even_quorum_is_refused() {
     let stderr = refused("[etcd]\nmembers = 4\n");
-    assert!(stderr.contains("etcd.members") && stderr.contains("even number of voters"), "{stderr}");
+    assert!(
+        stderr.contains("etcd.members") && stderr.contains("even number of voters"),
+        "{stderr}"
+    );
 }
 
 #[test]
 fn more_in_sync_replicas_than_replicas_are_refused() {
     let stderr = refused("[kafka]\nmin_insync_replicas = 4\n");
-    assert!(stderr.contains("min_insync_replicas") && stderr.contains("replication_factor"), "{stderr}");
+    assert!(
+        stderr.contains("min_insync_replicas") && stderr.contains("replication_factor"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -49,7 +58,9 @@ fn a_description_that_cannot_be_read_is_named() {
     let call = platform.nova(&["status", "-f", "absent.toml"]).expect_code(2);
     assert!(call.stderr.contains("absent.toml"), "{}", call.stderr);
     let directory = platform.directory();
-    let call = platform.nova(&["status", "-f", directory.to_str().unwrap()]).expect_code(2);
+    let call = platform
+        .nova(&["status", "-f", directory.to_str().unwrap()])
+        .expect_code(2);
     assert!(call.stderr.contains(directory.to_str().unwrap()), "{}", call.stderr);
     std::fs::write(directory.join("latin.toml"), b"[platform]\nname = \"caf\xe9\"\n").unwrap();
     let call = platform.nova(&["status", "-f", "latin.toml"]).expect_code(2);
@@ -63,16 +74,27 @@ fn unknown_commands_flags_and_components_are_wrong_usage() {
     platform.nova(&["deploy", "--loud"]).expect_code(2);
     platform.nova(&["deploy", "--timeout", "soon"]).expect_code(2);
     let call = platform.nova(&["logs", "mysql"]).expect_code(2);
-    assert!(call.stderr.contains("mysql") && call.stderr.contains("postgres"), "{}", call.stderr);
+    assert!(
+        call.stderr.contains("mysql") && call.stderr.contains("postgres"),
+        "{}",
+        call.stderr
+    );
 }
 
 #[test]
 fn where_nothing_was_deployed_every_command_says_so() {
     let platform = TestPlatform::described("");
     let call = platform.nova(&["status"]).expect_code(3);
-    assert!(call.stdout.contains("nothing") && call.stdout.contains(platform.name()), "{}", call.stdout);
+    assert!(
+        call.stdout.contains("nothing") && call.stdout.contains(platform.name()),
+        "{}",
+        call.stdout
+    );
     let report = platform.nova(&["status", "-o", "json"]).expect_code(3).json();
-    assert_eq!((&report["schema"], &report["verdict"]), (&"nova.status/v1".into(), &"absent".into()));
+    assert_eq!(
+        (&report["schema"], &report["verdict"]),
+        (&"nova.status/v1".into(), &"absent".into())
+    );
     platform.nova(&["verify"]).expect_code(3);
     platform.nova(&["diff"]).expect_code(3);
     platform.nova(&["cleanup", "--data", "--yes"]).expect_code(0);
@@ -87,7 +109,11 @@ fn a_taken_port_is_named_with_its_owner() {
     let taken = TcpListener::bind((platform.node(2), 2379)).unwrap();
     let call = platform.nova(&["deploy", "--yes"]).expect_code(1);
     let owner = std::process::id().to_string();
-    assert!(call.stderr.contains(&format!("{}:2379", platform.node(2))), "{}", call.stderr);
+    assert!(
+        call.stderr.contains(&format!("{}:2379", platform.node(2))),
+        "{}",
+        call.stderr
+    );
     assert!(call.stderr.contains(&owner), "{}", call.stderr);
     drop(taken);
 }
@@ -98,12 +124,19 @@ fn a_state_directory_of_another_version_is_left_alone() {
     std::fs::create_dir_all(platform.state()).unwrap();
     let file = platform.state().join("platform.json");
     std::fs::write(&file, r#"{"format": 999, "uid": 0, "platform": "x"}"#).unwrap();
-    if let Some(user) = nix::unistd::User::from_name("nova").unwrap().filter(|_| nix::unistd::geteuid().is_root()) {
+    if let Some(user) = nix::unistd::User::from_name("nova")
+        .unwrap()
+        .filter(|_| nix::unistd::geteuid().is_root())
+    {
         nix::unistd::chown(&platform.state(), Some(user.uid), Some(user.gid)).unwrap();
     }
     let call = platform.nova(&["deploy", "--yes"]).expect_code(1);
     assert!(call.stderr.contains("999"), "{}", call.stderr);
-    assert_eq!(std::fs::read_dir(platform.state()).unwrap().count(), 1, "nothing may be added");
+    assert_eq!(
+        std::fs::read_dir(platform.state()).unwrap().count(),
+        1,
+        "nothing may be added"
+    );
     std::fs::remove_dir_all(platform.state()).unwrap();
 }
 
@@ -123,7 +156,11 @@ fn a_secrets_file_that_others_can_read_is_refused() {
 fn weakened_settings_are_allowed_with_the_failure_that_they_invite() {
     let platform = TestPlatform::described("[postgres]\nsynchronous_mode = \"off\"\n");
     let call = platform.nova(&["status"]).expect_code(3);
-    assert!(call.stderr.contains("warning") && call.stderr.contains("lose"), "{}", call.stderr);
+    assert!(
+        call.stderr.contains("warning") && call.stderr.contains("lose"),
+        "{}",
+        call.stderr
+    );
 }
 
 #[test]

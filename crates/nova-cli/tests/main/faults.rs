@@ -21,7 +21,10 @@ fn every_kill_heals_and_loses_nothing_acknowledged() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let ledger = runtime.block_on(Ledger::start(&platform));
 
-    let names: Vec<String> = members(&platform.status()).iter().map(|(_, member)| name(member)).collect();
+    let names: Vec<String> = members(&platform.status())
+        .iter()
+        .map(|(_, member)| name(member))
+        .collect();
     assert_eq!(names.len(), 3 + 3 + 6 + 3 + 1 + 2 + 3, "{names:?}");
     for member in &names {
         strike(&platform, std::slice::from_ref(member));
@@ -59,7 +62,11 @@ fn kill_9(pid: i32) {
 
 /// PostgreSQL lives in a session of its own: killing the member means its Patroni and its postmaster.
 fn postmaster(platform: &TestPlatform, member: &str) -> Option<i32> {
-    let file = platform.state().join("members").join(member).join("data/postmaster.pid");
+    let file = platform
+        .state()
+        .join("members")
+        .join(member)
+        .join("data/postmaster.pid");
     std::fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()
 }
 
@@ -71,7 +78,10 @@ fn strike(platform: &TestPlatform, names: &[String]) {
         pids.insert(name.clone(), pid(&member(&before, name)));
     }
     for (name, pid) in &pids {
-        let postmaster = name.starts_with("postgres-").then(|| postmaster(platform, name)).flatten();
+        let postmaster = name
+            .starts_with("postgres-")
+            .then(|| postmaster(platform, name))
+            .flatten();
         kill_9(*pid);
         postmaster.into_iter().for_each(kill_9);
     }
@@ -79,16 +89,24 @@ fn strike(platform: &TestPlatform, names: &[String]) {
     platform.wait_for(&format!("healthy after kill -9 of {names:?}"), WHOLE_AGAIN, |status| {
         let anew = pids.iter().all(|(name, old)| {
             let member = member(status, name);
-            member["pid"].as_u64().is_some_and(|pid| pid != u64::from(old.unsigned_abs()))
+            member["pid"]
+                .as_u64()
+                .is_some_and(|pid| pid != u64::from(old.unsigned_abs()))
         });
         anew && status["verdict"] == "healthy"
     });
-    eprintln!("killed {}: healthy again after {:.1} s", names.join(", "), begin.elapsed().as_secs_f64());
+    eprintln!(
+        "killed {}: healthy again after {:.1} s",
+        names.join(", "),
+        begin.elapsed().as_secs_f64()
+    );
 }
 
 fn supervisor(platform: &TestPlatform) -> i32 {
     let lock = std::fs::read_to_string(platform.state().join("supervisor.lock")).unwrap();
-    lock.trim().parse().unwrap_or_else(|error| panic!("{error}: supervisor.lock holds {lock:?}"))
+    lock.trim()
+        .parse()
+        .unwrap_or_else(|error| panic!("{error}: supervisor.lock holds {lock:?}"))
 }
 
 /// The members go on under their old pids, and the next command takes them over.
@@ -96,12 +114,20 @@ fn lose_the_supervisor(platform: &TestPlatform) {
     let before = members(&platform.status());
     kill_9(supervisor(platform));
     for (_, member) in &before {
-        assert!(kill(Pid::from_raw(pid(member)), None).is_ok(), "{member} ended with its supervisor");
+        assert!(
+            kill(Pid::from_raw(pid(member)), None).is_ok(),
+            "{member} ended with its supervisor"
+        );
     }
     platform.nova(&["deploy", "--yes"]).expect_code(0);
     let after = platform.status();
     for (_, old) in &before {
-        assert_eq!(pid(&member(&after, &name(old))), pid(old), "{} was restarted", name(old));
+        assert_eq!(
+            pid(&member(&after, &name(old))),
+            pid(old),
+            "{} was restarted",
+            name(old)
+        );
     }
     // It is in charge again: what dies is started anew.
     strike(platform, &["redis-1".to_owned()]);
@@ -112,10 +138,15 @@ fn lose_everything(platform: &TestPlatform) {
     kill_9(supervisor(platform));
     for (_, member) in &all {
         let name = name(member);
-        let postmaster = name.starts_with("postgres-").then(|| postmaster(platform, &name)).flatten();
+        let postmaster = name
+            .starts_with("postgres-")
+            .then(|| postmaster(platform, &name))
+            .flatten();
         kill_9(pid(member));
         postmaster.into_iter().for_each(kill_9);
     }
     platform.nova(&["deploy", "--yes"]).expect_code(0);
-    platform.wait_for("healthy after the loss of everything", WHOLE_AGAIN, |status| status["verdict"] == "healthy");
+    platform.wait_for("healthy after the loss of everything", WHOLE_AGAIN, |status| {
+        status["verdict"] == "healthy"
+    });
 }

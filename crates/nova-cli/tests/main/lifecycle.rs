@@ -13,7 +13,12 @@ use serde_json::{Value, json};
 use crate::support::{TestPlatform, member, members};
 
 fn pids(status: &Value) -> BTreeMap<String, u64> {
-    let pid = |member: &Value| (member["name"].as_str().unwrap().to_owned(), member["pid"].as_u64().unwrap());
+    let pid = |member: &Value| {
+        (
+            member["name"].as_str().unwrap().to_owned(),
+            member["pid"].as_u64().unwrap(),
+        )
+    };
     members(status).iter().map(|(_, member)| pid(member)).collect()
 }
 
@@ -21,7 +26,10 @@ fn pids(status: &Value) -> BTreeMap<String, u64> {
 fn a_platform_comes_up_stays_as_it_is_changes_and_goes() {
     let platform = TestPlatform::new();
     let deployed = platform.nova(&["deploy", "--yes", "-o", "json"]).expect_code(0).json();
-    assert_eq!((&deployed["schema"], &deployed["result"]), (&"nova.deploy/v1".into(), &"deployed".into()));
+    assert_eq!(
+        (&deployed["schema"], &deployed["result"]),
+        (&"nova.deploy/v1".into(), &"deployed".into())
+    );
     assert!(!deployed["slowest_chain"].as_array().unwrap().is_empty());
 
     status_shows_everything(&platform);
@@ -40,7 +48,11 @@ fn a_platform_comes_up_stays_as_it_is_changes_and_goes() {
 
     let file = platform.directory().join("nova.toml");
     let described = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, format!("{described}[services.user-service]\nmembers = 2\ndatabase_pool = 9\n")).unwrap();
+    std::fs::write(
+        &file,
+        format!("{described}[services.user-service]\nmembers = 2\ndatabase_pool = 9\n"),
+    )
+    .unwrap();
     platform.nova(&["diff"]).expect_code(3);
     platform.nova(&["deploy", "--yes"]).expect_code(0);
     let changed = pids(&platform.status());
@@ -64,15 +76,27 @@ fn a_platform_comes_up_stays_as_it_is_changes_and_goes() {
 
 fn status_shows_everything(platform: &TestPlatform) {
     let status = platform.nova(&["status", "-v", "-o", "json"]).expect_code(0).json();
-    assert_eq!((&status["schema"], &status["verdict"]), (&"nova.status/v1".into(), &"healthy".into()));
+    assert_eq!(
+        (&status["schema"], &status["verdict"]),
+        (&"nova.status/v1".into(), &"healthy".into())
+    );
     for (_, member) in members(&status) {
         assert_eq!(member["state"], "running", "{member}");
-        assert!(member["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{member}");
+        assert!(
+            member["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0),
+            "{member}"
+        );
     }
-    let leaders = members(&status).iter().filter(|(_, member)| member["role"] == "leader" && is_postgres(member)).count();
+    let leaders = members(&status)
+        .iter()
+        .filter(|(_, member)| member["role"] == "leader" && is_postgres(member))
+        .count();
     assert_eq!(leaders, 1);
     let text = platform.nova(&["status"]).expect_code(0).stdout;
-    assert!(text.starts_with("healthy") && text.contains("user-service-3") && !text.contains('\x1b'), "{text}");
+    assert!(
+        text.starts_with("healthy") && text.contains("user-service-3") && !text.contains('\x1b'),
+        "{text}"
+    );
 }
 
 fn is_postgres(member: &Value) -> bool {
@@ -84,13 +108,20 @@ fn secrets_stay_secret(platform: &TestPlatform) {
     let file = platform.state().join("secrets.json");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let names = platform.nova(&["secrets", "list"]).expect_code(0).stdout;
-    let secrets: Vec<String> = names.lines().map(|name| platform.secret(name)).filter(|text| !text.contains('\n')).collect();
+    let secrets: Vec<String> = names
+        .lines()
+        .map(|name| platform.secret(name))
+        .filter(|text| !text.contains('\n'))
+        .collect();
     assert!(secrets.len() >= 8, "{names}");
     let mut seen = Vec::new();
     for (_, member) in members(&platform.status()) {
         let pid = member["pid"].as_u64().unwrap();
         for what in ["cmdline", "environ"] {
-            seen.push((format!("{what} of {}", member["name"]), std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default()));
+            seen.push((
+                format!("{what} of {}", member["name"]),
+                std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default(),
+            ));
         }
     }
     for entry in std::fs::read_dir(platform.state().join("logs")).unwrap() {
@@ -99,7 +130,10 @@ fn secrets_stay_secret(platform: &TestPlatform) {
     }
     for (place, bytes) in seen {
         let text = String::from_utf8_lossy(&bytes);
-        assert!(!secrets.iter().any(|secret| text.contains(secret.as_str())), "a secret stands in {place}");
+        assert!(
+            !secrets.iter().any(|secret| text.contains(secret.as_str())),
+            "a secret stands in {place}"
+        );
     }
 }
 
@@ -111,24 +145,54 @@ async fn a_user_can_use_it(platform: &TestPlatform) -> String {
     let mut tokens = Vec::new();
     for email in ["ada@example.org", "grace@example.org"] {
         let body = json!({"email": email, "password": "correct horse battery"});
-        let registered = client.post(format!("{auth}/register")).json(&body).send().await.unwrap();
+        let registered = client
+            .post(format!("{auth}/register"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(registered.status(), 201);
-        let answer: Value = client.post(format!("{auth}/login")).json(&body).send().await.unwrap().json().await.unwrap();
+        let answer: Value = client
+            .post(format!("{auth}/login"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
         tokens.push(answer["access_token"].as_str().unwrap().to_owned());
     }
-    let me: Value =
-        client.get(format!("{users}/users/me")).bearer_auth(&tokens[1]).send().await.unwrap().json().await.unwrap();
+    let me: Value = client
+        .get(format!("{users}/users/me"))
+        .bearer_auth(&tokens[1])
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     let grace = me["id"].as_str().unwrap();
-    let followed = client.put(format!("{users}/users/{grace}/follow")).bearer_auth(&tokens[0]).send().await.unwrap();
+    let followed = client
+        .put(format!("{users}/users/{grace}/follow"))
+        .bearer_auth(&tokens[0])
+        .send()
+        .await
+        .unwrap();
     assert!(followed.status().is_success(), "{}", followed.status());
-    let post = client.post(format!("{users}/posts")).bearer_auth(&tokens[1]).json(&json!({"text": "hello"}));
+    let post = client
+        .post(format!("{users}/posts"))
+        .bearer_auth(&tokens[1])
+        .json(&json!({"text": "hello"}));
     assert_eq!(post.send().await.unwrap().status(), 201);
     the_post_is_there(platform, &tokens[0]).await;
     tokens.swap_remove(0)
 }
 
 async fn the_post_is_there(platform: &TestPlatform, token: &str) {
-    let feed = reqwest::Client::new().get(format!("http://{}:8080/api/v1/feed", platform.gateway())).bearer_auth(token);
+    let feed = reqwest::Client::new()
+        .get(format!("http://{}:8080/api/v1/feed", platform.gateway()))
+        .bearer_auth(token);
     let feed: Value = feed.send().await.unwrap().json().await.unwrap();
     assert_eq!(feed["items"][0]["text"], "hello", "{feed}");
 }
@@ -136,7 +200,10 @@ async fn the_post_is_there(platform: &TestPlatform, token: &str) {
 fn logs_are_shown(platform: &TestPlatform) {
     let all = platform.nova(&["logs", "postgres", "-n", "5"]).expect_code(0).stdout;
     assert!(all.lines().any(|line| line.starts_with("postgres-1")), "{all}");
-    let grepped = platform.nova(&["logs", "--grep", "no such words anywhere"]).expect_code(0).stdout;
+    let grepped = platform
+        .nova(&["logs", "--grep", "no such words anywhere"])
+        .expect_code(0)
+        .stdout;
     assert!(grepped.is_empty(), "{grepped}");
 }
 
@@ -148,7 +215,9 @@ fn no_process_is_left(platform: &TestPlatform) {
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let arguments = String::from_utf8_lossy(&std::fs::read(path.join("cmdline")).ok()?).replace('\0', " ");
-            let cwd = std::fs::read_link(path.join("cwd")).map(|cwd| cwd.display().to_string()).unwrap_or_default();
+            let cwd = std::fs::read_link(path.join("cwd"))
+                .map(|cwd| cwd.display().to_string())
+                .unwrap_or_default();
             (arguments.contains(&state) || cwd.starts_with(&state)).then_some(arguments)
         })
         .collect();
@@ -158,9 +227,15 @@ fn no_process_is_left(platform: &TestPlatform) {
 #[test]
 fn an_interrupted_deploy_says_how_to_resume_and_resumes() {
     let platform = TestPlatform::new();
-    let mut deploy =
-        platform.command(&["deploy", "--yes"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    platform.wait_for("etcd started", Duration::from_secs(60), |status| member(status, "etcd-1")["pid"].is_u64());
+    let mut deploy = platform
+        .command(&["deploy", "--yes"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    platform.wait_for("etcd started", Duration::from_secs(60), |status| {
+        member(status, "etcd-1")["pid"].is_u64()
+    });
     kill(Pid::from_raw(i32::try_from(deploy.id()).unwrap()), Signal::SIGINT).unwrap();
     let code = deploy.wait().unwrap().code();
     let mut stderr = String::new();

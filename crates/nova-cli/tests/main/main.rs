@@ -1,5 +1,10 @@
 //! The `nova` command as its users run it: the real binary, on platforms of their own.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test may panic, and documents by its name")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a test may panic, and documents by its name"
+)]
 
 mod bad_input;
 mod faults;

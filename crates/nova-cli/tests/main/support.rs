@@ -75,7 +75,13 @@ impl TestPlatform {
             "[platform]\nname = \"{name}\"\n[local]\nnetwork = \"{network}\"\ngateway_address = \"{gateway}\"\n{more}\n"
         );
         std::fs::write(directory.path().join("nova.toml"), text).unwrap();
-        Self { directory, name, network, gateway, alone: None }
+        Self {
+            directory,
+            name,
+            network,
+            gateway,
+            alone: None,
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -107,7 +113,10 @@ impl TestPlatform {
     /// A call that is not started yet.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nova"));
-        command.args(args).current_dir(self.directory.path()).env("XDG_STATE_HOME", self.directory.path().join("state"));
+        command
+            .args(args)
+            .current_dir(self.directory.path())
+            .env("XDG_STATE_HOME", self.directory.path().join("state"));
         command
     }
 
@@ -135,7 +144,11 @@ impl TestPlatform {
     }
 
     pub(crate) fn secret(&self, name: &str) -> String {
-        self.nova(&["secrets", "show", name]).expect_code(0).stdout.trim().to_owned()
+        self.nova(&["secrets", "show", name])
+            .expect_code(0)
+            .stdout
+            .trim()
+            .to_owned()
     }
 }
 
@@ -158,12 +171,21 @@ pub(crate) fn members(status: &Value) -> Vec<(String, Value)> {
     let components = status["components"].as_array().cloned().unwrap_or_default();
     let of = |component: Value| {
         let name = component["name"].as_str().unwrap_or_default().to_owned();
-        component["members"].as_array().cloned().unwrap_or_default().into_iter().map(move |member| (name.clone(), member))
+        component["members"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+            .into_iter()
+            .map(move |member| (name.clone(), member))
     };
     components.into_iter().flat_map(of).collect()
 }
 
 /// One member of a status report.
 pub(crate) fn member(status: &Value, name: &str) -> Value {
-    members(status).into_iter().map(|(_, member)| member).find(|member| member["name"] == name).unwrap_or_default()
+    members(status)
+        .into_iter()
+        .map(|(_, member)| member)
+        .find(|member| member["name"] == name)
+        .unwrap_or_default()
 }

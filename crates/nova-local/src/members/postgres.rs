@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use nova_platform::endpoints::HostPort;
-use nova_platform::spec::{Spec, SynchronousMode};
+use nova_platform::patroni_settings::{REST_USER, shared_settings};
+use nova_platform::spec::Spec;
 use nova_platform::topology::{Kind, Member};
 use serde_json::{Value, json};
 
 use super::{PlanError, Site, address, base_plan, file, once};
 use crate::plan::MemberPlan;
-
-/// User of Patroni's REST API for requests that change something; its password is the secret `patroni-rest`.
-pub const REST_USER: &str = "nova";
 
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
     let spec = &site.spec.postgres;
@@ -20,7 +18,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     let mut plan = base_plan(member, &site.programs.patroni);
     plan.args = vec!["patroni".to_owned()];
     // Patroni merges the files of its directory in this order. The bootstrap settings count for a new cluster only; in a
-    // file of their own that is written once, a change of them neither restarts Patroni nor is lost: see `dcs_config`.
+    // file of their own that is written once, a change of them neither restarts Patroni nor is lost: see `patroni_settings`.
     plan.files = vec![
         once("patroni/1-bootstrap.yml", to_yaml(&bootstrap(site.spec))),
         file("patroni/2-member.yml", to_yaml(&member_config(site, member, &node)?)),
@@ -33,68 +31,9 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     Ok(plan)
 }
 
-/// The settings that the whole cluster shares. Patroni keeps them in etcd, so that after the first start a change is made
-/// by `PATCH /config`; for each member that then reports `pending_restart`, `POST /restart {"restart_pending": true}`.
-#[must_use]
-pub fn dcs_config(spec: &Spec) -> Value {
-    let postgres = &spec.postgres;
-    let megabytes = |size: nova_platform::units::Size| format!("{}MB", size.mebibytes());
-    json!({
-        "ttl": postgres.ttl.as_secs(),
-        "loop_wait": postgres.loop_wait.as_secs(),
-        "retry_timeout": postgres.retry_timeout.as_secs(),
-        "primary_start_timeout": postgres.primary_start_timeout.as_secs(),
-        "maximum_lag_on_failover": 1_048_576,
-        "check_timeline": true,
-        "failsafe_mode": postgres.failsafe_mode,
-        "synchronous_mode": match postgres.synchronous_mode {
-            SynchronousMode::Quorum => json!("quorum"),
-            SynchronousMode::On => json!(true),
-            SynchronousMode::Off => json!(false),
-        },
-        "synchronous_node_count": postgres.synchronous_node_count,
-        // A member that is away keeps its slot for this long; what the slot may hold back is bounded below.
-        "member_slots_ttl": "30min",
-        "postgresql": {
-            "use_pg_rewind": true,
-            "use_slots": true,
-            // Otherwise an old leader that cannot be rewound stays out until somebody comes.
-            "remove_data_directory_on_rewind_failure": true,
-            "remove_data_directory_on_diverged_timelines": true,
-            "parameters": {
-                "wal_level": "logical",
-                "hot_standby": "on",
-                "wal_log_hints": "on",
-                "max_connections": postgres.max_connections,
-                "max_wal_senders": 10,
-                "max_replication_slots": 10,
-                "max_worker_processes": 4,
-                "shared_buffers": megabytes(postgres.shared_buffers),
-                "max_wal_size": megabytes(postgres.max_wal_size),
-                "min_wal_size": "80MB",
-                "wal_keep_size": "64MB",
-                "max_slot_wal_keep_size": megabytes(postgres.max_slot_wal_keep_size),
-                "synchronous_commit": "on",
-                "password_encryption": "scram-sha-256",
-                // A client that vanished with its node must not hold locks for the kernel's two hours.
-                "tcp_keepalives_idle": 5,
-                "tcp_keepalives_interval": 2,
-                "tcp_keepalives_count": 3,
-                "wal_receiver_timeout": "5s",
-                "wal_sender_timeout": "5s",
-                "wal_receiver_status_interval": "1s",
-                "wal_retrieve_retry_interval": "500ms",
-                "max_parallel_workers": 2,
-                "autovacuum_max_workers": 2,
-                "jit": "off",
-            },
-        },
-    })
-}
-
 fn bootstrap(spec: &Spec) -> Value {
     json!({ "bootstrap": {
-        "dcs": dcs_config(spec),
+        "dcs": shared_settings(spec),
         "initdb": [{ "encoding": "UTF8" }, { "locale": "C.UTF-8" }, { "auth": "scram-sha-256" }, "data-checksums"],
     }})
 }

@@ -166,7 +166,7 @@ fn postgres_keeps_what_was_acknowledged_and_heals() {
 }
 
 fn dcs(spec: &Spec) -> Value {
-    postgres::dcs_config(spec)
+    nova_platform::patroni_settings::shared_settings(spec)
 }
 
 #[test]
@@ -178,7 +178,10 @@ fn postgres_admits_nobody_without_a_password() {
         let rule = rule.as_str().expect("text");
         assert!(rule.ends_with(" scram-sha-256") && rule.contains(" 127."), "{rule}");
     }
-    assert_eq!(config["restapi"]["authentication"]["username"], postgres::REST_USER);
+    assert_eq!(
+        config["restapi"]["authentication"]["username"],
+        nova_platform::patroni_settings::REST_USER
+    );
 }
 
 #[test]

@@ -47,6 +47,36 @@ impl Http {
     }
 }
 
+impl Http {
+    pub(crate) async fn patch(
+        &self,
+        address: &HostPort,
+        path: &str,
+        body: &Value,
+        login: (&str, &str),
+    ) -> Result<Answer, String> {
+        let request = self
+            .0
+            .patch(format!("http://{address}{path}"))
+            .basic_auth(login.0, Some(login.1));
+        send("PATCH", address, path, request.json(body)).await
+    }
+
+    pub(crate) async fn post_as(
+        &self,
+        address: &HostPort,
+        path: &str,
+        body: &Value,
+        login: (&str, &str),
+    ) -> Result<Answer, String> {
+        let request = self
+            .0
+            .post(format!("http://{address}{path}"))
+            .basic_auth(login.0, Some(login.1));
+        send("POST", address, path, request.json(body)).await
+    }
+}
+
 impl Answer {
     /// The body as JSON, if the status is 200.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {

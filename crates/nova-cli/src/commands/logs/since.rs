@@ -26,7 +26,9 @@ fn written(line: &str) -> Option<OffsetDateTime> {
         return OffsetDateTime::parse(&format!("{}T{}Z", date.as_str(), time.as_str()), &Rfc3339).ok();
     }
     let redis = format_description!("[day] [month repr:short] [year] [hour]:[minute]:[second]");
-    PrimitiveDateTime::parse(found.get(3)?.as_str(), redis).ok().map(PrimitiveDateTime::assume_utc)
+    PrimitiveDateTime::parse(found.get(3)?.as_str(), redis)
+        .ok()
+        .map(PrimitiveDateTime::assume_utc)
 }
 
 #[cfg(test)]
@@ -45,7 +47,11 @@ mod tests {
             r#"{"level":"info","ts":"2026-11-22T10:00:01.5Z"}"#,
             "4711:M 22 Nov 2026 10:00:02.003 * ready",
         ] {
-            assert_eq!(lines(texts(&[old, "  at", young, "  at"]), from), texts(&[young, "  at"]), "{young}");
+            assert_eq!(
+                lines(texts(&[old, "  at", young, "  at"]), from),
+                texts(&[young, "  at"]),
+                "{young}"
+            );
         }
         assert!(lines(texts(&[old, "no time"]), from).is_empty());
     }
