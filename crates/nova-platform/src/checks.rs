@@ -196,9 +196,15 @@ impl Prober for Checks {
             ..
         } = self.0.as_ref();
         match component {
-            "postgres" => provision::provision(spec, endpoints, secrets, limit)
-                .await
-                .map_err(|error| error.to_string()),
+            "postgres" => {
+                let password = provision::password(secrets, "patroni-rest").map_err(|error| error.to_string())?;
+                let mut changes = patroni_settings::ensure(spec, endpoints, &password, limit)
+                    .boxed()
+                    .await?;
+                let provisioning = provision::provision(spec, endpoints, secrets, limit).boxed();
+                changes.extend(provisioning.await.map_err(|error| error.to_string())?);
+                Ok(changes)
+            }
             _ => Ok(Vec::new()),
         }
     }

@@ -68,7 +68,10 @@ async fn main() -> anyhow::Result<()> {
     let refreshes = measure(&users[..usize::from(options.refresh_clients)], seconds, Kind::Refresh).await?;
 
     println!("cores                       {cores}");
-    println!("one hash alone              {:.1} ms, so at most {bound:.1} logins/s", hash.as_secs_f64() * 1e3);
+    println!(
+        "one hash alone              {:.1} ms, so at most {bound:.1} logins/s",
+        hash.as_secs_f64() * 1e3
+    );
     print("logins", &logins);
     println!("  of the bound              {:.0} %", 100.0 * logins.rate() / bound);
     print("refreshes", &refreshes);
@@ -104,9 +107,17 @@ async fn users(options: &Options) -> anyhow::Result<Vec<User>> {
     for index in 1..=number {
         // The last two octets vary from run to run, for the limits outlast one.
         let address = IpAddr::V4(Ipv4Addr::new(127, 200, rand::random(), index));
-        let client = reqwest::Client::builder().local_address(address).timeout(Duration::from_secs(30)).build()?;
-        let user = User { client, url: url.clone(), email: format!("bench-{run}-{index}@example.com") };
-        user.post("register", &json!({"email": user.email, "password": PASSWORD})).await?;
+        let client = reqwest::Client::builder()
+            .local_address(address)
+            .timeout(Duration::from_secs(30))
+            .build()?;
+        let user = User {
+            client,
+            url: url.clone(),
+            email: format!("bench-{run}-{index}@example.com"),
+        };
+        user.post("register", &json!({"email": user.email, "password": PASSWORD}))
+            .await?;
         users.push(user);
     }
     Ok(users)
@@ -154,12 +165,17 @@ async fn measure(users: &[User], seconds: Duration, kind: Kind) -> anyhow::Resul
         bail!("not one request succeeded");
     }
     latencies.sort();
-    Ok(Measured { latencies, elapsed: started.elapsed(), failures })
+    Ok(Measured {
+        latencies,
+        elapsed: started.elapsed(),
+        failures,
+    })
 }
 
 impl User {
     async fn login(&self) -> anyhow::Result<String> {
-        self.tokens("login", &json!({"email": self.email, "password": PASSWORD})).await
+        self.tokens("login", &json!({"email": self.email, "password": PASSWORD}))
+            .await
     }
 
     async fn refresh(&self, token: &str) -> anyhow::Result<String> {
@@ -168,11 +184,19 @@ impl User {
 
     async fn tokens(&self, route: &str, body: &Value) -> anyhow::Result<String> {
         let answer = self.post(route, body).await?;
-        Ok(answer["refresh_token"].as_str().context("the answer holds no refresh token")?.to_owned())
+        Ok(answer["refresh_token"]
+            .as_str()
+            .context("the answer holds no refresh token")?
+            .to_owned())
     }
 
     async fn post(&self, route: &str, body: &Value) -> anyhow::Result<Value> {
-        let response = self.client.post(format!("{}/api/v1/auth/{route}", self.url)).json(body).send().await?;
+        let response = self
+            .client
+            .post(format!("{}/api/v1/auth/{route}", self.url))
+            .json(body)
+            .send()
+            .await?;
         let status = response.status();
         let answer: Value = response.json().await?;
         if !status.is_success() {
@@ -195,5 +219,9 @@ impl Measured {
 
 fn print(what: &str, measured: &Measured) {
     let (p50, p99) = (measured.percentile(50), measured.percentile(99));
-    println!("{what:<27} {:.1}/s, p50 {p50:.1} ms, p99 {p99:.1} ms, {} failed", measured.rate(), measured.failures);
+    println!(
+        "{what:<27} {:.1}/s, p50 {p50:.1} ms, p99 {p99:.1} ms, {} failed",
+        measured.rate(),
+        measured.failures
+    );
 }

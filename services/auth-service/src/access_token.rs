@@ -28,7 +28,12 @@ struct Header<'a> {
 impl Signer {
     /// Signs with the keys of this file.
     pub fn new(issuer: String, audience: String, life: Duration, keys: KeyFile) -> Self {
-        Self { issuer, audience, life, keys }
+        Self {
+            issuer,
+            audience,
+            life,
+            keys,
+        }
     }
 
     /// How long a token is valid.
@@ -62,10 +67,19 @@ impl Signer {
         let ring = self.keys.ring();
         let key = ring.signing(now);
         let mut token = String::with_capacity(512);
-        encode(&Header { alg: "ES256", typ: ACCESS_TOKEN_TYPE, kid: key.kid() }, &mut token)?;
+        encode(
+            &Header {
+                alg: "ES256",
+                typ: ACCESS_TOKEN_TYPE,
+                kid: key.kid(),
+            },
+            &mut token,
+        )?;
         token.push('.');
         encode(&claims, &mut token)?;
-        let signature = key.sign(token.as_bytes()).map_err(|_| Problem::internal("signing an access token failed"))?;
+        let signature = key
+            .sign(token.as_bytes())
+            .map_err(|_| Problem::internal("signing an access token failed"))?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
         Ok(token)

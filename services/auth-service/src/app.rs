@@ -64,7 +64,11 @@ impl App {
 
     /// Turns an attempt away if there were too many, and records that.
     pub async fn admit(
-        &self, event: Event, attempt: &Attempt<'_>, email: Option<&Email>, client: &Client,
+        &self,
+        event: Event,
+        attempt: &Attempt<'_>,
+        email: Option<&Email>,
+        client: &Client,
     ) -> Result<(), Problem> {
         self.throttle.attempt(attempt, client.address).await.map_err(|wait| {
             self.unjudged.count(event, Outcome::Throttled, email, client);
@@ -74,7 +78,12 @@ impl App {
 
     /// Checks a password; an attempt that finds the queue full is recorded.
     pub async fn check(
-        &self, event: Event, password: &Password, stored: Option<String>, email: Option<&Email>, client: &Client,
+        &self,
+        event: Event,
+        password: &Password,
+        stored: Option<String>,
+        email: Option<&Email>,
+        client: &Client,
     ) -> Result<Verdict, Problem> {
         let result = self.hasher.verify(password.clone(), stored).await;
         self.noting_overload(event, result, email, client)
@@ -82,14 +91,22 @@ impl App {
 
     /// Hashes a new password; an attempt that finds the queue full is recorded.
     pub async fn hash(
-        &self, event: Event, password: &Password, email: Option<&Email>, client: &Client,
+        &self,
+        event: Event,
+        password: &Password,
+        email: Option<&Email>,
+        client: &Client,
     ) -> Result<String, Problem> {
         let result = self.hasher.hash(password.clone()).await;
         self.noting_overload(event, result, email, client)
     }
 
     fn noting_overload<T>(
-        &self, event: Event, result: Result<T, HashError>, email: Option<&Email>, client: &Client,
+        &self,
+        event: Event,
+        result: Result<T, HashError>,
+        email: Option<&Email>,
+        client: &Client,
     ) -> Result<T, Problem> {
         result.map_err(|failure| match failure {
             HashError::Busy => {
@@ -102,7 +119,11 @@ impl App {
 
     /// Removes expired rows from time to time.
     pub async fn clean(&self, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(CLEAN_EVERY)).await.is_some() {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(CLEAN_EVERY))
+            .await
+            .is_some()
+        {
             if let Err(error) = self.clean_once().await {
                 tracing::warn!(error = %error, "expired rows not removed, tried again later");
             }

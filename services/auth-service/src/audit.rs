@@ -116,25 +116,41 @@ impl Outcome {
 impl<'a> Record<'a> {
     /// Without account, session and e-mail address.
     pub fn new(event: Event, outcome: Outcome, client: &'a Client) -> Self {
-        Self { event, outcome, account: None, session: None, subject: None, client }
+        Self {
+            event,
+            outcome,
+            account: None,
+            session: None,
+            subject: None,
+            client,
+        }
     }
 
     /// Names the account.
     #[must_use]
     pub fn account(self, account: Uuid) -> Self {
-        Self { account: Some(account), ..self }
+        Self {
+            account: Some(account),
+            ..self
+        }
     }
 
     /// Names the session.
     #[must_use]
     pub fn session(self, session: Uuid) -> Self {
-        Self { session: Some(session), ..self }
+        Self {
+            session: Some(session),
+            ..self
+        }
     }
 
     /// Adds a digest of the address that was tried.
     #[must_use]
     pub fn email(self, email: &Email) -> Self {
-        Self { subject: Some(email.digest()), ..self }
+        Self {
+            subject: Some(email.digest()),
+            ..self
+        }
     }
 }
 
@@ -155,7 +171,11 @@ impl Unjudged {
     /// Writes what was counted, every second until `stop`, and then once more.
     pub async fn write(&self, postgres: &Postgres, stop: CancellationToken) {
         let mut failing = false;
-        while stop.run_until_cancelled(tokio::time::sleep(WRITE_EVERY)).await.is_some() {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(WRITE_EVERY))
+            .await
+            .is_some()
+        {
             failing = self.flush(postgres, failing).await;
         }
         self.flush(postgres, failing).await;
@@ -208,7 +228,10 @@ mod tests {
         let unjudged = Unjudged::default();
         for number in 0..5_000u32 {
             let address = IpAddr::V4(std::net::Ipv4Addr::from_bits(number));
-            let client = Client { address, user_agent: None };
+            let client = Client {
+                address,
+                user_agent: None,
+            };
             unjudged.count(Event::Login, Outcome::Throttled, None, &client);
             unjudged.count(Event::Login, Outcome::Throttled, None, &client);
         }

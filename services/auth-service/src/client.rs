@@ -43,7 +43,10 @@ impl FromRequestParts<App> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, app).await.map_err(Problem::internal)?.0;
+        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
+            .await
+            .map_err(Problem::internal)?
+            .0;
         Ok(Self {
             address: app.settings.proxies.client(peer.ip(), &parts.headers),
             user_agent: user_agent(&parts.headers),
@@ -63,8 +66,13 @@ impl TrustedProxies {
             .flat_map(|value| value.to_str().unwrap_or_default().split(','))
             .map(str::trim)
             .collect();
-        let entry = forwarded.len().checked_sub(self.hops).and_then(|index| forwarded.get(index));
-        entry.and_then(|text| text.parse::<IpAddr>().ok()).map_or(peer, |address| address.to_canonical())
+        let entry = forwarded
+            .len()
+            .checked_sub(self.hops)
+            .and_then(|index| forwarded.get(index));
+        entry
+            .and_then(|text| text.parse::<IpAddr>().ok())
+            .map_or(peer, |address| address.to_canonical())
     }
 }
 
@@ -89,17 +97,28 @@ impl std::str::FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no network; write it like 10.0.0.0/8 or 2001:db8::/32");
-        let (address, prefix) = text.trim().split_once('/').map_or((text.trim(), None), |(a, p)| (a, Some(p)));
+        let (address, prefix) = text
+            .trim()
+            .split_once('/')
+            .map_or((text.trim(), None), |(a, p)| (a, Some(p)));
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(longest), str::parse).map_err(|_| wrong())?;
-        if prefix > longest { Err(wrong()) } else { Ok(Self { address, prefix }) }
+        if prefix > longest {
+            Err(wrong())
+        } else {
+            Ok(Self { address, prefix })
+        }
     }
 }
 
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = String::from_utf8_lossy(headers.get(header::USER_AGENT)?.as_bytes());
-    let short: String = text.chars().filter(|char| !char.is_control()).take(LONGEST_USER_AGENT).collect();
+    let short: String = text
+        .chars()
+        .filter(|char| !char.is_control())
+        .take(LONGEST_USER_AGENT)
+        .collect();
     if short.is_empty() { None } else { Some(short) }
 }
 
@@ -109,7 +128,10 @@ mod tests {
     use super::*;
 
     fn proxies(networks: &[&str], hops: usize) -> TrustedProxies {
-        TrustedProxies { networks: networks.iter().map(|text| text.parse().unwrap()).collect(), hops }
+        TrustedProxies {
+            networks: networks.iter().map(|text| text.parse().unwrap()).collect(),
+            hops,
+        }
     }
 
     fn client(proxies: &TrustedProxies, peer: &str, forwarded: &[&'static str]) -> String {
@@ -122,21 +144,33 @@ mod tests {
 
     #[test]
     fn a_strangers_header_is_not_believed() {
-        assert_eq!(client(&proxies(&["127.0.0.0/8"], 1), "192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(
+            client(&proxies(&["127.0.0.0/8"], 1), "192.0.2.1", &["198.51.100.7"]),
+            "192.0.2.1"
+        );
     }
 
     #[test]
     fn the_proxys_own_entry_counts_and_not_what_the_client_wrote() {
         let proxies = proxies(&["127.0.0.0/8"], 1);
-        assert_eq!(client(&proxies, "127.0.0.1", &["203.0.113.9, 198.51.100.7"]), "198.51.100.7");
-        assert_eq!(client(&proxies, "127.0.0.1", &["203.0.113.9", "198.51.100.7"]), "198.51.100.7");
+        assert_eq!(
+            client(&proxies, "127.0.0.1", &["203.0.113.9, 198.51.100.7"]),
+            "198.51.100.7"
+        );
+        assert_eq!(
+            client(&proxies, "127.0.0.1", &["203.0.113.9", "198.51.100.7"]),
+            "198.51.100.7"
+        );
         assert_eq!(client(&proxies, "::ffff:127.0.0.1", &["198.51.100.7"]), "198.51.100.7");
     }
 
     #[test]
     fn two_hops_look_one_further() {
         let proxies = proxies(&["10.0.0.0/8"], 2);
-        assert_eq!(client(&proxies, "10.1.1.1", &["203.0.113.9, 198.51.100.7, 10.2.2.2"]), "198.51.100.7");
+        assert_eq!(
+            client(&proxies, "10.1.1.1", &["203.0.113.9, 198.51.100.7, 10.2.2.2"]),
+            "198.51.100.7"
+        );
     }
 
     #[test]
@@ -150,9 +184,24 @@ mod tests {
 
     #[test]
     fn networks_are_parsed_and_matched() {
-        assert!("2001:db8::/32".parse::<Network>().unwrap().contains("2001:db8:5::1".parse().unwrap()));
-        assert!("0.0.0.0/0".parse::<Network>().unwrap().contains("9.9.9.9".parse().unwrap()));
-        assert!(!"10.0.0.0/9".parse::<Network>().unwrap().contains("10.128.0.1".parse().unwrap()));
+        assert!(
+            "2001:db8::/32"
+                .parse::<Network>()
+                .unwrap()
+                .contains("2001:db8:5::1".parse().unwrap())
+        );
+        assert!(
+            "0.0.0.0/0"
+                .parse::<Network>()
+                .unwrap()
+                .contains("9.9.9.9".parse().unwrap())
+        );
+        assert!(
+            !"10.0.0.0/9"
+                .parse::<Network>()
+                .unwrap()
+                .contains("10.128.0.1".parse().unwrap())
+        );
         for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/x", "host"] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong:?}");
         }

@@ -44,7 +44,11 @@ pub struct Config {
 #[command(next_help_heading = "Authentication")]
 pub struct AuthConfig {
     /// File with the keys that sign access tokens: {"keys":[{"kid","created_at","private_key_pem"}]}
-    #[arg(long = "auth-signing-keys-file", env = "NOVA_AUTH_SIGNING_KEYS_FILE", value_name = "FILE")]
+    #[arg(
+        long = "auth-signing-keys-file",
+        env = "NOVA_AUTH_SIGNING_KEYS_FILE",
+        value_name = "FILE"
+    )]
     pub signing_keys_file: PathBuf,
     /// How often that file is looked at.
     #[arg(long = "auth-signing-keys-poll", env = "NOVA_AUTH_SIGNING_KEYS_POLL", default_value = "2s",
@@ -99,27 +103,49 @@ pub struct AuthConfig {
         value_name = "DURATION", value_parser = duration)]
     pub hash_idle: Duration,
     /// Networks whose X-Forwarded-For is believed
-    #[arg(long = "auth-trusted-proxies", env = "NOVA_AUTH_TRUSTED_PROXIES", default_value = "127.0.0.0/8,::1/128",
-        value_name = "NETWORK,..", value_delimiter = ',')]
+    #[arg(
+        long = "auth-trusted-proxies",
+        env = "NOVA_AUTH_TRUSTED_PROXIES",
+        default_value = "127.0.0.0/8,::1/128",
+        value_name = "NETWORK,..",
+        value_delimiter = ','
+    )]
     pub trusted_proxies: Vec<Network>,
     /// Proxies between a client and this service
     #[arg(long = "auth-trusted-hops", env = "NOVA_AUTH_TRUSTED_HOPS", default_value = "1",
         value_name = "COUNT", value_parser = clap::value_parser!(u8).range(0..=8))]
     pub trusted_hops: u8,
     /// Logins and registrations of one account from one address: a burst / the time after which one more is free
-    #[arg(long = "auth-pair-limit", env = "NOVA_AUTH_PAIR_LIMIT", default_value = "5/2m", value_name = "BURST/DURATION")]
+    #[arg(
+        long = "auth-pair-limit",
+        env = "NOVA_AUTH_PAIR_LIMIT",
+        default_value = "5/2m",
+        value_name = "BURST/DURATION"
+    )]
     pub pair_limit: Rate,
     /// Logins of one account from all addresses that it does not know
-    #[arg(long = "auth-account-limit", env = "NOVA_AUTH_ACCOUNT_LIMIT", default_value = "100/30s",
-        value_name = "BURST/DURATION")]
+    #[arg(
+        long = "auth-account-limit",
+        env = "NOVA_AUTH_ACCOUNT_LIMIT",
+        default_value = "100/30s",
+        value_name = "BURST/DURATION"
+    )]
     pub account_limit: Rate,
     /// Logins from one address
-    #[arg(long = "auth-address-limit", env = "NOVA_AUTH_ADDRESS_LIMIT", default_value = "100/1s",
-        value_name = "BURST/DURATION")]
+    #[arg(
+        long = "auth-address-limit",
+        env = "NOVA_AUTH_ADDRESS_LIMIT",
+        default_value = "100/1s",
+        value_name = "BURST/DURATION"
+    )]
     pub address_limit: Rate,
     /// Registrations from one address
-    #[arg(long = "auth-registration-limit", env = "NOVA_AUTH_REGISTRATION_LIMIT", default_value = "100/5s",
-        value_name = "BURST/DURATION")]
+    #[arg(
+        long = "auth-registration-limit",
+        env = "NOVA_AUTH_REGISTRATION_LIMIT",
+        default_value = "100/5s",
+        value_name = "BURST/DURATION"
+    )]
     pub registration_limit: Rate,
 }
 
@@ -137,7 +163,11 @@ impl AuthConfig {
     pub fn hasher(&self) -> HasherConfig {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         HasherConfig {
-            cost: Cost { memory_kib: self.hash_memory, iterations: self.hash_iterations, lanes: 1 },
+            cost: Cost {
+                memory_kib: self.hash_memory,
+                iterations: self.hash_iterations,
+                lanes: 1,
+            },
             threads: self.hash_threads.map_or_else(cores, usize::from),
             queue: usize::from(self.hash_queue),
             deadline: self.hash_deadline,
@@ -147,12 +177,19 @@ impl AuthConfig {
 
     /// When keys sign and when they go.
     pub fn key_timing(&self) -> Timing {
-        Timing { publish_delay: self.key_publish_delay, retire_after: self.access_token_life + LEEWAY }
+        Timing {
+            publish_delay: self.key_publish_delay,
+            retire_after: self.access_token_life + LEEWAY,
+        }
     }
 
     /// How long sessions last.
     pub fn lifetimes(&self) -> Lifetimes {
-        Lifetimes { absolute: self.session_life, idle: self.session_idle, grace: self.refresh_grace }
+        Lifetimes {
+            absolute: self.session_life,
+            idle: self.session_idle,
+            grace: self.refresh_grace,
+        }
     }
 
     /// How attempts are throttled.
@@ -173,7 +210,10 @@ impl AuthConfig {
 
     /// Whose word about addresses is taken.
     pub fn proxies(&self) -> TrustedProxies {
-        TrustedProxies { networks: self.trusted_proxies.clone(), hops: usize::from(self.trusted_hops) }
+        TrustedProxies {
+            networks: self.trusted_proxies.clone(),
+            hops: usize::from(self.trusted_hops),
+        }
     }
 }
 
@@ -184,7 +224,10 @@ impl FromStr for Rate {
         let wrong = || format!("`{text}` is no limit; write it like 100/5s");
         let (burst, forget) = text.split_once('/').ok_or_else(wrong)?;
         match burst.trim().parse() {
-            Ok(burst @ 1..=1_000_000) => Ok(Self { burst, forget: duration(forget.trim())? }),
+            Ok(burst @ 1..=1_000_000) => Ok(Self {
+                burst,
+                forget: duration(forget.trim())?,
+            }),
             _ => Err(wrong()),
         }
     }
@@ -192,7 +235,9 @@ impl FromStr for Rate {
 
 /// A duration of days.
 fn long_duration(text: &str) -> Result<Duration, String> {
-    let Some(days) = text.trim().strip_suffix('d') else { return duration(text) };
+    let Some(days) = text.trim().strip_suffix('d') else {
+        return duration(text);
+    };
     match days.parse::<u32>() {
         Ok(days @ 1..=3650) => Ok(DAY * days),
         _ => Err("not a sane number of days; write it like 30d".to_owned()),
@@ -202,7 +247,11 @@ fn long_duration(text: &str) -> Result<Duration, String> {
 /// The database refuses to remove audit rows of the last 30 days.
 fn retention(text: &str) -> Result<Duration, String> {
     let age = long_duration(text)?;
-    if age < DAY * 31 { Err("audit rows are kept for 31 days at least".to_owned()) } else { Ok(age) }
+    if age < DAY * 31 {
+        Err("audit rows are kept for 31 days at least".to_owned())
+    } else {
+        Ok(age)
+    }
 }
 
 #[cfg(test)]
@@ -219,7 +268,13 @@ mod tests {
 
     #[test]
     fn rates_have_a_burst_and_a_time() {
-        assert_eq!("100/5s".parse::<Rate>().unwrap(), Rate { burst: 100, forget: Duration::from_secs(5) });
+        assert_eq!(
+            "100/5s".parse::<Rate>().unwrap(),
+            Rate {
+                burst: 100,
+                forget: Duration::from_secs(5)
+            }
+        );
         for wrong in ["", "100", "0/1s", "-1/1s", "5/0s", "5/1", "x/1s"] {
             assert!(wrong.parse::<Rate>().is_err(), "{wrong:?}");
         }

@@ -95,10 +95,15 @@ impl Hasher {
         let algorithm = Arc::new(Argon2id::new(config.cost)?);
         let queue = Arc::new(Queue::new(config.queue));
         let completed = Arc::new(AtomicU64::new(0));
-        let inner = Inner { queue: queue.clone(), completed: completed.clone(), deadline: config.deadline };
+        let inner = Inner {
+            queue: queue.clone(),
+            completed: completed.clone(),
+            deadline: config.deadline,
+        };
         let hasher = Self(Arc::new(inner));
         for number in 1..=config.threads {
-            let (queue, algorithm, completed, idle) = (queue.clone(), algorithm.clone(), completed.clone(), config.idle);
+            let (queue, algorithm, completed, idle) =
+                (queue.clone(), algorithm.clone(), completed.clone(), config.idle);
             std::thread::Builder::new()
                 .name(format!("hash-{number}"))
                 .stack_size(256 * 1024)
@@ -130,7 +135,11 @@ impl Hasher {
 
     async fn submit(&self, work: Work) -> Result<Done, HashError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job { work, give_up_at: Instant::now() + self.0.deadline, reply };
+        let job = Job {
+            work,
+            give_up_at: Instant::now() + self.0.deadline,
+            reply,
+        };
         if self.0.queue.push(job).is_err() {
             metrics::counter!("nova_auth_password_hashes_refused_total").increment(1);
             return Err(HashError::Busy);
@@ -170,7 +179,9 @@ fn work(queue: &Queue<Job>, algorithm: &Argon2id, completed: &AtomicU64, idle: D
 fn run(work: Work, algorithm: &Argon2id, memory: &mut Memory) -> Result<Done, argon2::password_hash::Error> {
     match work {
         Work::Hash(password) => algorithm.hash(&password, memory).map(Done::Hashed),
-        Work::Verify(password, stored) => algorithm.verify(&password, stored.as_deref(), memory).map(Done::Verified),
+        Work::Verify(password, stored) => algorithm
+            .verify(&password, stored.as_deref(), memory)
+            .map(Done::Verified),
     }
 }
 

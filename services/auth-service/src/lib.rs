@@ -68,7 +68,9 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
         .background("signing-keys", move |stop| async move {
             stop.run_until_cancelled(keys.follow(poll)).await;
         })
-        .background("audit", move |stop| async move { recording.unjudged.write(&recording.postgres, stop).await })
+        .background("audit", move |stop| async move {
+            recording.unjudged.write(&recording.postgres, stop).await
+        })
         .background("retention", move |stop| async move { cleaning.clean(stop).await })
         .codes(error::CODES)
         .routes(routes::router(app.clone()));

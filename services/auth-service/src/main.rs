@@ -8,5 +8,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let config = Config::parse();
     let server = config.server.clone();
-    nova_service::start("auth-service", &server, async move { auth_service::service(config)?.run().await })
+    nova_service::start("auth-service", &server, async move {
+        auth_service::service(config)?.run().await
+    })
 }

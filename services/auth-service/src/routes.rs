@@ -76,7 +76,9 @@ impl Tokens {
 impl IntoResponse for Tokens {
     fn into_response(self) -> Response {
         let mut response = Json(self).into_response();
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 }

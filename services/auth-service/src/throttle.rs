@@ -81,7 +81,11 @@ struct Counter {
 impl Throttle {
     /// With these limits, counting in this Redis.
     pub fn new(limits: Limits, redis: Redis) -> Self {
-        Self { limits, redis, local: Local::default() }
+        Self {
+            limits,
+            redis,
+            local: Local::default(),
+        }
     }
 
     /// Counts an attempt, or says how long to wait before the next. Counted *before* the password is looked at, so that
@@ -112,7 +116,11 @@ impl Throttle {
     /// The counters of an attempt, the pair's first, and the key that marks the address as trusted.
     fn counters(&self, attempt: &Attempt<'_>, address: IpAddr) -> (Vec<Counter>, String) {
         let address = network(address);
-        let counter = |key, limit: &Limit| Counter { key, limit: limit.clone(), exemptible: false };
+        let counter = |key, limit: &Limit| Counter {
+            key,
+            limit: limit.clone(),
+            exemptible: false,
+        };
         let pair = |kind: &str, subject: &str| counter(format!("{kind}:{subject}:{address}"), &self.limits.pair);
         match attempt {
             Attempt::Login(email) => {
@@ -120,7 +128,10 @@ impl Throttle {
                 let account = counter(format!("login:{subject}"), &self.limits.account);
                 let counters = vec![
                     pair("login", &subject),
-                    Counter { exemptible: true, ..account },
+                    Counter {
+                        exemptible: true,
+                        ..account
+                    },
                     counter(format!("login:{address}"), &self.limits.address),
                 ];
                 (counters, format!("trusted:{subject}:{address}"))
@@ -133,9 +144,10 @@ impl Throttle {
                 ];
                 (counters, format!("trusted:{subject}:{address}"))
             }
-            Attempt::Password(account) => {
-                (vec![pair("password", &account.to_string())], format!("trusted:{account}:{address}"))
-            }
+            Attempt::Password(account) => (
+                vec![pair("password", &account.to_string())],
+                format!("trusted:{account}:{address}"),
+            ),
         }
     }
 }

@@ -11,14 +11,29 @@ async fn every_attempt_leaves_a_row() {
     auth.try_login(&email, "a wrong password").await.expect(401);
     let first = auth.login(&email).await;
     let second = auth.login(&email).await;
-    auth.delete(&format!("sessions/{}", second.id), &first.access).await.expect(204);
+    auth.delete(&format!("sessions/{}", second.id), &first.access)
+        .await
+        .expect(204);
     let next = Session::from(auth.refresh(&first.refresh).await.expect(200));
-    auth.post("logout", &json!({"refresh_token": next.refresh})).await.expect(204);
-    let expected = ["register/ok", "login/failed", "login/ok", "login/ok", "session_revoke/ok", "logout/ok"];
+    auth.post("logout", &json!({"refresh_token": next.refresh}))
+        .await
+        .expect(204);
+    let expected = [
+        "register/ok",
+        "login/failed",
+        "login/ok",
+        "login/ok",
+        "session_revoke/ok",
+        "logout/ok",
+    ];
     assert_eq!(auth.audit().await, expected);
     let whole = "select count(*) from audit where account_id is not null and address = '192.0.2.1'";
     assert_eq!(auth.count(whole).await, 6);
-    assert_eq!(auth.count("select count(distinct subject) from audit where subject is not null").await, 1);
+    assert_eq!(
+        auth.count("select count(distinct subject) from audit where subject is not null")
+            .await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,7 +43,8 @@ async fn unknown_refresh_tokens_are_counted() {
         auth.refresh("nonsense").await.problem(401, "invalid_refresh_token");
     }
     eventually("they are written", async || {
-        let counted = "select coalesce(sum(attempts), 0)::bigint from audit where event = 'refresh' and outcome = 'failed'";
+        let counted =
+            "select coalesce(sum(attempts), 0)::bigint from audit where event = 'refresh' and outcome = 'failed'";
         auth.count(counted).await == 3
     })
     .await;
@@ -40,8 +56,10 @@ async fn what_waits_to_be_written_is_written_when_the_service_ends() {
     auth.refresh("nonsense").await.problem(401, "invalid_refresh_token");
     let database = auth.database();
     auth.service.stop().await;
-    let written: i64 =
-        sqlx::query_scalar("select count(*) from audit where event = 'refresh'").fetch_one(&database).await.unwrap();
+    let written: i64 = sqlx::query_scalar("select count(*) from audit where event = 'refresh'")
+        .fetch_one(&database)
+        .await
+        .unwrap();
     assert_eq!(written, 1);
 }
 
@@ -51,8 +69,10 @@ async fn no_secret_and_no_address_of_a_person_is_recorded() {
     let email = auth.account().await;
     auth.try_login(&email, "a wrong password").await.expect(401);
     let session = auth.login(&email).await;
-    let rows: Vec<String> =
-        sqlx::query_scalar("select audit::text from audit").fetch_all(&auth.database()).await.unwrap();
+    let rows: Vec<String> = sqlx::query_scalar("select audit::text from audit")
+        .fetch_all(&auth.database())
+        .await
+        .unwrap();
     for row in rows {
         for secret in [PASSWORD, "wrong password", &session.refresh, &session.access, &email] {
             assert!(!row.contains(secret), "{secret} is in {row}");
@@ -66,7 +86,10 @@ async fn nobody_rewrites_it() {
     auth.account().await;
     let database = auth.database();
     for statement in ["update audit set outcome = 'ok'", "delete from audit", "truncate audit"] {
-        assert!(sqlx::query(statement).execute(&database).await.is_err(), "{statement} was allowed");
+        assert!(
+            sqlx::query(statement).execute(&database).await.is_err(),
+            "{statement} was allowed"
+        );
     }
     assert_eq!(auth.audit().await, ["register/ok"]);
 }

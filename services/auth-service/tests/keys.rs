@@ -6,13 +6,22 @@ use serde_json::Value;
 use crate::support::{Auth, PASSWORD, eventually};
 
 async fn published(auth: &Auth) -> JwkSet {
-    let response = auth.request(reqwest::Method::GET, "/.well-known/jwks.json").send().await.unwrap();
+    let response = auth
+        .request(reqwest::Method::GET, "/.well-known/jwks.json")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.headers()["cache-control"], "public, max-age=30");
     response.json().await.unwrap()
 }
 
 async fn kids(auth: &Auth) -> Vec<String> {
-    published(auth).await.keys.into_iter().filter_map(|key| key.common.key_id).collect()
+    published(auth)
+        .await
+        .keys
+        .into_iter()
+        .filter_map(|key| key.common.key_id)
+        .collect()
 }
 
 fn kid(token: &str) -> String {
@@ -33,7 +42,10 @@ async fn a_verifier_needs_only_the_published_keys() {
 
     let configuration = auth.get("/.well-known/openid-configuration", "").await.expect(200);
     assert_eq!(configuration.body["issuer"], "http://127.0.0.1:8084");
-    assert_eq!(configuration.body["jwks_uri"], "http://127.0.0.1:8084/.well-known/jwks.json");
+    assert_eq!(
+        configuration.body["jwks_uri"],
+        "http://127.0.0.1:8084/.well-known/jwks.json"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,11 +55,21 @@ async fn a_rotation_goes_unnoticed() {
     let before = auth.login(&email).await;
 
     auth.ring.add("second", 0);
-    eventually("the new key is published", async || kids(&auth).await == ["first", "second"]).await;
-    assert_eq!(kid(&auth.login(&email).await.access), "first", "published, not signing yet");
+    eventually("the new key is published", async || {
+        kids(&auth).await == ["first", "second"]
+    })
+    .await;
+    assert_eq!(
+        kid(&auth.login(&email).await.access),
+        "first",
+        "published, not signing yet"
+    );
 
     auth.ring.set_age("second", 61);
-    eventually("the new key signs", async || kid(&auth.login(&email).await.access) == "second").await;
+    eventually("the new key signs", async || {
+        kid(&auth.login(&email).await.access) == "second"
+    })
+    .await;
     assert_eq!(kids(&auth).await, ["first", "second"]);
     auth.get("sessions", &before.access).await.expect(200);
     let after = auth.login(&email).await;
@@ -67,7 +89,10 @@ async fn a_damaged_file_changes_nothing() {
     auth.try_login(&email, PASSWORD).await.expect(200);
     // The service still follows the file.
     auth.ring.add("second", 0);
-    eventually("the repaired file is read", async || kids(&auth).await == ["first", "second"]).await;
+    eventually("the repaired file is read", async || {
+        kids(&auth).await == ["first", "second"]
+    })
+    .await;
 }
 
 #[test]
@@ -77,6 +102,11 @@ fn a_service_without_keys_does_not_start_and_says_why() {
         publish_delay: std::time::Duration::from_secs(60),
         retire_after: std::time::Duration::from_secs(960),
     };
-    let error = auth_service::keys::KeyFile::open("/nowhere/keys.json".into(), timing, verifier).err().unwrap();
-    assert!(format!("{error:#}").contains("NOVA_AUTH_SIGNING_KEYS_FILE"), "{error:#}");
+    let error = auth_service::keys::KeyFile::open("/nowhere/keys.json".into(), timing, verifier)
+        .err()
+        .unwrap();
+    assert!(
+        format!("{error:#}").contains("NOVA_AUTH_SIGNING_KEYS_FILE"),
+        "{error:#}"
+    );
 }

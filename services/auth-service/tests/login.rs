@@ -22,7 +22,10 @@ async fn a_login_gives_tokens() {
     assert_eq!(header, json!({"alg": "ES256", "typ": "at+jwt", "kid": "first"}));
     let claims = part(token, 1);
     assert_eq!((&claims["iss"], &claims["aud"]), (&json!(ISSUER), &json!("nova")));
-    assert_eq!((&claims["sub"], &claims["sid"]), (&answer.body["account_id"], &answer.body["session_id"]));
+    assert_eq!(
+        (&claims["sub"], &claims["sid"]),
+        (&answer.body["account_id"], &answer.body["session_id"])
+    );
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 900);
     assert!(claims["jti"].is_string());
 }
@@ -35,7 +38,11 @@ async fn a_wrong_password_and_an_unknown_name_cannot_be_told_apart() {
     for name in [email.as_str(), "nobody@example.com"] {
         let before = auth.app.hasher.completed();
         let mut answer = auth.try_login(name, "a wrong password").await.expect(401);
-        assert_eq!(auth.app.hasher.completed() - before, 1, "the hash function runs once for {name}");
+        assert_eq!(
+            auth.app.hasher.completed() - before,
+            1,
+            "the hash function runs once for {name}"
+        );
         answer.body["request_id"] = Value::Null;
         let names: Vec<_> = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();
         answers.push((answer.body, names));
@@ -55,11 +62,21 @@ async fn a_hash_of_another_cost_is_renewed() {
             '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc'",
     )
     .await;
-    auth.try_login(&email, "passwore").await.problem(401, "invalid_credentials");
-    assert_eq!(auth.count("select count(*) from accounts where password_hash like '%m=65536%'").await, 1);
+    auth.try_login(&email, "passwore")
+        .await
+        .problem(401, "invalid_credentials");
+    assert_eq!(
+        auth.count("select count(*) from accounts where password_hash like '%m=65536%'")
+            .await,
+        1
+    );
     let answers = join_all((0..4).map(|_| auth.try_login(&email, "password"))).await;
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
-    assert_eq!(auth.count("select count(*) from accounts where password_hash like '%m=64,t=1,p=1$%'").await, 1);
+    assert_eq!(
+        auth.count("select count(*) from accounts where password_hash like '%m=64,t=1,p=1$%'")
+            .await,
+        1
+    );
     auth.try_login(&email, "password").await.expect(200);
 }
 
@@ -80,8 +97,13 @@ async fn a_login_that_a_password_change_overtakes_fails() {
     let login = auth.try_login(&email, PASSWORD);
     let commit = async {
         eventually("the login waits for the account's row", async || {
-            let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'with account%'";
-            sqlx::query_scalar::<_, i64>(waiting).fetch_one(&database).await.unwrap() == 1
+            let waiting =
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'with account%'";
+            sqlx::query_scalar::<_, i64>(waiting)
+                .fetch_one(&database)
+                .await
+                .unwrap()
+                == 1
         })
         .await;
         change.commit().await.unwrap();

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Auth, PASSWORD, Session};
 
 async fn description(auth: &Auth) -> Value {
-    let document = Answer::of(auth.service.client.get(auth.service.url("/openapi.json"))).await.expect(200).body;
+    let document = Answer::of(auth.service.client.get(auth.service.url("/openapi.json")))
+        .await
+        .expect(200)
+        .body;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     document
 }
@@ -21,7 +24,13 @@ async fn exactly_the_served_routes_are_described() {
         .as_object()
         .unwrap()
         .iter()
-        .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}")))
+        .flat_map(|(path, methods)| {
+            methods
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(move |method| format!("{method} {path}"))
+        })
         .collect();
     let expected = [
         "delete /api/v1/auth/sessions",
@@ -38,12 +47,18 @@ async fn exactly_the_served_routes_are_described() {
     assert_eq!(described, expected.map(str::to_owned).into());
     for route in &described {
         let (described_method, path) = route.split_once(' ').unwrap();
-        let url = auth.service.url(&path.replace("{id}", "00000000-0000-7000-8000-000000000000"));
+        let url = auth
+            .service
+            .url(&path.replace("{id}", "00000000-0000-7000-8000-000000000000"));
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             let route = format!("{} {path}", method.as_str().to_lowercase());
             let answer = Answer::of(auth.service.client.request(method, &url)).await;
             let missing = matches!(answer.code(), "method_not_allowed" | "not_found");
-            assert_eq!(missing, !described.contains(&route), "{route} (described: {described_method})");
+            assert_eq!(
+                missing,
+                !described.contains(&route),
+                "{route} (described: {described_method})"
+            );
         }
     }
 }
@@ -54,39 +69,95 @@ async fn the_answers_are_as_described() {
     let document = description(&auth).await;
     let check = |method: &str, path: &str, answer: &Answer| {
         let response = &document["paths"][path][method]["responses"][answer.status.as_str()];
-        assert!(response.is_object(), "{method} {path} {} is not described", answer.status);
-        match response["content"].as_object().and_then(|content| content.iter().next()) {
+        assert!(
+            response.is_object(),
+            "{method} {path} {} is not described",
+            answer.status
+        );
+        match response["content"]
+            .as_object()
+            .and_then(|content| content.iter().next())
+        {
             None => assert!(answer.body.is_null(), "{method} {path} answers a body"),
             Some((kind, content)) => {
-                assert!(answer.header("content-type").starts_with(kind.as_str()), "{method} {path}");
+                assert!(
+                    answer.header("content-type").starts_with(kind.as_str()),
+                    "{method} {path}"
+                );
                 conform(&document, &content["schema"], &answer.body, &format!("{method} {path}"));
             }
         }
     };
     let credentials = json!({"email": "ada@example.com", "password": PASSWORD});
-    check("post", "/api/v1/auth/register", &auth.post("register", &credentials).await.expect(201));
-    check("post", "/api/v1/auth/register", &auth.post("register", &credentials).await.expect(409));
-    check("post", "/api/v1/auth/register", &auth.post("register", &json!({})).await.expect(422));
+    check(
+        "post",
+        "/api/v1/auth/register",
+        &auth.post("register", &credentials).await.expect(201),
+    );
+    check(
+        "post",
+        "/api/v1/auth/register",
+        &auth.post("register", &credentials).await.expect(409),
+    );
+    check(
+        "post",
+        "/api/v1/auth/register",
+        &auth.post("register", &json!({})).await.expect(422),
+    );
     let login = auth.post("login", &credentials).await.expect(200);
     check("post", "/api/v1/auth/login", &login);
-    check("post", "/api/v1/auth/login", &auth.try_login("ada@example.com", "wrong").await.expect(401));
+    check(
+        "post",
+        "/api/v1/auth/login",
+        &auth.try_login("ada@example.com", "wrong").await.expect(401),
+    );
     let session = Session::from(login);
     let refreshed = auth.refresh(&session.refresh).await.expect(200);
     check("post", "/api/v1/auth/refresh", &refreshed);
     check("post", "/api/v1/auth/refresh", &auth.refresh("x").await.expect(401));
-    check("get", "/api/v1/auth/sessions", &auth.get("sessions", &session.access).await.expect(200));
-    check("get", "/api/v1/auth/sessions", &auth.get("sessions?cursor=x", &session.access).await.expect(400));
-    check("get", "/api/v1/auth/sessions", &auth.get("sessions", "x").await.expect(401));
-    check("get", "/.well-known/jwks.json", &auth.get("/.well-known/jwks.json", "").await.expect(200));
+    check(
+        "get",
+        "/api/v1/auth/sessions",
+        &auth.get("sessions", &session.access).await.expect(200),
+    );
+    check(
+        "get",
+        "/api/v1/auth/sessions",
+        &auth.get("sessions?cursor=x", &session.access).await.expect(400),
+    );
+    check(
+        "get",
+        "/api/v1/auth/sessions",
+        &auth.get("sessions", "x").await.expect(401),
+    );
+    check(
+        "get",
+        "/.well-known/jwks.json",
+        &auth.get("/.well-known/jwks.json", "").await.expect(200),
+    );
     let discovery = "/.well-known/openid-configuration";
     check("get", discovery, &auth.get(discovery, "").await.expect(200));
     let request = auth.request(Method::POST, "password").bearer_auth(&session.access);
     let body = json!({"current_password": PASSWORD, "new_password": "another password"});
-    check("post", "/api/v1/auth/password", &Answer::of(request.json(&body)).await.expect(204));
-    check("delete", "/api/v1/auth/sessions", &auth.delete("sessions", &session.access).await.expect(204));
-    let unknown = auth.delete("sessions/00000000-0000-7000-8000-000000000000", &session.access).await.expect(404);
+    check(
+        "post",
+        "/api/v1/auth/password",
+        &Answer::of(request.json(&body)).await.expect(204),
+    );
+    check(
+        "delete",
+        "/api/v1/auth/sessions",
+        &auth.delete("sessions", &session.access).await.expect(204),
+    );
+    let unknown = auth
+        .delete("sessions/00000000-0000-7000-8000-000000000000", &session.access)
+        .await
+        .expect(404);
     check("delete", "/api/v1/auth/sessions/{id}", &unknown);
-    let logout = auth.post("logout", &json!({"refresh_token": Session::from(refreshed).refresh})).await.expect(204);
+    let logout = auth
+        .post("logout", &json!({"refresh_token": Session::from(refreshed).refresh}))
+        .await
+        .expect(204);
     check("post", "/api/v1/auth/logout", &logout);
 }
 
@@ -111,14 +182,23 @@ fn conform(document: &Value, schema: &Value, value: &Value, place: &str) {
     };
     assert!(types.contains(&actual), "{place}: {value} is not {types:?}");
     if let (Some(items), Value::Array(values)) = (schema.get("items"), value) {
-        values.iter().for_each(|value| conform(document, items, value, &format!("{place}[]")));
+        values
+            .iter()
+            .for_each(|value| conform(document, items, value, &format!("{place}[]")));
     }
     if let (Some(properties), Value::Object(members)) = (schema["properties"].as_object(), value) {
         for (name, value) in members {
-            let schema = properties.get(name).unwrap_or_else(|| panic!("{place}.{name} is not described"));
+            let schema = properties
+                .get(name)
+                .unwrap_or_else(|| panic!("{place}.{name} is not described"));
             conform(document, schema, value, &format!("{place}.{name}"));
         }
-        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for name in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             assert!(members.contains_key(name), "{place}.{name} is missing");
         }
     }

@@ -21,7 +21,9 @@ async fn a_changed_password_ends_the_other_sessions() {
     auth.refresh(&other.refresh).await.problem(401, "invalid_refresh_token");
     auth.refresh(&mine.refresh).await.expect(200);
     auth.refresh(&stranger.refresh).await.expect(200);
-    auth.try_login(&email, PASSWORD).await.problem(401, "invalid_credentials");
+    auth.try_login(&email, PASSWORD)
+        .await
+        .problem(401, "invalid_credentials");
     auth.try_login(&email, NEW).await.expect(200);
     assert!(auth.audit().await.contains(&"password_change/ok".to_owned()));
 }
@@ -31,7 +33,9 @@ async fn the_present_password_is_asked_for() {
     let auth = Auth::start().await;
     let email = auth.account().await;
     let session = auth.login(&email).await;
-    change(&auth, &session, "a wrong password", NEW).await.problem(401, "invalid_credentials");
+    change(&auth, &session, "a wrong password", NEW)
+        .await
+        .problem(401, "invalid_credentials");
     auth.try_login(&email, PASSWORD).await.expect(200);
     assert!(auth.audit().await.contains(&"password_change/failed".to_owned()));
 }
@@ -52,7 +56,9 @@ async fn guessing_the_present_password_is_throttled() {
     let auth = Auth::start_with(|config| config.pair_limit.burst = 2).await;
     let session = auth.session().await;
     for _ in 0..3 {
-        change(&auth, &session, "a wrong password", NEW).await.problem(401, "invalid_credentials");
+        change(&auth, &session, "a wrong password", NEW)
+            .await
+            .problem(401, "invalid_credentials");
     }
     let answer = change(&auth, &session, PASSWORD, NEW).await;
     answer.problem(429, "too_many_requests");
@@ -63,6 +69,10 @@ async fn guessing_the_present_password_is_throttled() {
 async fn an_ended_session_cannot_change_the_password() {
     let auth = Auth::start().await;
     let session = auth.session().await;
-    auth.post("logout", &json!({"refresh_token": session.refresh})).await.expect(204);
-    change(&auth, &session, PASSWORD, NEW).await.problem(401, "invalid_token");
+    auth.post("logout", &json!({"refresh_token": session.refresh}))
+        .await
+        .expect(204);
+    change(&auth, &session, PASSWORD, NEW)
+        .await
+        .problem(401, "invalid_token");
 }

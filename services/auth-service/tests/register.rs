@@ -9,18 +9,30 @@ use crate::support::{Answer, Auth, PASSWORD};
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_made_and_can_log_in() {
     let auth = Auth::start().await;
-    let answer = auth.post("register", &json!({"email": " Ada@Example.COM ", "password": PASSWORD})).await.expect(201);
+    let answer = auth
+        .post("register", &json!({"email": " Ada@Example.COM ", "password": PASSWORD}))
+        .await
+        .expect(201);
     assert_eq!(answer.body["email"], "ada@example.com");
     let login = auth.try_login("ADA@example.com", PASSWORD).await.expect(200);
     assert_eq!(login.body["account_id"], answer.body["id"]);
-    assert_eq!(auth.count("select count(*) from accounts where password_hash like '$argon2id$%'").await, 1);
+    assert_eq!(
+        auth.count("select count(*) from accounts where password_hash like '$argon2id$%'")
+            .await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_has_one_account() {
     let auth = Auth::start().await;
     let email = auth.account().await;
-    let again = auth.post("register", &json!({"email": email.to_uppercase(), "password": "another password"})).await;
+    let again = auth
+        .post(
+            "register",
+            &json!({"email": email.to_uppercase(), "password": "another password"}),
+        )
+        .await;
     again.problem(409, "account_exists");
     auth.login(&email).await;
     assert_eq!(auth.audit().await, ["register/ok", "register/conflict", "login/ok"]);
@@ -31,8 +43,17 @@ async fn simultaneous_registrations_make_one_account() {
     let auth = Auth::start().await;
     let body = json!({"email": "race@example.com", "password": PASSWORD});
     let answers = join_all((0..8).map(|_| auth.post("register", &body))).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
-    assert!(answers.iter().all(|answer| answer.status == 201 || answer.code() == "account_exists"), "{answers:?}");
+    assert_eq!(
+        answers.iter().filter(|answer| answer.status == 201).count(),
+        1,
+        "{answers:?}"
+    );
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.status == 201 || answer.code() == "account_exists"),
+        "{answers:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,13 +67,22 @@ async fn a_repeated_request_with_its_key_gets_the_first_answer() {
     for answer in &answers {
         assert_eq!((answer.status.as_u16(), &answer.body), (201, &answers[0].body));
     }
-    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == "true").count();
+    let replayed = answers
+        .iter()
+        .filter(|answer| answer.header("idempotent-replayed") == "true")
+        .count();
     assert_eq!(replayed, 4);
     assert_eq!(auth.count("select count(*) from accounts").await, 1);
 
-    send("k1", "ada@example.com", "another password").await.problem(422, "idempotency_key_reused");
-    send("k1", "bob@example.com", PASSWORD).await.problem(422, "idempotency_key_reused");
-    send("k2", "ada@example.com", PASSWORD).await.problem(409, "account_exists");
+    send("k1", "ada@example.com", "another password")
+        .await
+        .problem(422, "idempotency_key_reused");
+    send("k1", "bob@example.com", PASSWORD)
+        .await
+        .problem(422, "idempotency_key_reused");
+    send("k2", "ada@example.com", PASSWORD)
+        .await
+        .problem(409, "account_exists");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,10 +99,15 @@ async fn what_cannot_be_an_account_is_refused_by_field() {
         ("ada@example.com", &long, "password"),
     ];
     for (email, password, field) in cases {
-        let answer = auth.post("register", &json!({"email": email, "password": password})).await;
+        let answer = auth
+            .post("register", &json!({"email": email, "password": password}))
+            .await;
         answer.problem(422, "validation_failed");
         assert_eq!(answer.field(), field, "{email:?} {password:?}");
-        assert!(!answer.body.to_string().contains(password), "the answer repeats a password");
+        assert!(
+            !answer.body.to_string().contains(password),
+            "the answer repeats a password"
+        );
     }
     assert_eq!(auth.count("select count(*) from accounts").await, 0);
 }
@@ -80,7 +115,10 @@ async fn what_cannot_be_an_account_is_refused_by_field() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_may_hold_anything() {
     let auth = Auth::start().await;
-    for (number, password) in ["長いパスワードだよ", "' or '1'='1", "with \0 and \u{7f}", "        "].iter().enumerate() {
+    for (number, password) in ["長いパスワードだよ", "' or '1'='1", "with \0 and \u{7f}", "        "]
+        .iter()
+        .enumerate()
+    {
         let body = json!({"email": format!("p{number}@example.com"), "password": password});
         let answer = auth.post("register", &body).await;
         if *password == "        " {

@@ -24,7 +24,8 @@ async fn old_audit_rows_go_in_batches() {
         select 'login', 'ok', now() - interval '91 days' from generate_series(1, 2500)",
     )
     .await;
-    auth.execute("insert into audit (event, outcome, at) values ('login', 'failed', now() - interval '89 days')").await;
+    auth.execute("insert into audit (event, outcome, at) values ('login', 'failed', now() - interval '89 days')")
+        .await;
     auth.account().await;
     auth.app.clean_once().await.unwrap();
     assert_eq!(auth.audit().await, ["login/failed", "register/ok"]);

@@ -63,7 +63,11 @@ impl Auth {
         let mut auth = OnlyAuth::parse_from(["test", "--auth-signing-keys-file", ring.path()]).auth;
         (auth.hash_memory, auth.hash_iterations, auth.hash_threads) = (64, 1, Some(2));
         auth.signing_keys_poll = Duration::from_millis(20);
-        (auth.pair_limit.burst, auth.address_limit.burst, auth.registration_limit.burst) = (1000, 1000, 1000);
+        (
+            auth.pair_limit.burst,
+            auth.address_limit.burst,
+            auth.registration_limit.burst,
+        ) = (1000, 1000, 1000);
         change(&mut auth);
         let identity = IdentityConfig {
             issuer: ISSUER.to_owned(),
@@ -72,10 +76,23 @@ impl Auth {
             refresh: Duration::from_secs(30),
         };
         let server = nova_testkit::server_config();
-        let config = Config { server, postgres: database.config(), redis, identity, auth };
+        let config = Config {
+            server,
+            postgres: database.config(),
+            redis,
+            identity,
+            auth,
+        };
         let (app, service) = auth_service::assemble(config.clone()).unwrap();
         let service = TestService::start(service).await;
-        Self { app, service, ring, config, owner: database.owner(), app_role: database.app() }
+        Self {
+            app,
+            service,
+            ring,
+            config,
+            owner: database.owner(),
+            app_role: database.app(),
+        }
     }
 
     /// A second member on the same stores.
@@ -86,8 +103,15 @@ impl Auth {
 
     /// A request from the usual address.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let path = if path.starts_with("/.") { path.to_owned() } else { format!("/api/v1/auth/{path}") };
-        self.service.client.request(method, self.service.url(&path)).header("x-forwarded-for", "192.0.2.1")
+        let path = if path.starts_with("/.") {
+            path.to_owned()
+        } else {
+            format!("/api/v1/auth/{path}")
+        };
+        self.service
+            .client
+            .request(method, self.service.url(&path))
+            .header("x-forwarded-for", "192.0.2.1")
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
@@ -106,7 +130,9 @@ impl Auth {
     pub(crate) async fn account(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let email = format!("ada{}@example.com", NUMBER.fetch_add(1, Ordering::Relaxed));
-        self.post("register", &json!({"email": email, "password": PASSWORD})).await.expect(201);
+        self.post("register", &json!({"email": email, "password": PASSWORD}))
+            .await
+            .expect(201);
         email
     }
 
@@ -163,8 +189,17 @@ impl Auth {
 
 impl From<Answer> for Session {
     fn from(answer: Answer) -> Self {
-        let text = |name: &str| answer.body[name].as_str().unwrap_or_else(|| panic!("no {name} in {answer:?}")).to_owned();
-        Self { access: text("access_token"), refresh: text("refresh_token"), id: text("session_id") }
+        let text = |name: &str| {
+            answer.body[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {name} in {answer:?}"))
+                .to_owned()
+        };
+        Self {
+            access: text("access_token"),
+            refresh: text("refresh_token"),
+            id: text("session_id"),
+        }
     }
 }
 
@@ -175,5 +210,8 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: 
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok(), "never happened: {what}");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok(),
+        "never happened: {what}"
+    );
 }

@@ -50,9 +50,13 @@ async fn without_redis_each_member_limits_by_itself() {
 async fn unknown_names_are_throttled_like_known_ones() {
     let auth = Auth::start_with(tight_pair).await;
     for _ in 0..4 {
-        auth.try_login("nobody@example.com", WRONG).await.problem(401, "invalid_credentials");
+        auth.try_login("nobody@example.com", WRONG)
+            .await
+            .problem(401, "invalid_credentials");
     }
-    auth.try_login("nobody@example.com", WRONG).await.problem(429, "too_many_requests");
+    auth.try_login("nobody@example.com", WRONG)
+        .await
+        .problem(429, "too_many_requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,11 +64,17 @@ async fn an_address_that_tries_many_accounts_waits() {
     let auth = Auth::start_with(|config| config.address_limit = Rate { burst: 3, forget: HOUR }).await;
     for number in 0..4 {
         let email = format!("nobody{number}@example.com");
-        auth.try_login_from("2001:db8:1:2::1", &email, WRONG).await.problem(401, "invalid_credentials");
+        auth.try_login_from("2001:db8:1:2::1", &email, WRONG)
+            .await
+            .problem(401, "invalid_credentials");
     }
     // Another address of the same subscriber.
-    auth.try_login_from("2001:db8:1:2:ff::9", "nobody9@example.com", WRONG).await.problem(429, "too_many_requests");
-    auth.try_login_from("2001:db8:1:3::1", "nobody9@example.com", WRONG).await.problem(401, "invalid_credentials");
+    auth.try_login_from("2001:db8:1:2:ff::9", "nobody9@example.com", WRONG)
+        .await
+        .problem(429, "too_many_requests");
+    auth.try_login_from("2001:db8:1:3::1", "nobody9@example.com", WRONG)
+        .await
+        .problem(401, "invalid_credentials");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,9 +86,13 @@ async fn an_attack_from_many_addresses_does_not_keep_the_owner_out() {
     let email = auth.account().await;
     auth.login(&email).await;
     for number in 1..=3 {
-        auth.try_login_from(&format!("198.51.100.{number}"), &email, WRONG).await.problem(401, "invalid_credentials");
+        auth.try_login_from(&format!("198.51.100.{number}"), &email, WRONG)
+            .await
+            .problem(401, "invalid_credentials");
     }
-    auth.try_login_from("198.51.100.9", &email, WRONG).await.problem(429, "too_many_requests");
+    auth.try_login_from("198.51.100.9", &email, WRONG)
+        .await
+        .problem(429, "too_many_requests");
     auth.try_login(&email, PASSWORD).await.expect(200);
 }
 
@@ -103,7 +117,10 @@ async fn members_count_together_and_go_on_alone_when_redis_is_lost() {
     for _ in 0..4 {
         auth.try_login(&email, WRONG).await.problem(401, "invalid_credentials");
     }
-    let request = other.client.post(other.url("/api/v1/auth/login")).header("x-forwarded-for", "192.0.2.1");
+    let request = other
+        .client
+        .post(other.url("/api/v1/auth/login"))
+        .header("x-forwarded-for", "192.0.2.1");
     let answer = Answer::of(request.json(&json!({"email": email, "password": PASSWORD}))).await;
     answer.problem(429, "too_many_requests");
 
@@ -121,7 +138,9 @@ async fn members_count_together_and_go_on_alone_when_redis_is_lost() {
 async fn throttled_attempts_are_recorded_together() {
     let auth = Auth::start_with(|config| config.pair_limit = Rate { burst: 1, forget: HOUR }).await;
     for _ in 0..2 {
-        auth.try_login("nobody@example.com", WRONG).await.problem(401, "invalid_credentials");
+        auth.try_login("nobody@example.com", WRONG)
+            .await
+            .problem(401, "invalid_credentials");
     }
     for _ in 0..5 {
         auth.try_login("nobody@example.com", WRONG).await;
@@ -139,5 +158,9 @@ async fn wait_for_redis(auth: &Auth) {
 }
 
 async fn until_whole(service: &TestService) {
-    service.until("/health/ready", |status, text| status == 200 && text.contains("\"status\":\"ready\"")).await;
+    service
+        .until("/health/ready", |status, text| {
+            status == 200 && text.contains("\"status\":\"ready\"")
+        })
+        .await;
 }

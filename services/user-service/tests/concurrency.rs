@@ -116,11 +116,10 @@ async fn posts_are_counted_while_others_are_deleted() {
     let world = World::start().await;
     let ada = world.user("ada").await;
     let posts = join_all((0..10).map(|_| world.publish(&ada, "first"))).await;
-    let gone = join_all(
-        posts
-            .iter()
-            .map(|post| async { world.delete(&ada, &format!("/posts/{post}")).await.expect(204) }),
-    );
+    let gone = join_all(posts.iter().map(|post| {
+        let (world, ada) = (&world, &ada);
+        async move { world.delete(ada, &format!("/posts/{post}")).await.expect(204) }
+    }));
     let new = join_all((0..10).map(|_| world.publish(&ada, "second")));
     futures::join!(gone, new);
     assert_eq!(world.counts(&ada).await, [0, 0, 10]);

@@ -104,9 +104,9 @@ fn strike(platform: &TestPlatform, names: &[String]) {
 
 fn supervisor(platform: &TestPlatform) -> i32 {
     let lock = std::fs::read_to_string(platform.state().join("supervisor.lock")).unwrap();
-    lock.trim()
-        .parse()
-        .unwrap_or_else(|error| panic!("{error}: supervisor.lock holds {lock:?}"))
+    let lock: Value =
+        serde_json::from_str(&lock).unwrap_or_else(|error| panic!("{error}: supervisor.lock holds {lock:?}"));
+    pid(&lock["process"])
 }
 
 /// The members go on under their old pids, and the next command takes them over.

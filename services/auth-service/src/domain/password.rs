@@ -105,7 +105,10 @@ mod tests {
     fn the_list_holds_only_what_could_be_chosen_otherwise() {
         assert!(COMMON.lines().count() >= 100);
         for line in COMMON.lines() {
-            assert!(line.chars().count() >= MIN_CHARS && line == line.to_lowercase(), "{line}");
+            assert!(
+                line.chars().count() >= MIN_CHARS && line == line.to_lowercase(),
+                "{line}"
+            );
         }
     }
 

@@ -85,7 +85,11 @@ impl RefreshToken {
     }
 
     fn with_secret(session: Uuid, secret: [u8; 32], family: &FamilyKey) -> Self {
-        Self { session, secret, tag: tag(session, &secret, family) }
+        Self {
+            session,
+            secret,
+            tag: tag(session, &secret, family),
+        }
     }
 
     fn successor_secret(&self, nonce: Nonce) -> [u8; 32] {
@@ -149,7 +153,15 @@ mod tests {
     #[test]
     fn garbage_is_no_token() {
         let longer = "A".repeat(88);
-        for text in ["", "x", "not a token", &longer, &"A".repeat(85), &"A".repeat(5000), "ä".repeat(43).as_str()] {
+        for text in [
+            "",
+            "x",
+            "not a token",
+            &longer,
+            &"A".repeat(85),
+            &"A".repeat(5000),
+            "ä".repeat(43).as_str(),
+        ] {
             assert_eq!(RefreshToken::decode(text), None, "{text:?}");
         }
     }
@@ -173,7 +185,19 @@ mod tests {
         assert!(token.is_genuine(&family));
         assert!(token.successor(Nonce::random(), &family).is_genuine(&family));
         assert!(!token.is_genuine(&FamilyKey::random()));
-        assert!(!RefreshToken { secret: rand::random(), ..token.clone() }.is_genuine(&family));
-        assert!(!RefreshToken { session: Uuid::now_v7(), ..token }.is_genuine(&family));
+        assert!(
+            !RefreshToken {
+                secret: rand::random(),
+                ..token.clone()
+            }
+            .is_genuine(&family)
+        );
+        assert!(
+            !RefreshToken {
+                session: Uuid::now_v7(),
+                ..token
+            }
+            .is_genuine(&family)
+        );
     }
 }

@@ -35,7 +35,11 @@ pub struct Cost {
 
 impl Default for Cost {
     fn default() -> Self {
-        Self { memory_kib: 19_456, iterations: 2, lanes: 1 }
+        Self {
+            memory_kib: 19_456,
+            iterations: 2,
+            lanes: 1,
+        }
     }
 }
 
@@ -78,12 +82,24 @@ impl Argon2id {
 
     pub(super) fn hash(&self, password: &Password, memory: &mut Memory) -> Result<String, Error> {
         let salt: [u8; SALT_BYTES] = rand::random();
-        let output = compute(Version::default(), self.params.clone(), password, &salt, OUTPUT_BYTES, memory)?;
+        let output = compute(
+            Version::default(),
+            self.params.clone(),
+            password,
+            &salt,
+            OUTPUT_BYTES,
+            memory,
+        )?;
         Ok(assemble(&self.params, salt, &output)?.to_string())
     }
 
     /// Without a stored hash the work is that of a hash with today's cost, so that the answer takes as long.
-    pub(super) fn verify(&self, password: &Password, stored: Option<&str>, memory: &mut Memory) -> Result<Verdict, Error> {
+    pub(super) fn verify(
+        &self,
+        password: &Password,
+        stored: Option<&str>,
+        memory: &mut Memory,
+    ) -> Result<Verdict, Error> {
         let stored = match stored {
             Some(text) => &PasswordHash::new(text).map_err(|_| Error::EncodingInvalid)?,
             None => &self.dummy,
@@ -104,7 +120,11 @@ impl Argon2id {
         if constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_err() {
             return Ok(Verdict::Mismatch);
         }
-        Ok(if outdated { Verdict::MatchOutdated } else { Verdict::Match })
+        Ok(if outdated {
+            Verdict::MatchOutdated
+        } else {
+            Verdict::Match
+        })
     }
 
     fn is_current(&self, version: Version, params: &Params) -> bool {
@@ -114,7 +134,12 @@ impl Argon2id {
 }
 
 fn compute(
-    version: Version, params: Params, password: &Password, salt: &[u8], length: usize, memory: &mut Memory,
+    version: Version,
+    params: Params,
+    password: &Password,
+    salt: &[u8],
+    length: usize,
+    memory: &mut Memory,
 ) -> Result<Vec<u8>, Error> {
     let mut output = vec![0; length];
     let blocks = memory.blocks(params.block_count());

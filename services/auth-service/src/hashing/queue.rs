@@ -27,8 +27,15 @@ pub(super) enum Popped<T> {
 
 impl<T> Queue<T> {
     pub(super) fn new(limit: usize) -> Self {
-        let state = State { items: VecDeque::with_capacity(limit), closed: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), limit }
+        let state = State {
+            items: VecDeque::with_capacity(limit),
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            limit,
+        }
     }
 
     /// Never waits: a full or closed queue gives the item back.
@@ -55,7 +62,12 @@ impl<T> Queue<T> {
             }
             state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return Popped::Nothing,
-                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                Some(left) => {
+                    self.changed
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }

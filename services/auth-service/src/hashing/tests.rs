@@ -4,11 +4,22 @@
 
 use super::*;
 
-const CHEAP: Cost = Cost { memory_kib: 64, iterations: 1, lanes: 1 };
+const CHEAP: Cost = Cost {
+    memory_kib: 64,
+    iterations: 1,
+    lanes: 1,
+};
 
 fn hasher(cost: Cost, threads: usize, queue: usize) -> Hasher {
     let idle = Duration::from_millis(10);
-    Hasher::start(&HasherConfig { cost, threads, queue, deadline: Duration::from_secs(10), idle }).unwrap()
+    Hasher::start(&HasherConfig {
+        cost,
+        threads,
+        queue,
+        deadline: Duration::from_secs(10),
+        idle,
+    })
+    .unwrap()
 }
 
 fn password(text: &str) -> Password {
@@ -20,8 +31,17 @@ async fn a_hash_matches_its_password_only() {
     let hasher = hasher(CHEAP, 2, 8);
     let stored = hasher.hash(password("correct horse")).await.unwrap();
     assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
-    assert_eq!(hasher.verify(password("correct horse"), Some(stored.clone())).await.unwrap(), Verdict::Match);
-    assert_eq!(hasher.verify(password("correct horsf"), Some(stored)).await.unwrap(), Verdict::Mismatch);
+    assert_eq!(
+        hasher
+            .verify(password("correct horse"), Some(stored.clone()))
+            .await
+            .unwrap(),
+        Verdict::Match
+    );
+    assert_eq!(
+        hasher.verify(password("correct horsf"), Some(stored)).await.unwrap(),
+        Verdict::Mismatch
+    );
 }
 
 #[tokio::test]
@@ -29,14 +49,24 @@ async fn agrees_with_the_reference_implementation() {
     // echo -n password | argon2 somesalt -id -t 2 -k 65536 -p 1 -l 24 -e
     let reference = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
     let hasher = hasher(CHEAP, 1, 8);
-    let verdict = hasher.verify(password("password"), Some(reference.into())).await.unwrap();
-    assert_eq!(verdict, Verdict::MatchOutdated, "the password is right, the cost is not today's");
+    let verdict = hasher
+        .verify(password("password"), Some(reference.into()))
+        .await
+        .unwrap();
+    assert_eq!(
+        verdict,
+        Verdict::MatchOutdated,
+        "the password is right, the cost is not today's"
+    );
 }
 
 #[tokio::test]
 async fn an_unknown_account_costs_one_hash_and_never_matches() {
     let hasher = hasher(CHEAP, 1, 8);
-    assert_eq!(hasher.verify(password("whatever it is"), None).await.unwrap(), Verdict::Mismatch);
+    assert_eq!(
+        hasher.verify(password("whatever it is"), None).await.unwrap(),
+        Verdict::Mismatch
+    );
     assert_eq!(hasher.completed(), 1);
 }
 
@@ -44,12 +74,18 @@ async fn an_unknown_account_costs_one_hash_and_never_matches() {
 async fn a_damaged_hash_is_an_error_and_no_panic() {
     let hasher = hasher(CHEAP, 1, 8);
     let damaged = [
-        "", "x", "$argon2id$", "$argon2d$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+        "",
+        "x",
+        "$argon2id$",
+        "$argon2d$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         "$argon2id$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ",
     ];
     for stored in damaged {
-        let error = hasher.verify(password("whatever it is"), Some(stored.into())).await.unwrap_err();
+        let error = hasher
+            .verify(password("whatever it is"), Some(stored.into()))
+            .await
+            .unwrap_err();
         assert!(matches!(error, HashError::Hash(_)), "{stored}: {error}");
     }
     assert!(hasher.hash(password("still works")).await.is_ok());
@@ -57,11 +93,18 @@ async fn a_damaged_hash_is_an_error_and_no_panic() {
 
 #[tokio::test]
 async fn more_than_the_queue_holds_is_refused_at_once() {
-    let slow = Cost { memory_kib: 16 * 1024, iterations: 8, lanes: 1 };
+    let slow = Cost {
+        memory_kib: 16 * 1024,
+        iterations: 8,
+        lanes: 1,
+    };
     let hasher = hasher(slow, 1, 2);
     let attempts = (0..8).map(|_| hasher.verify(password("whatever it is"), None));
     let results = futures::future::join_all(attempts).await;
-    let refused = results.iter().filter(|result| matches!(result, Err(HashError::Busy))).count();
+    let refused = results
+        .iter()
+        .filter(|result| matches!(result, Err(HashError::Busy)))
+        .count();
     assert!(refused >= 5, "one runs and two wait: {refused} of 8 were refused");
     assert!(results.iter().any(Result::is_ok));
 }
@@ -76,7 +119,10 @@ async fn who_waited_too_long_is_not_hashed_any_more() {
         idle: Duration::from_millis(10),
     };
     let hasher = Hasher::start(&config).unwrap();
-    assert!(matches!(hasher.verify(password("whatever it is"), None).await, Err(HashError::Busy)));
+    assert!(matches!(
+        hasher.verify(password("whatever it is"), None).await,
+        Err(HashError::Busy)
+    ));
     assert_eq!(hasher.completed(), 0);
 }
 

@@ -21,11 +21,19 @@ impl KeyFile {
     /// Reads the file for the first time. A service that cannot sign is of no use, so this may fail.
     pub fn open(path: PathBuf, timing: Timing, verifier: TokenVerifier) -> anyhow::Result<Self> {
         let content = std::fs::read(&path).with_context(|| {
-            format!("cannot read the signing keys {} (NOVA_AUTH_SIGNING_KEYS_FILE)", path.display())
+            format!(
+                "cannot read the signing keys {} (NOVA_AUTH_SIGNING_KEYS_FILE)",
+                path.display()
+            )
         })?;
         let ring = KeyRing::parse(&content, timing).with_context(|| format!("in {}", path.display()))?;
         verifier.set_keys(ring.decoding_keys()?);
-        Ok(Self { path, timing, verifier, ring: watch::Sender::new(Arc::new(ring)) })
+        Ok(Self {
+            path,
+            timing,
+            verifier,
+            ring: watch::Sender::new(Arc::new(ring)),
+        })
     }
 
     /// The ring in force.
@@ -58,7 +66,9 @@ impl KeyFile {
     }
 
     async fn reload(&self) -> anyhow::Result<bool> {
-        let content = tokio::fs::read(&self.path).await.with_context(|| format!("cannot read {}", self.path.display()))?;
+        let content = tokio::fs::read(&self.path)
+            .await
+            .with_context(|| format!("cannot read {}", self.path.display()))?;
         if self.ring().is_from(&content) {
             return Ok(false);
         }

@@ -87,7 +87,11 @@ impl KeyRing {
     /// Reads the file's content.
     pub fn parse(content: &[u8], timing: Timing) -> Result<Self, RingError> {
         let file: RingFile = serde_json::from_slice(content).map_err(RingError::Json)?;
-        let mut keys = file.keys.into_iter().map(SigningKey::parse).collect::<Result<Vec<_>, _>>()?;
+        let mut keys = file
+            .keys
+            .into_iter()
+            .map(SigningKey::parse)
+            .collect::<Result<Vec<_>, _>>()?;
         keys.sort_by_key(|key| key.created_at);
         for (index, key) in keys.iter().enumerate() {
             if keys[..index].iter().any(|other| other.kid == key.kid) {
@@ -97,7 +101,11 @@ impl KeyRing {
         if keys.is_empty() {
             return Err(RingError::Empty);
         }
-        Ok(Self { keys, timing, source: sha256(content) })
+        Ok(Self {
+            keys,
+            timing,
+            source: sha256(content),
+        })
     }
 
     /// Whether this ring was read from this content.
@@ -112,27 +120,42 @@ impl KeyRing {
 
     /// What verifies the tokens of any key in the ring.
     pub fn decoding_keys(&self) -> Result<Vec<(String, DecodingKey)>, jsonwebtoken::errors::Error> {
-        self.keys.iter().map(|key| Ok((key.kid.clone(), key.decoding_key()?))).collect()
+        self.keys
+            .iter()
+            .map(|key| Ok((key.kid.clone(), key.decoding_key()?)))
+            .collect()
     }
 
     /// The key that signs at this moment: the newest one that has been published long enough, or, when there is none yet
     /// (a platform's first minute), the oldest.
     pub fn signing(&self, now: OffsetDateTime) -> &SigningKey {
-        self.keys.iter().rev().find(|key| now >= self.active_from(key)).unwrap_or(&self.keys[0])
+        self.keys
+            .iter()
+            .rev()
+            .find(|key| now >= self.active_from(key))
+            .unwrap_or(&self.keys[0])
     }
 
     /// The keys that verifiers need at this moment.
     pub fn published(&self, now: OffsetDateTime) -> impl Iterator<Item = &SigningKey> {
-        self.keys.iter().enumerate().filter(move |(index, _)| !self.is_retired(*index, now)).map(|(_, key)| key)
+        self.keys
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| !self.is_retired(*index, now))
+            .map(|(_, key)| key)
     }
 
     /// The same as a JSON Web Key Set.
     pub fn jwks(&self, now: OffsetDateTime) -> JwkSet {
-        JwkSet { keys: self.published(now).map(|key| key.public.clone()).collect() }
+        JwkSet {
+            keys: self.published(now).map(|key| key.public.clone()).collect(),
+        }
     }
 
     fn is_retired(&self, index: usize, now: OffsetDateTime) -> bool {
-        self.keys.get(index + 1).is_some_and(|successor| now >= self.active_from(successor) + self.timing.retire_after)
+        self.keys
+            .get(index + 1)
+            .is_some_and(|successor| now >= self.active_from(successor) + self.timing.retire_after)
     }
 
     fn active_from(&self, key: &SigningKey) -> OffsetDateTime {
@@ -158,15 +181,28 @@ impl SigningKey {
 
     fn parse(file: KeyFile) -> Result<Self, RingError> {
         let kid = file.kid;
-        let key = |source| RingError::Key { kid: kid.clone(), source };
+        let key = |source| RingError::Key {
+            kid: kid.clone(),
+            source,
+        };
         let encoding = EncodingKey::from_ec_pem(file.private_key_pem.as_bytes()).map_err(key)?;
         let mut public = Jwk::from_encoding_key(&encoding, Algorithm::ES256).map_err(key)?;
         public.common.key_id = Some(kid.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         // Kept parsed: parsing checks the pair, which costs more than a signature.
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, encoding.as_bytes())
-            .map_err(|rejected| RingError::Rejected { kid: kid.clone(), reason: rejected.to_string() })?;
-        Ok(Self { kid, created_at: file.created_at, pair, public })
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, encoding.as_bytes()).map_err(|rejected| {
+                RingError::Rejected {
+                    kid: kid.clone(),
+                    reason: rejected.to_string(),
+                }
+            })?;
+        Ok(Self {
+            kid,
+            created_at: file.created_at,
+            pair,
+            public,
+        })
     }
 }
 

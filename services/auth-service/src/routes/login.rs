@@ -46,9 +46,7 @@ pub struct Login {
             content_type = "application/problem+json"),
     )
 )]
-pub async fn login(
-    State(app): State<App>, client: Client, Json(request): Json<Login>,
-) -> Result<Tokens, Problem> {
+pub async fn login(State(app): State<App>, client: Client, Json(request): Json<Login>) -> Result<Tokens, Problem> {
     let email = Email::parse(&request.email).map_err(|wrong| error::email(&wrong))?;
     let password = Password::claimed(request.password).map_err(|wrong| error::password("password", &wrong))?;
     let attempt = Attempt::Login(&email);
@@ -59,7 +57,9 @@ pub async fn login(
     for _ in 0..2 {
         let account = store::accounts::by_email(app.postgres.primary()?, &email).await?;
         let stored = account.as_ref().map(|account| account.password_hash.clone());
-        let verdict = app.check(Event::Login, &password, stored, Some(&email), &client).await?;
+        let verdict = app
+            .check(Event::Login, &password, stored, Some(&email), &client)
+            .await?;
         let (Some(account), Verdict::Match | Verdict::MatchOutdated) = (&account, verdict) else {
             return Err(refuse(&app, account.as_ref(), &email, &client).await?);
         };
@@ -82,7 +82,12 @@ pub async fn login(
 }
 
 async fn open(
-    app: &App, account: &Credentials, email: &Email, family: &FamilyKey, token: &RefreshToken, client: &Client,
+    app: &App,
+    account: &Credentials,
+    email: &Email,
+    family: &FamilyKey,
+    token: &RefreshToken,
+    client: &Client,
 ) -> Result<Option<nova_service::Timestamp>, Problem> {
     let lifetimes = &app.settings.lifetimes;
     let pool = app.postgres.primary()?;
@@ -90,9 +95,7 @@ async fn open(
 }
 
 /// Records a failed login. The same statement for a known and an unknown name.
-async fn refuse(
-    app: &App, account: Option<&Credentials>, email: &Email, client: &Client,
-) -> Result<Problem, Problem> {
+async fn refuse(app: &App, account: Option<&Credentials>, email: &Email, client: &Client) -> Result<Problem, Problem> {
     let mut record = Record::new(Event::Login, Outcome::Failed, client).email(email);
     record.account = account.map(|account| account.id);
     store::audit::insert(app.postgres.primary()?, &record).await?;
@@ -101,9 +104,16 @@ async fn refuse(
 
 /// Replaces a hash that was made at another cost than today's.
 async fn renew(
-    app: &App, account: &Credentials, password: &Password, email: &Email, client: &Client,
+    app: &App,
+    account: &Credentials,
+    password: &Password,
+    email: &Email,
+    client: &Client,
 ) -> Result<Option<Credentials>, Problem> {
     let password_hash = app.hash(Event::Login, password, Some(email), client).await?;
     let stored = store::accounts::rehash(app.postgres.primary()?, account, &password_hash).await?;
-    Ok(stored.then_some(Credentials { id: account.id, password_hash }))
+    Ok(stored.then_some(Credentials {
+        id: account.id,
+        password_hash,
+    }))
 }

@@ -45,17 +45,22 @@ pub struct PasswordChange {
     )
 )]
 pub async fn change(
-    State(app): State<App>, LiveCaller(caller): LiveCaller, client: Client, Json(request): Json<PasswordChange>,
+    State(app): State<App>,
+    LiveCaller(caller): LiveCaller,
+    client: Client,
+    Json(request): Json<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
-    let current = Password::claimed(request.current_password)
-        .map_err(|wrong| error::password("current_password", &wrong))?;
+    let current =
+        Password::claimed(request.current_password).map_err(|wrong| error::password("current_password", &wrong))?;
     let new = Password::chosen(request.new_password).map_err(|wrong| error::password("new_password", &wrong))?;
     let attempt = Attempt::Password(caller.account);
     app.admit(Event::PasswordChange, &attempt, None, &client).await?;
 
     let account = store::accounts::by_id(app.postgres.primary()?, caller.account).await?;
     let stored = account.as_ref().map(|account| account.password_hash.clone());
-    let verdict = app.check(Event::PasswordChange, &current, stored, None, &client).await?;
+    let verdict = app
+        .check(Event::PasswordChange, &current, stored, None, &client)
+        .await?;
     let (Some(account), Verdict::Match | Verdict::MatchOutdated) = (account, verdict) else {
         return Err(refuse(&app, &caller, &client).await?);
     };

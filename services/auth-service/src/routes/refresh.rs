@@ -40,7 +40,9 @@ pub struct Presented {
     )
 )]
 pub async fn refresh(
-    State(app): State<App>, client: Client, Json(request): Json<Presented>,
+    State(app): State<App>,
+    client: Client,
+    Json(request): Json<Presented>,
 ) -> Result<Tokens, Problem> {
     let Some(token) = RefreshToken::decode(request.refresh_token.expose_secret()) else {
         return Err(unknown(&app, &client));
@@ -61,7 +63,9 @@ pub async fn refresh(
     responses((status = 204, description = "There is no such session (any more)"))
 )]
 pub async fn logout(
-    State(app): State<App>, client: Client, Json(request): Json<Presented>,
+    State(app): State<App>,
+    client: Client,
+    Json(request): Json<Presented>,
 ) -> Result<StatusCode, Problem> {
     if let Some(token) = RefreshToken::decode(request.refresh_token.expose_secret()) {
         let pool = app.postgres.primary()?;

@@ -57,11 +57,15 @@ pub struct Account {
     )
 )]
 pub async fn register(
-    State(app): State<App>, client: Client, key: Option<IdempotencyKey>, Json(request): Json<Registration>,
+    State(app): State<App>,
+    client: Client,
+    key: Option<IdempotencyKey>,
+    Json(request): Json<Registration>,
 ) -> Result<idempotency::Answer, Problem> {
     let email = Email::parse(&request.email).map_err(|wrong| error::email(&wrong))?;
     let password = Password::chosen(request.password).map_err(|wrong| error::password("password", &wrong))?;
-    app.admit(Event::Register, &Attempt::Register(&email), Some(&email), &client).await?;
+    app.admit(Event::Register, &Attempt::Register(&email), Some(&email), &client)
+        .await?;
 
     let password_hash = app.hash(Event::Register, &password, Some(&email), &client).await?;
     // The key remembers a digest of the request. The password must not be in it: a fast digest of a password is as good as
@@ -79,7 +83,14 @@ pub async fn register(
                             Some(store::accounts::EMAIL_TAKEN) => Problem::new(&error::ACCOUNT_EXISTS),
                             _ => failure.into(),
                         })?;
-                    Ok((StatusCode::CREATED, Account { id, email: email.as_str().to_owned(), created_at }))
+                    Ok((
+                        StatusCode::CREATED,
+                        Account {
+                            id,
+                            email: email.as_str().to_owned(),
+                            created_at,
+                        },
+                    ))
                 })
             })
             .await
@@ -104,8 +115,13 @@ pub async fn register(
 
 /// A repeated request is the same request only if its password is the same.
 async fn confirm(app: &App, password: &Password, email: &Email, client: &Client) -> Result<(), Problem> {
-    let stored = store::accounts::by_email(app.postgres.primary()?, email).await?.map(|account| account.password_hash);
-    match app.check(Event::Register, password, stored, Some(email), client).await? {
+    let stored = store::accounts::by_email(app.postgres.primary()?, email)
+        .await?
+        .map(|account| account.password_hash);
+    match app
+        .check(Event::Register, password, stored, Some(email), client)
+        .await?
+    {
         Verdict::Match | Verdict::MatchOutdated => Ok(()),
         Verdict::Mismatch => Err(Problem::new(&nova_service::codes::IDEMPOTENCY_KEY_REUSED)),
     }

@@ -47,7 +47,11 @@ pub struct Session {
             content_type = "application/problem+json"),
     )
 )]
-pub async fn list(State(app): State<App>, LiveCaller(caller): LiveCaller, page: Page) -> Result<Json<List<Session>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    LiveCaller(caller): LiveCaller,
+    page: Page,
+) -> Result<Json<List<Session>>, Problem> {
     let (before, limit) = (page.cursor::<Uuid>()?, page.limit());
     let lifetimes = &app.settings.lifetimes;
     // From the primary: who has just ended a session must not see it here.
@@ -79,9 +83,16 @@ pub async fn list(State(app): State<App>, LiveCaller(caller): LiveCaller, page: 
     )
 )]
 pub async fn revoke(
-    State(app): State<App>, LiveCaller(caller): LiveCaller, client: Client, Path(id): Path<Uuid>,
+    State(app): State<App>,
+    LiveCaller(caller): LiveCaller,
+    client: Client,
+    Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    let event = if id == caller.session { Event::Logout } else { Event::SessionRevoke };
+    let event = if id == caller.session {
+        Event::Logout
+    } else {
+        Event::SessionRevoke
+    };
     let pool = app.postgres.primary()?;
     if store::sessions::end(pool, id, Some(caller.account), event, Outcome::Ok, &client).await? {
         Ok(StatusCode::NO_CONTENT)
@@ -102,7 +113,9 @@ pub async fn revoke(
     )
 )]
 pub async fn revoke_others(
-    State(app): State<App>, LiveCaller(caller): LiveCaller, client: Client,
+    State(app): State<App>,
+    LiveCaller(caller): LiveCaller,
+    client: Client,
 ) -> Result<StatusCode, Problem> {
     store::sessions::end_others(app.postgres.primary()?, caller.account, caller.session, &client).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -46,7 +46,11 @@ type Cached<T> = ([(HeaderName, String); 1], Json<T>);
 )]
 pub async fn jwks(State(app): State<App>) -> Cached<KeySet> {
     let set = app.signer.keys().ring().jwks(OffsetDateTime::now_utc());
-    let keys = set.keys.iter().filter_map(|key| serde_json::to_value(key).ok()).collect();
+    let keys = set
+        .keys
+        .iter()
+        .filter_map(|key| serde_json::to_value(key).ok())
+        .collect();
     cached(&app, KeySet { keys })
 }
 
@@ -70,5 +74,8 @@ pub async fn configuration(State(app): State<App>) -> Cached<Discovery> {
 /// For less time than a new key is published before it signs.
 fn cached<T>(app: &App, body: T) -> Cached<T> {
     let max_age = app.settings.keys_max_age.as_secs();
-    ([(header::CACHE_CONTROL, format!("public, max-age={max_age}"))], Json(body))
+    (
+        [(header::CACHE_CONTROL, format!("public, max-age={max_age}"))],
+        Json(body),
+    )
 }

@@ -34,24 +34,31 @@ pub async fn by_email(pool: &PgPool, email: &Email) -> Result<Option<Credentials
 
 /// The account with an id.
 pub async fn by_id(pool: &PgPool, id: Uuid) -> Result<Option<Credentials>, DatabaseError> {
-    let account =
-        sqlx::query_as("select id, password_hash from accounts where id = $1").bind(id).fetch_optional(pool).await?;
+    let account = sqlx::query_as("select id, password_hash from accounts where id = $1")
+        .bind(id)
+        .fetch_optional(pool)
+        .await?;
     Ok(account)
 }
 
 /// Makes an account; fails on [`EMAIL_TAKEN`]. Returns when it was made.
 pub async fn insert(
-    connection: &mut PgConnection, id: Uuid, email: &Email, password_hash: &str, client: &Client,
+    connection: &mut PgConnection,
+    id: Uuid,
+    email: &Email,
+    password_hash: &str,
+    client: &Client,
 ) -> Result<Timestamp, DatabaseError> {
-    let created_at = sqlx::query_scalar(
-        "insert into accounts (id, email, password_hash) values ($1, $2, $3) returning created_at",
-    )
-    .bind(id)
-    .bind(email.as_str())
-    .bind(password_hash)
-    .fetch_one(&mut *connection)
-    .await?;
-    let record = Record::new(Event::Register, Outcome::Ok, client).account(id).email(email);
+    let created_at =
+        sqlx::query_scalar("insert into accounts (id, email, password_hash) values ($1, $2, $3) returning created_at")
+            .bind(id)
+            .bind(email.as_str())
+            .bind(password_hash)
+            .fetch_one(&mut *connection)
+            .await?;
+    let record = Record::new(Event::Register, Outcome::Ok, client)
+        .account(id)
+        .email(email);
     audit::insert(connection, &record).await?;
     Ok(created_at)
 }
@@ -72,7 +79,11 @@ pub async fn rehash(pool: &PgPool, account: &Credentials, password_hash: &str) -
 ///
 /// Two statements on purpose: the second sees the sessions of logins that the first had to wait for.
 pub async fn change_password(
-    connection: &mut PgConnection, account: &Credentials, password_hash: &str, keep: Uuid, client: &Client,
+    connection: &mut PgConnection,
+    account: &Credentials,
+    password_hash: &str,
+    keep: Uuid,
+    client: &Client,
 ) -> Result<bool, DatabaseError> {
     let changed = sqlx::query(
         "update accounts set password_hash = $3, password_changed_at = now() where id = $1 and password_hash = $2",
@@ -90,7 +101,9 @@ pub async fn change_password(
         .bind(keep)
         .execute(&mut *connection)
         .await?;
-    let record = Record::new(Event::PasswordChange, Outcome::Ok, client).account(account.id).session(keep);
+    let record = Record::new(Event::PasswordChange, Outcome::Ok, client)
+        .account(account.id)
+        .session(keep);
     audit::insert(connection, &record).await?;
     Ok(true)
 }

@@ -27,7 +27,10 @@ pub async fn insert(executor: impl PgExecutor<'_>, record: &Record<'_>) -> Resul
 /// Records attempts that were counted in memory, all or none.
 pub async fn insert_counted(pool: &PgPool, counted: &[Counted]) -> Result<(), DatabaseError> {
     let column = |text: fn(&Counted) -> Option<String>| counted.iter().map(text).collect::<Vec<_>>();
-    let attempts: Vec<i32> = counted.iter().map(|row| i32::try_from(row.attempts).unwrap_or(i32::MAX)).collect();
+    let attempts: Vec<i32> = counted
+        .iter()
+        .map(|row| i32::try_from(row.attempts).unwrap_or(i32::MAX))
+        .collect();
     let subjects: Vec<Option<Vec<u8>>> = counted.iter().map(|row| row.subject.map(Vec::from)).collect();
     sqlx::query(
         "insert into audit (event, outcome, subject, address, user_agent, attempts)

@@ -69,7 +69,12 @@ pub struct Session {
 /// Begins a session of an account whose password was just checked, and records the login. `None`: the password changed in
 /// between. The lock makes a password change, which ends the sessions, either see this one or prevent it.
 pub async fn open(
-    pool: &PgPool, account: &Credentials, email: &Email, family: &FamilyKey, token: &RefreshToken, lifetimes: &Lifetimes,
+    pool: &PgPool,
+    account: &Credentials,
+    email: &Email,
+    family: &FamilyKey,
+    token: &RefreshToken,
+    lifetimes: &Lifetimes,
     client: &Client,
 ) -> Result<Option<Timestamp>, DatabaseError> {
     sqlx::query_scalar(
@@ -110,7 +115,10 @@ pub async fn open(
 /// One statement, so that of two simultaneous refreshes the second waits for the row, is evaluated anew on what the first
 /// left there, finds its token to be the one before, and is given the same successor.
 pub async fn rotate(
-    pool: &PgPool, token: &RefreshToken, lifetimes: &Lifetimes, client: &Client,
+    pool: &PgPool,
+    token: &RefreshToken,
+    lifetimes: &Lifetimes,
+    client: &Client,
 ) -> Result<Option<Refreshed>, DatabaseError> {
     let nonce = Nonce::random();
     let row = sqlx::query(
@@ -153,7 +161,10 @@ pub async fn family(pool: &PgPool, session: Uuid) -> Result<Option<Family>, Data
     let family = sqlx::query("select token_hash, family_key from sessions where id = $1")
         .bind(session)
         .try_map(|row: PgRow| {
-            Ok(Family { token_hash: row.try_get("token_hash")?, key: FamilyKey(row.try_get("family_key")?) })
+            Ok(Family {
+                token_hash: row.try_get("token_hash")?,
+                key: FamilyKey(row.try_get("family_key")?),
+            })
         })
         .fetch_optional(pool)
         .await?;
@@ -177,7 +188,12 @@ pub async fn is_alive(pool: &PgPool, session: Uuid, lifetimes: &Lifetimes) -> Re
 
 /// Ends a session and records why. `account` restricts it to that account's. Returns whether there was one.
 pub async fn end(
-    pool: &PgPool, session: Uuid, account: Option<Uuid>, event: Event, outcome: Outcome, client: &Client,
+    pool: &PgPool,
+    session: Uuid,
+    account: Option<Uuid>,
+    event: Event,
+    outcome: Outcome,
+    client: &Client,
 ) -> Result<bool, DatabaseError> {
     let recorded = sqlx::query(
         "with ended as (
@@ -221,7 +237,11 @@ pub async fn end_others(pool: &PgPool, account: Uuid, keep: Uuid, client: &Clien
 
 /// The sessions of an account that can still be refreshed, newest first, one more than `limit` if there are more.
 pub async fn list(
-    pool: &PgPool, account: Uuid, before: Option<Uuid>, limit: i64, lifetimes: &Lifetimes,
+    pool: &PgPool,
+    account: Uuid,
+    before: Option<Uuid>,
+    limit: i64,
+    lifetimes: &Lifetimes,
 ) -> Result<Vec<Session>, DatabaseError> {
     let sessions = sqlx::query_as(
         "select id, created_at, last_used_at, host(address) as address, user_agent,

@@ -31,7 +31,11 @@ impl Limit {
         }
         let forgotten = (now - level.at).max(0.0) / millis(self.forget);
         let count = (level.level - forgotten).max(0.0) + 1.0;
-        Ok(Level { level: count, at: now, blocked_until: now + self.wait_after(count) })
+        Ok(Level {
+            level: count,
+            at: now,
+            blocked_until: now + self.wait_after(count),
+        })
     }
 
     /// When everything about the subject is forgotten.
@@ -69,10 +73,17 @@ mod tests {
         let mut now = 0.0;
         for expected in [0.0, 0.0, 0.0, 1000.0, 2000.0, 4000.0, 4000.0] {
             level = LIMIT.attempt(level, now).unwrap_or_default();
-            assert!((level.blocked_until - now - expected).abs() < 1e-6, "{level:?} at {now}");
+            assert!(
+                (level.blocked_until - now - expected).abs() < 1e-6,
+                "{level:?} at {now}"
+            );
             if expected > 0.0 {
                 let wait = LIMIT.attempt(level, now).err();
-                assert_eq!(wait, Some(Duration::from_secs_f64(expected / 1e3)), "an early attempt is not counted");
+                assert_eq!(
+                    wait,
+                    Some(Duration::from_secs_f64(expected / 1e3)),
+                    "an early attempt is not counted"
+                );
             }
             now = level.blocked_until;
         }
@@ -84,7 +95,10 @@ mod tests {
         for attempt in 0..50 {
             let now = f64::from(attempt) * 10_000.0;
             level = LIMIT.attempt(level, now).unwrap_or_default();
-            assert!(level.blocked_until <= now, "one attempt per ten seconds is never slowed down");
+            assert!(
+                level.blocked_until <= now,
+                "one attempt per ten seconds is never slowed down"
+            );
         }
         assert_eq!(LIMIT.forgotten_at(level), level.at + 10_000.0);
     }

@@ -21,7 +21,10 @@ pub(super) struct Local {
 
 impl Default for Local {
     fn default() -> Self {
-        Self { started: Instant::now(), levels: Mutex::default() }
+        Self {
+            started: Instant::now(),
+            levels: Mutex::default(),
+        }
     }
 }
 
@@ -33,7 +36,9 @@ impl Local {
         let mut next = Vec::with_capacity(counters.len());
         let mut wait = Duration::ZERO;
         for counter in counters {
-            let level = levels.get(&counter.key).map_or_else(Level::default, |(level, _)| *level);
+            let level = levels
+                .get(&counter.key)
+                .map_or_else(Level::default, |(level, _)| *level);
             match counter.limit.attempt(level, now) {
                 Ok(level) => next.push((counter, level)),
                 Err(longer) => wait = wait.max(longer),
@@ -85,7 +90,11 @@ mod tests {
             first_wait: Duration::from_secs(100),
             longest_wait: Duration::from_secs(1000),
         };
-        Counter { key: key.to_owned(), limit, exemptible: false }
+        Counter {
+            key: key.to_owned(),
+            limit,
+            exemptible: false,
+        }
     }
 
     #[test]

@@ -26,7 +26,12 @@ pub(super) enum SharedError {
 
 /// Zero means counted.
 pub(super) async fn attempt(redis: &Redis, counters: &[Counter], trusted: &str) -> Result<Duration, SharedError> {
-    let keys = counters.iter().map(|counter| counter.key.as_str()).chain([trusted]).map(key).collect::<Vec<_>>();
+    let keys = counters
+        .iter()
+        .map(|counter| counter.key.as_str())
+        .chain([trusted])
+        .map(key)
+        .collect::<Vec<_>>();
     let arguments = counters.iter().flat_map(arguments).collect::<Vec<_>>();
     let wait: u64 = redis.client()?.eval(SCRIPT, keys, arguments).await?;
     Ok(Duration::from_millis(wait))

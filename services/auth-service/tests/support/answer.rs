@@ -15,7 +15,11 @@ impl Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
         let answer = Self { status, headers, body };
         if status.as_u16() >= 400 {
             assert_eq!(answer.header("content-type"), "application/problem+json", "{answer:?}");

@@ -18,7 +18,10 @@ pub(crate) struct Ring {
 impl Ring {
     /// Keys of these names and ages in seconds.
     pub(crate) fn new(keys: &[(&str, i64)]) -> Self {
-        let mut ring = Self { file: NamedTempFile::new().unwrap(), keys: Vec::new() };
+        let mut ring = Self {
+            file: NamedTempFile::new().unwrap(),
+            keys: Vec::new(),
+        };
         keys.iter().for_each(|(kid, age)| ring.add(kid, *age));
         ring
     }
@@ -32,7 +35,8 @@ impl Ring {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let encoded = STANDARD.encode(document.as_ref());
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{encoded}\n-----END PRIVATE KEY-----\n");
-        self.keys.push(json!({"kid": kid, "created_at": ago(age), "private_key_pem": pem}));
+        self.keys
+            .push(json!({"kid": kid, "created_at": ago(age), "private_key_pem": pem}));
         self.write();
     }
 
@@ -47,7 +51,11 @@ impl Ring {
     pub(crate) fn sign(&self, kid: &str, typ: &str, claims: &Value) -> String {
         let key = self.keys.iter().find(|key| key["kid"] == kid).unwrap();
         let pem = key["private_key_pem"].as_str().unwrap();
-        let header = Header { typ: Some(typ.to_owned()), kid: Some(kid.to_owned()), ..Header::new(Algorithm::ES256) };
+        let header = Header {
+            typ: Some(typ.to_owned()),
+            kid: Some(kid.to_owned()),
+            ..Header::new(Algorithm::ES256)
+        };
         jsonwebtoken::encode(&header, claims, &EncodingKey::from_ec_pem(pem.as_bytes()).unwrap()).unwrap()
     }
 
@@ -62,11 +70,17 @@ impl Ring {
 pub(crate) fn tampered(token: &str, part: usize) -> String {
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
     let middle = parts[part].len() / 2;
-    let other = if parts[part].as_bytes()[middle] == b'A' { "B" } else { "A" };
+    let other = if parts[part].as_bytes()[middle] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
     parts[part].replace_range(middle..=middle, other);
     parts.join(".")
 }
 
 fn ago(seconds: i64) -> String {
-    (OffsetDateTime::now_utc() - Duration::seconds(seconds)).format(&Rfc3339).unwrap()
+    (OffsetDateTime::now_utc() - Duration::seconds(seconds))
+        .format(&Rfc3339)
+        .unwrap()
 }

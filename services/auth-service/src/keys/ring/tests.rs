@@ -8,19 +8,26 @@ use time::macros::datetime;
 
 use super::*;
 
-const TIMING: Timing = Timing { publish_delay: Duration::from_secs(60), retire_after: Duration::from_secs(960) };
+const TIMING: Timing = Timing {
+    publish_delay: Duration::from_secs(60),
+    retire_after: Duration::from_secs(960),
+};
 const T0: OffsetDateTime = datetime!(2026-11-22 12:00:00 UTC);
 
 fn pem() -> String {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
-    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(document.as_ref()))
+    format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        STANDARD.encode(document.as_ref())
+    )
 }
 
 fn ring(keys: &[(&str, i64)]) -> KeyRing {
     let keys: Vec<_> = keys
         .iter()
         .map(|(kid, age)| {
-            let created_at = (T0 - time::Duration::seconds(*age)).format(&time::format_description::well_known::Rfc3339);
+            let created_at =
+                (T0 - time::Duration::seconds(*age)).format(&time::format_description::well_known::Rfc3339);
             json!({"kid": kid, "created_at": created_at.unwrap(), "private_key_pem": pem()})
         })
         .collect();
@@ -81,9 +88,18 @@ fn a_wrong_ring_is_refused_with_its_reason() {
     let cases = [
         ("{".to_owned(), "not of the form"),
         (json!({"keys": []}).to_string(), "holds no key"),
-        (json!({"keys": [key("a"), key("a")]}).to_string(), "two keys with the id a"),
-        (json!({"keys": [{"kid": "a", "created_at": created_at, "private_key_pem": "x"}]}).to_string(), "no ES256"),
-        (json!({"keys": [{"kid": "a", "created_at": "yesterday", "private_key_pem": pem()}]}).to_string(), "not of the form"),
+        (
+            json!({"keys": [key("a"), key("a")]}).to_string(),
+            "two keys with the id a",
+        ),
+        (
+            json!({"keys": [{"kid": "a", "created_at": created_at, "private_key_pem": "x"}]}).to_string(),
+            "no ES256",
+        ),
+        (
+            json!({"keys": [{"kid": "a", "created_at": "yesterday", "private_key_pem": pem()}]}).to_string(),
+            "not of the form",
+        ),
     ];
     for (content, reason) in cases {
         let error = KeyRing::parse(content.as_bytes(), TIMING).unwrap_err().to_string();
