@@ -58,6 +58,10 @@ pub(crate) fn explain(error: &sqlx::Error) -> String {
             Some(code) => format!("{} (SQLSTATE {code})", error.message()),
             None => error.message().to_owned(),
         },
+        // As by a gateway that finds nobody behind a door.
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "the other side closed the connection".to_owned()
+        }
         sqlx::Error::Io(error) => error.to_string(),
         other => other.to_string(),
     }

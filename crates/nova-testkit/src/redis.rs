@@ -195,8 +195,10 @@ async fn ask(port: u16, password: &str, command: &str) -> Result<String, String>
     let asking = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream
-            .write_all(format!("AUTH \"{password}\"\r\n{command}\r\nQUIT\r\n").as_bytes())
+            .write_all(format!("AUTH \"{password}\"\r\n{command}\r\n").as_bytes())
             .await?;
+        // Sentinel knows no QUIT; both kinds answer what came before the end of the stream, and close.
+        stream.shutdown().await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())

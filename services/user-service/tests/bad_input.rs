@@ -94,26 +94,30 @@ async fn bodies_must_be_json_utf_8_and_small() {
     let ada = world.user("ada").await;
     let post = world.publish(&ada, "x").await;
     let routes = [
-        (Method::POST, "/posts".to_owned()),
-        (Method::PATCH, "/users/me".to_owned()),
-        (Method::POST, format!("/posts/{post}/comments")),
+        (Method::POST, "/posts".to_owned(), "text"),
+        (Method::PATCH, "/users/me".to_owned(), "bio"),
+        (Method::POST, format!("/posts/{post}/comments"), "text"),
     ];
-    for (method, path) in routes {
+    for (method, path, field) in routes {
         let send = |kind: &str, body: Vec<u8>| {
             let request = world.request(method.clone(), &path).bearer_auth(&ada.token);
             Answer::of(request.header(header::CONTENT_TYPE, kind.to_owned()).body(body))
         };
         let json = "application/json";
-        for wrong in ["", "{", "{\"text\":}", "text", "{\"text\": \"\\ud800\"}", "\u{feff}{}"] {
+        let unfinished = [format!("{{\"{field}\":}}"), format!("{{\"{field}\": \"\\ud800\"}}")];
+        for wrong in ["", "{", "text", "\u{feff}{}"]
+            .into_iter()
+            .chain(unfinished.iter().map(String::as_str))
+        {
             send(json, wrong.into()).await.problem(400, "invalid_json");
         }
-        send(json, b"{\"text\": \"\xff\xfe\"}".to_vec())
-            .await
-            .problem(400, "invalid_json");
-        send("text/plain", b"{\"text\": \"x\"}".to_vec())
+        let not_utf_8 = [b"{\"", field.as_bytes(), b"\": \"\xff\xfe\"}"].concat();
+        send(json, not_utf_8).await.problem(400, "invalid_json");
+        let plain = format!("{{\"{field}\": \"x\"}}");
+        send("text/plain", plain.into())
             .await
             .problem(415, "unsupported_media_type");
-        let big = format!("{{\"text\": \"{}\"}}", "x".repeat(70_000));
+        let big = format!("{{\"{field}\": \"{}\"}}", "x".repeat(70_000));
         send(json, big.into()).await.problem(413, "body_too_large");
     }
     assert_eq!(world.counts(&ada).await, [0, 0, 1]);

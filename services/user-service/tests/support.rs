@@ -3,7 +3,9 @@
 mod answer;
 mod conform;
 
-use nova_service::config::PostgresConfig;
+use std::time::Duration;
+
+use nova_service::config::{PostgresConfig, ServerConfig};
 use nova_testkit::{Postgres, TestDatabase, TestIssuer, TestService, server_config};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -157,10 +159,18 @@ impl World {
     }
 }
 
+/// As shipped, with patience for a busy machine.
 pub(crate) fn config(postgres: PostgresConfig, issuer: &TestIssuer, users: UsersConfig) -> Config {
+    let patience = Duration::from_secs(25);
     Config {
-        server: server_config(),
-        postgres,
+        server: ServerConfig {
+            request_timeout: patience,
+            ..server_config()
+        },
+        postgres: PostgresConfig {
+            acquire_timeout: patience,
+            ..postgres
+        },
         identity: issuer.config(),
         users,
     }

@@ -36,15 +36,15 @@ struct ClusterMember {
 struct Member {
     state: String,
     role: Option<String>,
-    #[serde(default)]
-    xlog: Positions,
+    /// Known only when PostgreSQL has just answered.
+    xlog: Option<Positions>,
     #[serde(default)]
     sync_standby: bool,
     #[serde(default)]
     quorum_standby: bool,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Clone, Copy)]
 struct Positions {
     location: Option<u64>,
     replayed_location: Option<u64>,
@@ -123,10 +123,11 @@ fn leader_of(cluster: &Cluster, members: &[PostgresEndpoint]) -> Result<Postgres
 }
 
 fn judge_roles(members: &[PostgresEndpoint], found: &[Option<Member>]) -> Vec<MemberRole> {
-    let end = found.iter().flatten().find_map(|member| member.xlog.location);
+    let positions = |found: &Option<Member>| found.as_ref()?.xlog;
+    let end = found.iter().find_map(|found| positions(found)?.location);
     let judge = |(member, found): (&PostgresEndpoint, &Option<Member>)| {
         let role = found.as_ref().and_then(role_of);
-        let replayed = found.as_ref().and_then(|found| found.xlog.replayed_location);
+        let replayed = positions(found).and_then(|positions| positions.replayed_location);
         let lag_bytes = match role {
             Some("leader") => Some(0),
             // Asked at different moments, so a replica may even seem to be ahead.
@@ -143,7 +144,8 @@ fn judge_roles(members: &[PostgresEndpoint], found: &[Option<Member>]) -> Vec<Me
 }
 
 fn role_of(member: &Member) -> Option<&'static str> {
-    if member.state != "running" {
+    // For a while after its start, Patroni calls a server "starting" that answers already.
+    if member.state != "running" && member.xlog.is_none() {
         return None;
     }
     match member.role.as_deref()? {
@@ -202,11 +204,13 @@ mod tests {
             Some(r#"{"state":"running","role":"primary","xlog":{"location":1000}}"#),
             Some(r#"{"state":"running","role":"replica","quorum_standby":true,"xlog":{"received_location":1000,"replayed_location":900,"replayed_timestamp":null,"paused":false}}"#),
             Some(r#"{"state":"stopped","role":"replica"}"#),
+            Some(r#"{"state":"starting","role":"replica","xlog":{"received_location":1000,"replayed_location":1000}}"#),
         ]
         .into_iter()
         .map(|json| json.map(|json| serde_json::from_str(json).unwrap()))
         .collect();
-        let roles = judge_roles(&members(), &found);
+        let members = [members(), members()].concat();
+        let roles = judge_roles(&members, &found);
         let told: Vec<_> = roles
             .iter()
             .map(|role| (role.role.as_deref(), role.lag_bytes))
@@ -216,7 +220,8 @@ mod tests {
             [
                 (Some("leader"), Some(0)),
                 (Some("quorum-standby"), Some(100)),
-                (None, None)
+                (None, None),
+                (Some("replica"), Some(0))
             ]
         );
     }
