@@ -15,7 +15,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use metrics::{counter, gauge};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -29,6 +29,11 @@ use crate::http::{Problem, codes};
 use crate::postgres;
 use crate::telemetry::context;
 use crate::telemetry::names;
+
+/// Bytes of a refused body that are read all the same.
+const DRAINED_AT_MOST: usize = 1 << 20;
+/// Time that reading them may take.
+const DRAINED_FOR: Duration = Duration::from_secs(1);
 
 /// The rules of one service and what is in flight.
 pub(super) struct Gate {
@@ -106,6 +111,7 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
     };
     let _active = Active::new();
     if announced_length(request.headers()).is_some_and(|length| length > gate.max_body) {
+        drain(request.into_body()).await;
         return too_large(gate.max_body).into_response();
     }
     let deadline = Instant::now() + gate.request_timeout;
@@ -178,6 +184,22 @@ async fn with_whole_body(gate: &Gate, request: Request, deadline: Instant) -> Re
 
 fn is_length_limit(error: &axum::Error) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.to_string().contains("length limit"))
+}
+
+/// Reads and drops what a refused client goes on sending: closing before it is read would be a reset, and the client might
+/// never see its answer. Bounded in size and time.
+async fn drain(body: Body) {
+    let reading = async {
+        let mut left = DRAINED_AT_MOST;
+        let mut chunks = body.into_data_stream();
+        while let Some(Ok(chunk)) = chunks.next().await
+            && chunk.len() < left
+        {
+            left -= chunk.len();
+        }
+    };
+    // Whoever sends more, or more slowly, is cut off.
+    let _ = timeout(DRAINED_FOR, reading).await;
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<usize> {
