@@ -46,7 +46,7 @@ fn whoever_has_the_data_leads_after_a_cold_start() {
     redis.wipe(first);
     redis.start_all(false);
     let second = redis.settled();
-    assert_ne!(second, first, "an empty server leads");
+    assert_ne!(second, first, "an empty server leads:\n{}", redis.logs());
     assert_eq!(redis.values(), ["before"; 3]);
 
     redis.write(second, "since");
@@ -184,7 +184,8 @@ impl Redis {
         }
     }
 
-    /// Writes, and waits until both replicas have it.
+    /// Writes, and waits until both replicas have it, on disk as well: after its first copy of the master a replica rewrites
+    /// its append-only file, and killed before that is done it comes back without what it had.
     fn write(&self, server: usize, value: &str) {
         let began = Instant::now();
         while self.values() != [value; 3] {
@@ -192,6 +193,25 @@ impl Redis {
             self.ask(server, &format!("SET key {value}"));
             std::thread::sleep(Duration::from_millis(20));
         }
+        while !(1..=3).all(|server| self.is_persisted(server)) {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "the write is not on every disk:\n{}",
+                self.logs()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn is_persisted(&self, server: usize) -> bool {
+        let said = self.ask(server, "INFO persistence").unwrap_or_default();
+        let settled = [
+            "aof_enabled:1\r",
+            "aof_rewrite_in_progress:0\r",
+            "aof_rewrite_scheduled:0\r",
+            "aof_last_write_status:ok\r",
+        ];
+        settled.iter().all(|wanted| said.contains(wanted))
     }
 
     fn values(&self) -> Vec<String> {
