@@ -277,6 +277,9 @@ fn read(
             .add_partition_offset(CHECK_TOPIC, *partition, Offset::Offset(*offset))
             .map_err(of)?;
     }
+    // An assignment made before the leaders are known waits for librdkafka's next look, which comes once a second.
+    let left = until.saturating_duration_since(Instant::now());
+    consumer.fetch_metadata(Some(CHECK_TOPIC), left).map_err(of)?;
     consumer.assign(&assignment).map_err(of)?;
     let mut trouble = None;
     let result = loop {
