@@ -96,6 +96,12 @@ impl View for Bars {
                 bar.reset_elapsed();
                 bar.set_message("starting");
             }
+            Event::Rolling {
+                component,
+                member,
+                number,
+                of,
+            } => self.bar(&component).set_message(format!("changing {member}, {number} of {of}")),
             Event::Checking { component, failing } => self.bar(&component).set_message(brief(&failing)),
             Event::Prepared { .. } => {}
             Event::Passed { component, took } => {
@@ -137,6 +143,12 @@ impl View for Lines {
                 Self::line(&format!("{component}: starting"));
                 self.waiting.insert(component, "starting".to_owned());
             }
+            Event::Rolling {
+                component,
+                member,
+                number,
+                of,
+            } => Self::line(&format!("{component}: changing {member}, {number} of {of}")),
             Event::Checking { component, failing } => {
                 self.waiting.insert(component, brief(&failing));
             }

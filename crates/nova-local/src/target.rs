@@ -197,6 +197,10 @@ impl Target for LocalTarget {
         self.apply_component(component).await
     }
 
+    async fn apply_member(&self, member: &str) -> Result<(), LocalError> {
+        self.apply_one(member).await
+    }
+
     async fn prune(&self) -> Result<(), LocalError> {
         self.forget_unwanted().await
     }

@@ -212,4 +212,8 @@ impl Prober for Checks {
     async fn check(&self, component: &str, limit: Duration) -> Vec<CheckResult> {
         self.component(component, Depth::Full, limit).await
     }
+
+    async fn roles(&self, component: &str, limit: Duration) -> Vec<MemberRole> {
+        Self::roles(self, component, limit).await
+    }
 }

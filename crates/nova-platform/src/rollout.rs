@@ -2,9 +2,10 @@
 //! everything else goes on in parallel, and nothing sleeps for a fixed time.
 
 mod failure;
+mod rolling;
 mod timing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::checks::CheckResult;
-use crate::target::{RunState, Target};
+use crate::checks::{CheckResult, MemberRole};
+use crate::target::{Plan, RunState, Target};
 use crate::topology::Component;
 
 pub use failure::{Failure, LogExcerpt, Reason};
@@ -39,6 +40,9 @@ pub trait Prober: Sync {
 
     /// All checks of a component, each ended after `limit` at the latest.
     fn check(&self, component: &str, limit: Duration) -> impl Future<Output = Vec<CheckResult>> + Send;
+
+    /// What each member of a component says it is; empty where members are all alike.
+    fn roles(&self, component: &str, limit: Duration) -> impl Future<Output = Vec<MemberRole>> + Send;
 }
 
 /// What happens during a rollout, for whoever shows it.
@@ -55,6 +59,17 @@ pub enum Event {
     Starting {
         /// Which component.
         component: String,
+    },
+    /// A component that serves is being changed, one member after another.
+    Rolling {
+        /// Which component.
+        component: String,
+        /// The member whose turn it is.
+        member: String,
+        /// Its number, from 1.
+        number: usize,
+        /// How many change.
+        of: usize,
     },
     /// Some checks of a component still fail.
     Checking {
@@ -99,6 +114,7 @@ pub struct Outcome {
 
 /// Brings all components up, or says why one did not come.
 ///
+/// `plan` says which members change: those of a component that serves change one after another, whoever leads last.
 /// `limit` bounds the whole rollout; `cancel` ends it without starting anything new. What was started goes on running,
 /// and the next rollout takes it up where this one ended.
 ///
@@ -108,6 +124,7 @@ pub async fn rollout<T: Target, P: Prober>(
     target: &T,
     prober: &P,
     components: &[Component],
+    plan: &Plan,
     events: mpsc::UnboundedSender<Event>,
     cancel: CancellationToken,
     limit: Duration,
@@ -122,6 +139,7 @@ pub async fn rollout<T: Target, P: Prober>(
         target,
         prober,
         component,
+        plan,
         passed: &passed,
         events: &events,
         stop: &stop,
@@ -170,6 +188,7 @@ struct Ascent<'a, T, P> {
     target: &'a T,
     prober: &'a P,
     component: &'a Component,
+    plan: &'a Plan,
     passed: &'a BTreeMap<&'a str, watch::Sender<bool>>,
     events: &'a mpsc::UnboundedSender<Event>,
     stop: &'a CancellationToken,
@@ -191,10 +210,11 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         let started = self.begin.elapsed();
         self.tell(Event::Starting { component: self.name() });
         let before = self.restarts().await;
+        self.roll(&before).await?;
         if let Err(error) = self.target.apply(&self.component.name).await {
-            return Err(self.stopped(None, Reason::Target(with_sources(&error)), Vec::new()));
+            return Err(self.refused(&error));
         }
-        let changes = self.prove(&before).await?;
+        let changes = self.prove(&before, &BTreeSet::new()).await?;
         let finished = self.begin.elapsed();
         if let Some(passed) = self.passed.get(self.component.name.as_str()) {
             passed.send_replace(true);
@@ -243,8 +263,12 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         Ok(())
     }
 
-    /// Repeats the checks until all pass.
-    async fn prove(&self, before: &BTreeMap<String, u32>) -> Result<Vec<String>, Stopped> {
+    /// Repeats the checks until all pass but those `tolerated`, of which none may be essential.
+    async fn prove(
+        &self,
+        before: &BTreeMap<String, u32>,
+        tolerated: &BTreeSet<String>,
+    ) -> Result<Vec<String>, Stopped> {
         let mut changes = None;
         let mut pause = FIRST_PAUSE;
         let mut inspected = Instant::now();
@@ -274,7 +298,8 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
                         }
                         changes = Some(made);
                     }
-                    results.into_iter().filter(|result| !result.ok).collect()
+                    let fails = |result: &CheckResult| !result.ok && !tolerated.contains(&result.name);
+                    results.into_iter().filter(fails).collect()
                 }
                 Err(error) => vec![CheckResult {
                     name: "prepare".to_owned(),
@@ -345,6 +370,10 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
     fn tell(&self, event: Event) {
         // Nobody listening is no reason to stop a rollout.
         let _ = self.events.send(event);
+    }
+
+    fn refused(&self, error: &T::Error) -> Stopped {
+        self.stopped(None, Reason::Target(with_sources(error)), Vec::new())
     }
 
     fn stopped(&self, member: Option<String>, reason: Reason, failing: Vec<CheckResult>) -> Stopped {

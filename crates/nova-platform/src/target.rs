@@ -130,6 +130,9 @@ pub trait Target: Sync {
     /// started, not once they work; what already is as wanted is left alone. Safe to repeat.
     fn apply(&self, component: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// The same for one member of a component, for changing a component that serves.
+    fn apply_member(&self, member: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
     /// Ends and forgets members that the description no longer has.
     fn prune(&self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 

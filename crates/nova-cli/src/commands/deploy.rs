@@ -59,7 +59,7 @@ async fn bring_up(
     let components = components(session.spec());
     let (events, receiver) = mpsc::unbounded_channel();
     let shown = tokio::spawn(progress::show(receiver, session.output));
-    let result = rollout(target, &checks, &components, events, cancel, timeout).await;
+    let result = rollout(target, &checks, &components, plan, events, cancel, timeout).await;
     shown.await?;
     Ok(result)
 }

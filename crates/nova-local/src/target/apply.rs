@@ -33,6 +33,18 @@ impl LocalTarget {
         self.apply_members(prepared, &members).await
     }
 
+    pub(super) async fn apply_one(&self, member: &str) -> Result<(), LocalError> {
+        let prepared = self.prepared().await?;
+        let Some(plan) = prepared.members.iter().find(|plan| plan.name == member) else {
+            let known = prepared.members.iter().map(|plan| plan.name.as_str());
+            return Err(LocalError::UnknownMember {
+                name: member.to_owned(),
+                known: known.collect::<Vec<_>>().join(", "),
+            });
+        };
+        self.apply_members(prepared, &[plan]).await
+    }
+
     /// Nothing is written before it is certain that every one of these members can have its ports.
     async fn apply_members(&self, prepared: &Prepared, members: &[&MemberPlan]) -> Result<(), LocalError> {
         let report = self.client.list().await?;

@@ -1,6 +1,7 @@
 //! Why the local target could not do what was asked.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use nova_platform::secrets::SecretsError;
 
@@ -71,6 +72,19 @@ pub enum LocalError {
     /// Passwords cannot be had.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The stores hold passwords that nobody has any more.
+    #[error(
+        "{} is missing, but the members' data in {} was made with the passwords that were in it; put the file back, or give \
+         the data up with `nova cleanup --data`",
+        .file.display(),
+        .data.display()
+    )]
+    SecretsLost {
+        /// The file of the secrets.
+        file: PathBuf,
+        /// The members' directories.
+        data: PathBuf,
+    },
     /// A member cannot be planned.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -46,7 +46,7 @@ impl LocalTarget {
                 members, supervisor, ..
             } => (members.clone(), supervisor.clone(), PathBuf::new()),
             Supplies::Tools(tools) => {
-                let secrets = Secrets::open_or_generate(&self.layout.secrets_file(), &self.spec)?;
+                let secrets = self.secrets()?;
                 write_secret_files(&self.layout, &secrets, &owner)?;
                 let copies = copy_programs(&self.layout, tools, &owner)?;
                 let members = self.plan_members(tools, &secrets, &copies)?;
@@ -59,6 +59,17 @@ impl LocalTarget {
             self.check_ports(plan, running.get(plan.name.as_str()).copied(), &owner)?;
         }
         Ok(Prepared { members, owner, helper })
+    }
+
+    /// Secrets are generated before the first member has a directory: when they are gone and directories are there, new ones
+    /// would open nothing.
+    fn secrets(&self) -> Result<Secrets, LocalError> {
+        let (file, data) = (self.layout.secrets_file(), self.layout.members());
+        let has_data = || std::fs::read_dir(&data).is_ok_and(|mut members| members.next().is_some());
+        if !file.exists() && has_data() {
+            return Err(LocalError::SecretsLost { file, data });
+        }
+        Ok(Secrets::open_or_generate(&file, &self.spec)?)
     }
 
     /// Plans without touching anything: what is not there yet is made up, and differs from whatever runs.

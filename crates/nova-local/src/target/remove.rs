@@ -4,7 +4,7 @@ mod order;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use nova_platform::target::Removal;
@@ -15,8 +15,13 @@ use crate::layout::{FileError, Owner, remove_if_present};
 use crate::process::{Ending, end_all, end_member, is_listening};
 use crate::supervisor::{LockFile, MemberReport, Record, Registry, Report, Request, wait_until_gone};
 
-/// Longest grace of a member: the whole platform must be gone within ten seconds.
-const GRACE: Duration = Duration::from_secs(6);
+/// Time for all members together to end in good order. Whoever has not then is killed, which loses nothing: each store
+/// recovers from its log.
+const GRACE: Duration = Duration::from_secs(8);
+/// What the last to end, the stores, may count on however long the others took.
+const LEAST_GRACE: Duration = Duration::from_secs(2);
+/// Time for one member when its data goes too: nothing is worth a shutdown in good order then.
+const GRACE_WITHOUT_DATA: Duration = Duration::from_millis(500);
 
 impl LocalTarget {
     pub(super) async fn remove_platform(&self, data: bool) -> Result<Removal, LocalError> {
@@ -26,7 +31,7 @@ impl LocalTarget {
         let owner = self.owner()?;
         let mut left = Vec::new();
         let supervised = self.client.list().await.ok();
-        let members = self.end_members(supervised, &owner, &mut left).await;
+        let members = self.end_members(supervised, data, &owner, &mut left).await;
         self.end_supervisor(&owner, &mut left).await;
         self.sweep(&owner, &mut left).await;
         for member in &members {
@@ -51,6 +56,7 @@ impl LocalTarget {
     async fn end_members(
         &self,
         supervised: Option<Report>,
+        data: bool,
         owner: &Owner,
         left: &mut Vec<String>,
     ) -> Vec<MemberReport> {
@@ -66,21 +72,34 @@ impl LocalTarget {
             Some(report) => report.members.clone(),
             None => records.iter().map(Record::report).collect(),
         };
+        let begin = Instant::now();
         for level in order::levels(&components(&self.spec), &members) {
+            let grace = if data {
+                GRACE_WITHOUT_DATA
+            } else {
+                GRACE.saturating_sub(begin.elapsed()).max(LEAST_GRACE)
+            };
             let ends = level
                 .iter()
-                .map(|member| self.end_one(member, supervised.is_some(), &records, owner));
+                .map(|member| self.end_one(member, grace, supervised.is_some(), &records, owner));
             left.extend(join_all(ends).await.into_iter().flatten());
         }
         members
     }
 
     /// Returns what is left, in words.
-    async fn end_one(&self, member: &str, supervised: bool, records: &[Record], owner: &Owner) -> Option<String> {
+    async fn end_one(
+        &self,
+        member: &str,
+        grace: Duration,
+        supervised: bool,
+        records: &[Record],
+        owner: &Owner,
+    ) -> Option<String> {
         if supervised {
             let stop = Request::Stop {
                 member: member.to_owned(),
-                grace_ms: u64::try_from(GRACE.as_millis()).ok(),
+                grace_ms: u64::try_from(grace.as_millis()).ok(),
             };
             match self.client.ask(&stop).await {
                 Ok(_) => return None,
@@ -90,7 +109,7 @@ impl LocalTarget {
         let record = records.iter().find(|record| record.launch.member == member)?;
         let ending = Ending {
             signal: record.launch.stop_signal,
-            grace: record.launch.stop_grace().min(GRACE),
+            grace: record.launch.stop_grace().min(grace),
         };
         let ended = end_member(&record.family(&self.layout), owner.uid, ending).await;
         ended.err().map(|survivors| format!("{member}: {survivors}"))

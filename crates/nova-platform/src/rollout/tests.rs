@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Failure, Outcome, Prober, Reason, rollout};
-use crate::checks::CheckResult;
+use crate::checks::{CheckResult, MemberRole};
 use crate::endpoints::Endpoints;
-use crate::target::{LogQuery, MemberStatus, Plan, Removal, RunState, Target};
+use crate::target::{Action, LogQuery, MemberStatus, Plan, PlanStep, Removal, RunState, Target};
 use crate::topology::Component;
 
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,8 @@ enum Fate {
     NeverPasses,
     Crashes,
     CannotStart,
+    FailsOnceChanged,
+    WorksOnceApplied,
 }
 
 struct Fake {
@@ -74,6 +76,11 @@ impl Target for Fake {
         }
     }
 
+    async fn apply_member(&self, member: &str) -> Result<(), Taken> {
+        self.note(format!("change {member}"));
+        Ok(())
+    }
+
     async fn prune(&self) -> Result<(), Taken> {
         Ok(())
     }
@@ -116,14 +123,42 @@ impl Prober for Fake {
     }
 
     async fn check(&self, component: &str, _: Duration) -> Vec<CheckResult> {
-        let ok = self.fates[component] == Fate::Works;
+        let saw = |prefix| self.log.lock().unwrap().iter().any(|line| line.starts_with(prefix));
+        let ok = match self.fates[component] {
+            Fate::Works => true,
+            Fate::FailsOnceChanged => !saw("change"),
+            Fate::WorksOnceApplied => saw("apply"),
+            Fate::NeverPasses | Fate::Crashes | Fate::CannotStart => false,
+        };
         self.note(format!("check {component}"));
         vec![CheckResult {
-            name: "works".to_owned(),
+            name: "write-read".to_owned(),
             ok,
             ms: 0.1,
             error: (!ok).then(|| "refused".to_owned()),
         }]
+    }
+
+    async fn roles(&self, component: &str, _: Duration) -> Vec<MemberRole> {
+        let member = |(number, role): (u8, &str)| MemberRole {
+            member: format!("{component}-{number}"),
+            role: Some(role.to_owned()),
+            lag_bytes: None,
+        };
+        [(1, "leader"), (2, "replica"), (3, "replica")].into_iter().map(member).collect()
+    }
+}
+
+/// All three members of a component differ from what is wanted.
+fn all_change(component: &str) -> Plan {
+    let step = |number| PlanStep {
+        member: format!("{component}-{number}"),
+        component: component.to_owned(),
+        action: Action::Change,
+        reason: None,
+    };
+    Plan {
+        steps: (1..=3).map(step).collect(),
     }
 }
 
@@ -137,8 +172,17 @@ fn component(name: &str, needs: &[&str]) -> Component {
 }
 
 async fn run(fake: &Fake, components: &[Component], cancel: CancellationToken) -> Result<Outcome, Box<Failure>> {
+    run_plan(fake, components, &Plan::default(), cancel).await
+}
+
+async fn run_plan(
+    fake: &Fake,
+    components: &[Component],
+    plan: &Plan,
+    cancel: CancellationToken,
+) -> Result<Outcome, Box<Failure>> {
     let (events, _) = mpsc::unbounded_channel::<Event>();
-    rollout(fake, fake, components, events, cancel, Duration::from_secs(30)).await
+    rollout(fake, fake, components, plan, events, cancel, Duration::from_secs(30)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,4 +268,55 @@ async fn an_interrupted_rollout_starts_nothing_new() {
     assert!(failure.interrupted);
     assert_eq!(failure.skipped, ["postgres"]);
     assert_eq!(fake.applied(), ["etcd"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_of_what_serves_change_one_after_another_the_leader_last() {
+    let fake = Fake::new(&[("postgres", Fate::Works)]);
+    let components = [component("postgres", &[])];
+    let plan = all_change("postgres");
+    run_plan(&fake, &components, &plan, CancellationToken::new())
+        .await
+        .unwrap();
+    let log = fake.log.lock().unwrap().clone();
+    assert_eq!(
+        log,
+        [
+            "check postgres",
+            "change postgres-2",
+            "check postgres",
+            "change postgres-3",
+            "check postgres",
+            "change postgres-1",
+            "check postgres",
+            "apply postgres",
+            "check postgres"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_member_waits_until_the_one_before_has_proved_itself() {
+    let fake = Fake::new(&[("postgres", Fate::FailsOnceChanged)]);
+    let components = [component("postgres", &[])];
+    let plan = all_change("postgres");
+    let failure = run_plan(&fake, &components, &plan, CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.reason, Reason::TimedOut(Duration::from_secs(30)));
+    let log = fake.log.lock().unwrap().clone();
+    let changed: Vec<&String> = log.iter().filter(|line| line.starts_with("change")).collect();
+    assert_eq!(changed, ["change postgres-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_serve_changes_at_once() {
+    let fake = Fake::new(&[("postgres", Fate::WorksOnceApplied)]);
+    let components = [component("postgres", &[])];
+    let plan = all_change("postgres");
+    run_plan(&fake, &components, &plan, CancellationToken::new())
+        .await
+        .unwrap();
+    let log = fake.log.lock().unwrap().clone();
+    assert_eq!(log, ["check postgres", "apply postgres", "check postgres"]);
 }

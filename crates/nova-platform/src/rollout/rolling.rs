@@ -1,0 +1,59 @@
+//! Changes the members of a component that serves one after another, so that it goes on serving: each next one only when
+//! the one before has proved itself, whoever leads last.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Ascent, Event, Prober, ROUND, Stopped};
+use crate::target::{Action, Target};
+
+/// Roles, as the checks name them, of a member whose end makes the others elect.
+const LEADING: [&str; 3] = ["leader", "master", "controller"];
+
+impl<T: Target, P: Prober> Ascent<'_, T, P> {
+    /// Does nothing when fewer than two members change, or when the component does not serve: then there is nothing to
+    /// keep up, and the change may be what mends it.
+    pub(super) async fn roll(&self, before: &BTreeMap<String, u32>) -> Result<(), Stopped> {
+        let steps = self.plan.steps.iter();
+        let changed = steps.filter(|step| step.component == self.component.name && step.action == Action::Change);
+        let mut changed: Vec<String> = changed.map(|step| step.member.clone()).collect();
+        if changed.len() < 2 {
+            return Ok(());
+        }
+        let results = self.prober.check(&self.component.name, ROUND.min(self.remaining())).await;
+        if results.iter().any(|result| !result.ok && result.is_essential()) {
+            return Ok(());
+        }
+        // What failed before the change, such as a replica that is away, must not hold it up.
+        let tolerated: BTreeSet<String> = results
+            .into_iter()
+            .filter(|result| !result.ok)
+            .map(|result| result.name)
+            .collect();
+        let leading = self.leading().await;
+        changed.sort_by_key(|member| leading.contains(member));
+        let total = changed.len();
+        for (index, member) in changed.iter().enumerate() {
+            self.tell(Event::Rolling {
+                component: self.name(),
+                member: member.clone(),
+                number: index + 1,
+                of: total,
+            });
+            if let Err(error) = self.target.apply_member(member).await {
+                return Err(self.refused(&error));
+            }
+            self.prove(before, &tolerated).await?;
+        }
+        Ok(())
+    }
+
+    async fn leading(&self) -> BTreeSet<String> {
+        let roles = self.prober.roles(&self.component.name, ROUND.min(self.remaining())).await;
+        let leads = |role: &Option<String>| role.as_deref().is_some_and(|role| LEADING.contains(&role));
+        roles
+            .into_iter()
+            .filter(|member| leads(&member.role))
+            .map(|member| member.member)
+            .collect()
+    }
+}
