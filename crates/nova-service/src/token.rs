@@ -7,7 +7,7 @@ mod remote;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::DecodingKey;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +17,11 @@ use crate::config::IdentityConfig;
 use crate::http::{Caller, Problem, codes};
 use crate::service::{PartState, Unavailable};
 use cache::Cache;
+use claims::Expected;
 use remote::Remote;
 
 /// Clocks of two machines differ by less than this many seconds.
-const LEEWAY: u64 = 5;
+const LEEWAY: i64 = 5;
 /// An access token has about 400 bytes; more is not read.
 const LONGEST: usize = 4096;
 
@@ -55,7 +56,7 @@ pub struct TokenVerifier {
 }
 
 struct Inner {
-    validation: Validation,
+    expected: Expected,
     keys: RwLock<Keys>,
     cache: Cache,
     state: PartState,
@@ -76,13 +77,12 @@ impl TokenVerifier {
     }
 
     fn build(issuer: &str, audience: &str, remote: Option<Remote>) -> Self {
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.leeway = LEEWAY;
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let expected = Expected {
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+        };
         let inner = Inner {
-            validation,
+            expected,
             keys: RwLock::default(),
             cache: Cache::new(),
             state: PartState::new("identity"),
@@ -123,7 +123,7 @@ impl TokenVerifier {
             return Ok(caller);
         }
         let keys = self.inner.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let caller = claims::check(token, &keys, &self.inner.validation)?;
+        let caller = claims::check(token, &keys, &self.inner.expected)?;
         // Still under the lock of the keys, so that a key withdrawn at this moment leaves nothing behind.
         self.inner.cache.put(digest, caller);
         Ok(caller)

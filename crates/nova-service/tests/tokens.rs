@@ -95,6 +95,18 @@ async fn tokens_that_are_not_accepted() {
             valid.split('.').nth(1).unwrap()
         )
     };
+    let critical = issuer.sign(
+        &Header {
+            crit: Some(vec!["b64".to_owned()]),
+            ..issuer.header()
+        },
+        &claims(),
+    );
+    let not_yet = {
+        let mut later = serde_json::to_value(claims()).unwrap();
+        later["nbf"] = (claims().iat + 600).into();
+        issuer.sign(&issuer.header(), &later)
+    };
     // The public key as the secret of an HMAC, the classic confusion.
     let hmac = {
         let header = Header {
@@ -119,6 +131,8 @@ async fn tokens_that_are_not_accepted() {
         ("other type", other_type),
         ("alg none", none),
         ("alg HS256", hmac),
+        ("a critical extension", critical),
+        ("not valid yet", not_yet),
         ("cut off", valid[..valid.len() - 5].to_owned()),
         ("garbage", "garbage".to_owned()),
         ("dots", "..".to_owned()),

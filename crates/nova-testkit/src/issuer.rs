@@ -11,6 +11,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
 use nova_service::config::IdentityConfig;
 use nova_service::{ACCESS_TOKEN_TYPE, AccessClaims, Audience};
+use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -125,7 +126,7 @@ impl TestIssuer {
     }
 
     /// Signs whatever the test wants signed.
-    pub fn sign(&self, header: &Header, claims: &AccessClaims) -> String {
+    pub fn sign(&self, header: &Header, claims: &impl Serialize) -> String {
         encode(header, claims, &self.key).expect("a token can be signed")
     }
 }

@@ -85,8 +85,8 @@ fn expired(caller: &Caller) -> bool {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
-    let now = i64::try_from(now.saturating_sub(LEEWAY)).unwrap_or(i64::MAX);
-    caller.expires_at.unix() < now
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    caller.expires_at.unix() < now.saturating_sub(LEEWAY)
 }
 
 #[cfg(test)]
