@@ -72,6 +72,10 @@ struct Options {
     /// Seconds a measurement
     #[arg(long, default_value_t = 20)]
     seconds: u64,
+    /// Seconds between the seeding and the first measurement: a feed is not read in the minute in which all of it was
+    /// written, with a checkpoint and vacuum after 600,000 rows under way
+    #[arg(long, default_value_t = 60)]
+    settle: u64,
     /// Leave the seed where it is
     #[arg(long)]
     keep: bool,
@@ -112,6 +116,8 @@ async fn main() -> anyhow::Result<()> {
     eprintln!("seeding {} posts", shape.total());
     let seed = Seed::sow(&pool, &shape, lively.id, quiet.id).await?;
 
+    eprintln!("waiting {} s for checkpoint and vacuum to settle", options.settle);
+    tokio::time::sleep(Duration::from_secs(options.settle)).await;
     let measured = measure(&client, &options, &lively, &quiet).await;
     if !options.keep {
         eprintln!("removing the seed");

@@ -17,8 +17,9 @@ use super::posts::{PostRow, select_posts};
 use super::{Result, Slice};
 use crate::domain::Post;
 
-/// How many of everyone's posts the first attempt looks at: 1-2 ms.
-const STRETCH: i64 = 2_000;
+/// How many of everyone's posts the first attempt looks at. It finds a page of 20 for whoever follows the authors of a
+/// twentieth of what is posted, in a third of a millisecond, which is all that it costs whom it does not help.
+const STRETCH: i64 = 400;
 
 /// One page of the viewer's feed.
 pub(crate) async fn page(connection: &mut PgConnection, viewer: Uuid, slice: Slice) -> Result<Vec<Post>> {
