@@ -89,10 +89,12 @@ pub async fn ensure_running(layout: &Layout, owner: &Owner, program: &Program) -
     let client = Client::new(layout);
     match client.list().await {
         Ok(report) if report.program == program.path => return Ok(report),
-        Err(ClientError::NotRunning) => {}
-        Ok(_) | Err(ClientError::Unintelligible(_)) => {
-            client.ask(&Request::Shutdown).await?;
-        }
+        // A connection that breaks is one that dies at this moment.
+        Err(ClientError::NotRunning | ClientError::Io(_)) => {}
+        Ok(_) | Err(ClientError::Unintelligible(_)) => match client.ask(&Request::Shutdown).await {
+            Ok(_) | Err(ClientError::NotRunning | ClientError::Io(_)) => {}
+            Err(error) => return Err(error.into()),
+        },
         Err(error) => return Err(error.into()),
     }
     wait_until_gone(layout).await?;
