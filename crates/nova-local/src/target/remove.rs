@@ -17,7 +17,7 @@ use crate::supervisor::{LockFile, MemberReport, Record, Registry, Report, Reques
 
 /// Time for all members together to end in good order. Whoever has not then is killed, which loses nothing: each store
 /// recovers from its log.
-const GRACE: Duration = Duration::from_secs(8);
+const GRACE: Duration = Duration::from_secs(6);
 /// What the last to end, the stores, may count on however long the others took.
 const LEAST_GRACE: Duration = Duration::from_secs(2);
 /// Time for one member when its data goes too: nothing is worth a shutdown in good order then.
