@@ -101,7 +101,9 @@ impl View for Bars {
                 member,
                 number,
                 of,
-            } => self.bar(&component).set_message(format!("changing {member}, {number} of {of}")),
+            } => self
+                .bar(&component)
+                .set_message(format!("changing {member}, {number} of {of}")),
             Event::Checking { component, failing } => self.bar(&component).set_message(brief(&failing)),
             Event::Prepared { .. } => {}
             Event::Passed { component, took } => {

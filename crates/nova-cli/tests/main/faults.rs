@@ -40,6 +40,8 @@ fn every_kill_heals_and_loses_nothing_acknowledged() {
     }
     runtime.block_on(ledger.progress(WHOLE_AGAIN));
 
+    change_the_stores(&platform);
+    runtime.block_on(ledger.progress(WHOLE_AGAIN));
     lose_the_supervisor(&platform);
     runtime.block_on(ledger.progress(WHOLE_AGAIN));
     lose_everything(&platform);
@@ -100,6 +102,28 @@ fn strike(platform: &TestPlatform, names: &[String]) {
         names.join(", "),
         begin.elapsed().as_secs_f64()
     );
+}
+
+/// Settings that every member of a store must restart for: one member at a time, so that the others go on serving.
+fn change_the_stores(platform: &TestPlatform) {
+    let before = platform.status();
+    let file = platform.directory().join("nova.toml");
+    let described = std::fs::read_to_string(&file).unwrap();
+    let changed = "[postgres]\nmax_connections = 210\n[redis]\nmaxmemory = \"500MB\"\n[kafka]\nheap = \"250MB\"\n";
+    std::fs::write(&file, format!("{described}{changed}")).unwrap();
+    let call = platform.nova(&["deploy", "--yes"]).expect_code(0);
+    for store in ["redis", "kafka"] {
+        for number in 1..=3 {
+            let turn = format!(", {number} of 3");
+            let shown = |line: &str| line.contains(&format!("{store}: changing {store}-")) && line.ends_with(&turn);
+            assert!(call.stderr.lines().any(shown), "{}", call.stderr);
+            let name = format!("{store}-{number}");
+            let (old, new) = (member(&before, &name), member(&platform.status(), &name));
+            assert_ne!(pid(&old), pid(&new), "{name} goes on with the old setting");
+        }
+    }
+    let restarted = |line: &str| line.contains("changed PostgreSQL settings max_connections");
+    assert!(call.stderr.lines().any(restarted), "{}", call.stderr);
 }
 
 fn supervisor(platform: &TestPlatform) -> i32 {

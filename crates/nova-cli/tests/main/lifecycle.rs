@@ -67,11 +67,30 @@ fn a_platform_comes_up_stays_as_it_is_changes_and_goes() {
     assert!(cleaned.stdout.contains("data and secrets stay"), "{}", cleaned.stdout);
     no_process_is_left(&platform);
     platform.nova(&["status"]).expect_code(3);
+    data_without_its_passwords_is_left_alone(&platform);
     platform.nova(&["deploy", "--yes"]).expect_code(0);
     runtime.block_on(the_post_is_there(&platform, &token));
     platform.nova(&["cleanup", "--data", "--yes"]).expect_code(0);
     no_process_is_left(&platform);
     assert!(!platform.state().exists());
+}
+
+/// New passwords would open none of the stores: the deploy says what is missing instead of making them.
+fn data_without_its_passwords_is_left_alone(platform: &TestPlatform) {
+    let (file, away) = (
+        platform.state().join("secrets.json"),
+        platform.directory().join("away.json"),
+    );
+    std::fs::copy(&file, &away).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let call = platform.nova(&["deploy", "--yes"]).expect_code(1);
+    assert!(
+        call.stderr.contains("secrets.json is missing") && call.stderr.contains("nova cleanup --data"),
+        "{}",
+        call.stderr
+    );
+    assert!(!file.exists());
+    std::fs::copy(&away, &file).unwrap();
 }
 
 fn status_shows_everything(platform: &TestPlatform) {

@@ -19,7 +19,10 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         if changed.len() < 2 {
             return Ok(());
         }
-        let results = self.prober.check(&self.component.name, ROUND.min(self.remaining())).await;
+        let results = self
+            .prober
+            .check(&self.component.name, ROUND.min(self.remaining()))
+            .await;
         if results.iter().any(|result| !result.ok && result.is_essential()) {
             return Ok(());
         }
@@ -48,7 +51,10 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
     }
 
     async fn leading(&self) -> BTreeSet<String> {
-        let roles = self.prober.roles(&self.component.name, ROUND.min(self.remaining())).await;
+        let roles = self
+            .prober
+            .roles(&self.component.name, ROUND.min(self.remaining()))
+            .await;
         let leads = |role: &Option<String>| role.as_deref().is_some_and(|role| LEADING.contains(&role));
         roles
             .into_iter()

@@ -145,7 +145,10 @@ impl Prober for Fake {
             role: Some(role.to_owned()),
             lag_bytes: None,
         };
-        [(1, "leader"), (2, "replica"), (3, "replica")].into_iter().map(member).collect()
+        [(1, "leader"), (2, "replica"), (3, "replica")]
+            .into_iter()
+            .map(member)
+            .collect()
     }
 }
 
