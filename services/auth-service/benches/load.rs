@@ -27,6 +27,13 @@ struct Options {
     /// The gateway's address of auth-service
     #[arg(long, default_value = "http://127.0.0.1:8084")]
     url: String,
+    /// The members' operations addresses
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "http://127.77.0.1:9084,http://127.77.0.2:9084"
+    )]
+    operations: Vec<String>,
     /// Seconds a measurement
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -65,7 +72,9 @@ async fn main() -> anyhow::Result<()> {
     let bound = cores as f64 / hash.as_secs_f64();
     let all_cores = hashes_on_all_cores(cores, seconds).await?;
     let users = users(&options).await?;
+    let hashed_before = seconds_of_hashing(&options.operations).await?;
     let logins = measure(&users[..usize::from(options.login_clients)], seconds, Kind::Login).await?;
+    let hashing = seconds_of_hashing(&options.operations).await? - hashed_before;
     let refreshes = measure(&users[..usize::from(options.refresh_clients)], seconds, Kind::Refresh).await?;
 
     println!("cores                       {cores}");
@@ -77,6 +86,10 @@ async fn main() -> anyhow::Result<()> {
     print("logins", &logins);
     println!("  of cores / one hash       {:.0} %", 100.0 * logins.rate() / bound);
     println!("  of hashes on all cores    {:.0} %", 100.0 * logins.rate() / all_cores);
+    let in_work = hashing / logins.elapsed.as_secs_f64();
+    println!(
+        "  hashes in work            {in_work:.2} on average; with {cores} or more, logins wait for nothing but cores"
+    );
     print("refreshes", &refreshes);
     Ok(())
 }
@@ -126,6 +139,21 @@ async fn hashes_on_all_cores(cores: usize, seconds: Duration) -> anyhow::Result<
     });
     let done: u32 = futures::future::try_join_all(clients).await?.iter().sum();
     Ok(f64::from(done) / started.elapsed().as_secs_f64())
+}
+
+/// How long the members have hashed so far, all threads together.
+async fn seconds_of_hashing(operations: &[String]) -> anyhow::Result<f64> {
+    const METRIC: &str = "nova_auth_password_hash_duration_seconds_sum";
+    let mut seconds = 0.0;
+    for member in operations {
+        let metrics = reqwest::get(format!("{member}/metrics")).await?.text().await?;
+        let line = metrics.lines().find(|line| line.starts_with(METRIC));
+        // A member that has not hashed yet does not have it.
+        if let Some(value) = line.and_then(|line| line.split_whitespace().last()) {
+            seconds += value.parse::<f64>()?;
+        }
+    }
+    Ok(seconds)
 }
 
 async fn users(options: &Options) -> anyhow::Result<Vec<User>> {
