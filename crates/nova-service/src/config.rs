@@ -3,12 +3,14 @@
 //! This is the only module of the chassis that reads the environment (through clap). A value that makes no sense is
 //! refused by the parser, so the process ends with exit code 2 and a sentence naming the flag.
 
+mod calls;
 mod database;
 mod identity;
 mod redis;
 mod server;
 mod value;
 
+pub use calls::{CallsConfig, CallsError, Override};
 pub use database::PostgresConfig;
 pub use identity::IdentityConfig;
 pub use redis::RedisConfig;
@@ -36,6 +38,8 @@ mod tests {
         redis: RedisConfig,
         #[command(flatten)]
         identity: IdentityConfig,
+        #[command(flatten)]
+        calls: CallsConfig,
     }
 
     fn parse(changes: &[&str]) -> Result<Config, clap::Error> {
@@ -88,6 +92,7 @@ mod tests {
         assert_eq!(config.redis.sentinels.len(), 2);
         assert_eq!(config.redis.timeout, Duration::from_millis(200));
         assert_eq!(config.identity.audience, "nova");
+        assert_eq!(config.calls, CallsConfig::default());
     }
 
     #[test]
@@ -113,6 +118,13 @@ mod tests {
             "--database-password-file=/nonexistent",
             "--redis-sentinels=,",
             "--identity-jwks-url=https://nova",
+            "--http-timeout=0s",
+            "--http-pool-size=0",
+            "--retry-max=11",
+            "--retry-budget=0",
+            "--breaker-failure-ratio=1.1",
+            "--breaker-failure-ratio=NaN",
+            "--calls=auth-service.speed=9",
         ] {
             let error = parse(&[wrong]).expect_err(wrong);
             let flag = wrong.split('=').next().unwrap();

@@ -1,7 +1,7 @@
 //! The settings of user-service: flags, and `NOVA_*` in the environment.
 
 use clap::{Args, Parser};
-use nova_service::config::{IdentityConfig, PostgresConfig, ServerConfig};
+use nova_service::config::{CallsConfig, IdentityConfig, PostgresConfig, ServerConfig};
 
 /// Profiles, follows, posts and the home feed.
 #[derive(Parser, Debug, Clone)]
@@ -16,6 +16,9 @@ pub struct Config {
     /// Who signs access tokens.
     #[command(flatten)]
     pub identity: IdentityConfig,
+    /// Calls to other services.
+    #[command(flatten)]
+    pub calls: CallsConfig,
     /// This service's own.
     #[command(flatten)]
     pub users: UsersConfig,

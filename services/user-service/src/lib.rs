@@ -27,13 +27,16 @@ pub use errors::CODES;
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// The service, ready to run. Must be called inside the runtime.
-pub fn service(config: Config) -> Service {
+///
+/// # Errors
+/// When the settings of calls make no sense together.
+pub fn service(config: Config) -> anyhow::Result<Service> {
     let postgres = Postgres::new(&config.postgres);
-    let verifier = TokenVerifier::remote(&config.identity);
+    let verifier = TokenVerifier::remote(&config.identity, &config.calls)?;
     let app = app::App::new(postgres.clone(), verifier.clone(), config.users);
-    Service::new("user-service", env!("CARGO_PKG_VERSION"), config.server)
+    Ok(Service::new("user-service", env!("CARGO_PKG_VERSION"), config.server)
         .postgres(&postgres, &MIGRATOR)
         .identity(&verifier)
         .codes(CODES)
-        .routes(routes::router(app))
+        .routes(routes::router(app)))
 }

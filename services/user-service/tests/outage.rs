@@ -22,7 +22,7 @@ async fn without_a_database_it_answers_at_once_and_recovers() {
     let database = postgres.database("users").await;
     let issuer = TestIssuer::start().await;
     let users = UsersConfig { max_following: 5_000 };
-    let service = TestService::start(user_service::service(config(database.config(), &issuer, users))).await;
+    let service = TestService::start(user_service::service(config(database.config(), &issuer, users)).unwrap()).await;
     let token = issuer.token(Uuid::now_v7());
     let url = service.url("/api/v1/posts");
     let publish = || {
@@ -54,7 +54,7 @@ async fn reads_go_on_while_there_is_no_primary() {
     let database = postgres.database("users").await;
     let issuer = TestIssuer::start().await;
     let users = UsersConfig { max_following: 5_000 };
-    let service = TestService::start(user_service::service(config(database.config(), &issuer, users))).await;
+    let service = TestService::start(user_service::service(config(database.config(), &issuer, users)).unwrap()).await;
     let token = issuer.token(Uuid::now_v7());
     let feed = || service.client.get(service.url("/api/v1/feed")).bearer_auth(&token);
     let publish = || {

@@ -38,7 +38,8 @@ impl World {
     pub(crate) async fn start_with(users: UsersConfig) -> Self {
         let database = Postgres::shared().await.database("users").await;
         let issuer = TestIssuer::start().await;
-        let service = TestService::start(user_service::service(config(database.config(), &issuer, users))).await;
+        let service =
+            TestService::start(user_service::service(config(database.config(), &issuer, users)).unwrap()).await;
         Self {
             service,
             issuer,
@@ -172,6 +173,7 @@ pub(crate) fn config(postgres: PostgresConfig, issuer: &TestIssuer, users: Users
             ..postgres
         },
         identity: issuer.config(),
+        calls: nova_service::config::CallsConfig::default(),
         users,
     }
 }
