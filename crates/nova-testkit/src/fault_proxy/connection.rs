@@ -27,24 +27,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const LARGEST: usize = 16 << 20;
 
 /// Why a connection is reset.
-#[derive(Debug)]
-enum Broken {
-    OnDemand,
-    Connect(std::io::Error),
-    Upstream(hyper::Error),
-}
-
-impl std::fmt::Display for Broken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::OnDemand => write!(f, "reset on demand"),
-            Self::Connect(error) => write!(f, "the upstream cannot be reached: {error}"),
-            Self::Upstream(error) => write!(f, "the upstream did not answer: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for Broken {}
+type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves a client until it or the upstream breaks the connection.
 pub(super) async fn serve(stream: TcpStream, state: Arc<State>) {
@@ -84,7 +67,7 @@ async fn answer(
 async fn instead(effect: Effect) -> Result<Response<Body>, Broken> {
     let mut response = Response::new(Body::empty());
     match effect {
-        Effect::Reset => return Err(Broken::OnDemand),
+        Effect::Reset => return Err("reset on demand".into()),
         Effect::Error => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
         Effect::HeadersOnly => {
             let headers = response.headers_mut();
@@ -131,21 +114,16 @@ impl Upstream {
             Some(link) => link,
             None => connect(address).await?,
         };
-        let response = link.sender.send_request(request).await.map_err(Broken::Upstream)?;
+        let response = link.sender.send_request(request).await?;
         *kept = Some(link);
         Ok(response)
     }
 }
 
 async fn connect(address: &str) -> Result<Link, Broken> {
-    let connected = timeout(CONNECT, TcpStream::connect(address)).await;
-    let stream = connected
-        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
-        .map_err(Broken::Connect)?;
+    let stream = timeout(CONNECT, TcpStream::connect(address)).await??;
     let _ = stream.set_nodelay(true);
-    let (sender, connection) = client::handshake(TokioIo::new(stream))
-        .await
-        .map_err(Broken::Upstream)?;
+    let (sender, connection) = client::handshake(TokioIo::new(stream)).await?;
     let mut driver = JoinSet::new();
     driver.spawn(async move {
         // How it ended is told to whoever waits for an answer.
