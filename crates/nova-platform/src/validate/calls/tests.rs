@@ -192,6 +192,9 @@ fn what_is_misspelt_is_told_at_its_line() {
             "3: services.user-service.calls.auth-service.retry_max must be an integer such as 3, and is a string",
         ]
     );
+    // A wrong value does not hide what is wrong elsewhere.
+    let text = format!("{OVERRIDE}\nbreaker_open = \"soon\"\n[redis]\nquorum = 5\n");
+    assert_eq!(refused(&text).len(), 2);
     assert_eq!(
         refused("[services.user-service.calls]\ntimeout = \"2s\"\n"),
         [
