@@ -47,6 +47,7 @@ impl Fixture {
             programs: &self.programs,
             nova: Path::new("/bin/nova"),
             services: &self.services,
+            cores: 4,
         }
     }
 
@@ -324,6 +325,8 @@ fn a_service_is_told_where_everything_is() {
         );
     }
     assert!(env.contains_key("NOVA_AUTH_SIGNING_KEYS_FILE"));
+    // Two members on four cores.
+    assert_eq!(env["NOVA_AUTH_HASH_THREADS"], "2");
     assert!(
         !fixture
             .plan("user-service-1")
