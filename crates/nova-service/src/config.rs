@@ -3,17 +3,21 @@
 //! This is the only module of the chassis that reads the environment (through clap). A value that makes no sense is
 //! refused by the parser, so the process ends with exit code 2 and a sentence naming the flag.
 
+mod calls;
+mod credentials;
 mod database;
 mod identity;
 mod redis;
 mod server;
 mod value;
 
+pub use calls::CallsConfig;
+pub use credentials::CredentialsConfig;
 pub use database::PostgresConfig;
 pub use identity::IdentityConfig;
 pub use redis::RedisConfig;
 pub use server::{LogFormat, ServerConfig};
-pub use value::{Address, SecretFile, duration, port_address};
+pub use value::{Address, SecretFile, duration, port_address, url};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -36,6 +40,8 @@ mod tests {
         redis: RedisConfig,
         #[command(flatten)]
         identity: IdentityConfig,
+        #[command(flatten)]
+        credentials: CredentialsConfig,
     }
 
     fn parse(changes: &[&str]) -> Result<Config, clap::Error> {
@@ -59,6 +65,7 @@ mod tests {
             "--identity-issuer=http://nova",
             "--identity-jwks-url=http://127.0.0.1/jwks",
         ]);
+        arguments.extend(["--client-secret-file", file]);
         // A flag given twice is an error of its own, so a change replaces the flag.
         for change in changes {
             let name = change.split('=').next().unwrap();
@@ -113,6 +120,8 @@ mod tests {
             "--database-password-file=/nonexistent",
             "--redis-sentinels=,",
             "--identity-jwks-url=https://nova",
+            "--auth-service-url=auth",
+            "--client-secret-file=/nonexistent",
         ] {
             let error = parse(&[wrong]).expect_err(wrong);
             let flag = wrong.split('=').next().unwrap();

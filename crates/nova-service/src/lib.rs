@@ -5,6 +5,7 @@
 //! be used.
 
 mod backoff;
+pub mod client;
 pub mod config;
 mod http;
 mod postgres;
@@ -20,4 +21,7 @@ pub use http::{
 pub use postgres::{DatabaseError, Postgres, commit, idempotency};
 pub use redis::Redis;
 pub use service::{Listeners, PartState, Running, Service, Unavailable, start};
-pub use token::{ACCESS_TOKEN_TYPE, AccessClaims, Audience, TokenError, TokenVerifier};
+pub use token::{
+    ACCESS_TOKEN_TYPE, AccessClaims, Audience, OwnTokenError, SERVICE_TOKEN_TYPE, ServiceCaller, ServiceClaims,
+    ServiceTokens, TokenError, TokenVerifier,
+};
