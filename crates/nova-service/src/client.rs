@@ -36,19 +36,30 @@ pub struct Answer {
 #[derive(Debug, Error)]
 pub enum CallError {
     #[error("{dependency} failed")]
-    Failed { dependency: &'static str, #[source] source: reqwest::Error },
+    Failed {
+        dependency: &'static str,
+        #[source]
+        source: reqwest::Error,
+    },
     #[error("{dependency} answered {status}")]
-    Status { dependency: &'static str, status: StatusCode },
+    Status {
+        dependency: &'static str,
+        status: StatusCode,
+    },
     #[error("{dependency} answered nonsense")]
-    Body { dependency: &'static str, #[source] source: serde_json::Error },
+    Body {
+        dependency: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
 }
 
 impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Failed { dependency, .. } | CallError::Status { dependency, .. } | CallError::Body { dependency, .. } => {
-                Self::dependency_unavailable(dependency)
-            }
+            CallError::Failed { dependency, .. }
+            | CallError::Status { dependency, .. }
+            | CallError::Body { dependency, .. } => Self::dependency_unavailable(dependency),
         }
     }
 }

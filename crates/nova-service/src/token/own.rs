@@ -125,7 +125,10 @@ impl Inner {
         let answer = self
             .issuer
             .post(PATH)
-            .header(header::AUTHORIZATION, format!("Basic {}", BASE64_STANDARD.encode(credentials)))
+            .header(
+                header::AUTHORIZATION,
+                format!("Basic {}", BASE64_STANDARD.encode(credentials)),
+            )
             // A second token instead of the first does no harm, so the call may be repeated although it is a POST.
             .idempotency_key(&Uuid::new_v4().to_string())
             .body(FORM, "grant_type=client_credentials")
@@ -134,7 +137,9 @@ impl Inner {
             .await
             .and_then(crate::client::Answer::success)
             .map_err(OwnTokenError::Call)?;
-        let answer: Answer = answer.json().map_err(|_| OwnTokenError::Nonsense("not the JSON of one"))?;
+        let answer: Answer = answer
+            .json()
+            .map_err(|_| OwnTokenError::Nonsense("not the JSON of one"))?;
         // It becomes part of a header.
         if answer.access_token.is_empty() || !answer.access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(OwnTokenError::Nonsense("not printable"));

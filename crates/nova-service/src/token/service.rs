@@ -7,9 +7,9 @@ use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::TokenVerifier;
 use super::cache::Remembered;
 use super::claims::{Audience, Kind, Registered};
-use super::TokenVerifier;
 use crate::http::{Problem, Timestamp, bearer};
 
 /// The `typ` of a service token's header: an account's access token never passes as one, nor the other way round.
@@ -70,7 +70,10 @@ impl Kind for ServiceAccess {
 
     fn bearer(self, expires_at: Timestamp) -> Option<ServiceCaller> {
         let plausible = (1..=LONGEST_NAME).contains(&self.sub.len())
-            && self.sub.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && self
+                .sub
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         plausible.then_some(ServiceCaller {
             name: self.sub,
             expires_at,
