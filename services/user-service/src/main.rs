@@ -9,6 +9,6 @@ fn main() -> ExitCode {
     let config = Config::parse();
     let server = config.server.clone();
     nova_service::start("user-service", &server, async move {
-        user_service::service(config).run().await
+        user_service::service(config)?.run().await
     })
 }
