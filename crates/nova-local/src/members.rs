@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 use crate::doctor::Programs;
 use crate::plan::{MemberPlan, PlannedFile, StopSignal};
 
+mod calls;
 pub mod etcd;
 pub mod gateway;
 pub mod kafka;

@@ -16,6 +16,9 @@ pub fn json_schema() -> Value {
 
     let new_service = schema["$defs"]["ServiceSpec"]["required"].take();
     drop_required(&mut schema);
+    // What may be left out would be allowed to be null as well, which TOML does not have.
+    let calls = schema["$defs"]["CallsSpec"]["properties"].clone();
+    schema["$defs"]["CallsOverride"]["properties"] = calls;
     for (section, settings) in objects(&defaults) {
         if section == "services" {
             schema["properties"]["services"] = services(settings, &new_service);

@@ -1,11 +1,15 @@
 //! What a platform is: the typed content of `nova.toml`, already merged over the shipped defaults.
 
+mod calls;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Duration, Size};
+
+pub use calls::{CallsOverride, CallsSpec};
 
 /// The whole platform. Every field has its default in the shipped `nova.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +29,8 @@ pub struct Spec {
     pub kafka: KafkaSpec,
     /// HAProxy, in front of PostgreSQL and the services.
     pub gateway: GatewaySpec,
+    /// Calls from one service to another.
+    pub calls: CallsSpec,
     /// The services, by component name.
     pub services: BTreeMap<String, ServiceSpec>,
 }
@@ -209,6 +215,9 @@ pub struct ServiceSpec {
     /// Further settings of the service, as its `--help` lists them.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// What differs from `[calls]` for one dependency, by the name of the service that is called.
+    #[serde(default)]
+    pub calls: BTreeMap<String, CallsOverride>,
 }
 
 fn default_database_pool() -> u32 {

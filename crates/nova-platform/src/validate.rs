@@ -1,6 +1,7 @@
 //! Whether a description makes sense: what cannot work is a problem, what invites a known failure is a warning.
 
 mod bounds;
+mod calls;
 mod members;
 mod names;
 mod pools;
@@ -59,6 +60,7 @@ pub fn validate(spec: &Spec) -> Findings {
     timing::check(spec, &mut findings);
     ports::check(spec, &mut findings);
     services::check(spec, &mut findings);
+    calls::check(spec, &mut findings);
     pools::check(spec, &mut findings);
     weakened::check(spec, &mut findings);
     findings

@@ -11,7 +11,7 @@ mod redis;
 mod server;
 mod value;
 
-pub use calls::CallsConfig;
+pub use calls::{CallsConfig, CallsError, Override};
 pub use credentials::CredentialsConfig;
 pub use database::PostgresConfig;
 pub use identity::IdentityConfig;
@@ -42,6 +42,8 @@ mod tests {
         identity: IdentityConfig,
         #[command(flatten)]
         credentials: CredentialsConfig,
+        #[command(flatten)]
+        calls: CallsConfig,
     }
 
     fn parse(changes: &[&str]) -> Result<Config, clap::Error> {
@@ -95,6 +97,7 @@ mod tests {
         assert_eq!(config.redis.sentinels.len(), 2);
         assert_eq!(config.redis.timeout, Duration::from_millis(200));
         assert_eq!(config.identity.audience, "nova");
+        assert_eq!(config.calls, CallsConfig::default());
     }
 
     #[test]
@@ -122,6 +125,13 @@ mod tests {
             "--identity-jwks-url=https://nova",
             "--auth-service-url=auth",
             "--client-secret-file=/nonexistent",
+            "--http-timeout=0s",
+            "--http-pool-size=0",
+            "--retry-max=11",
+            "--retry-budget=0",
+            "--breaker-failure-ratio=1.1",
+            "--breaker-failure-ratio=NaN",
+            "--calls=auth-service.speed=9",
         ] {
             let error = parse(&[wrong]).expect_err(wrong);
             let flag = wrong.split('=').next().unwrap();

@@ -5,7 +5,7 @@
 //! be used.
 
 mod backoff;
-pub mod client;
+mod client;
 pub mod config;
 mod http;
 mod postgres;
@@ -14,6 +14,7 @@ mod service;
 pub mod telemetry;
 mod token;
 
+pub use client::{Answer, CallBuilder, CallError, Client};
 pub use http::{
     CODES, Caller, Code, FieldError, IdempotencyKey, Json, List, Page, Path, Problem, ProblemBody, Query, Timestamp,
     codes, errors_markdown,

@@ -28,7 +28,7 @@ pub use process::start;
 use crate::config::ServerConfig;
 use crate::http::Code;
 use crate::postgres::idempotency;
-use crate::{Postgres, Redis, TokenVerifier};
+use crate::{Client, Postgres, Redis, TokenVerifier};
 use gate::Gate;
 use init::{Initialisation, Part};
 use life::Life;
@@ -149,6 +149,15 @@ impl Service {
         };
         let watching = verifier.clone();
         self.state(&state).background("identity", |stop| watching.watch(stop))
+    }
+
+    /// Another service that is called: optional.
+    #[must_use]
+    pub fn client(mut self, client: &Client) -> Self {
+        let (watching, measured) = (client.clone(), client.clone());
+        self.gauges.push(Box::new(move || measured.measure()));
+        self.state(client.state())
+            .background(client.dependency(), |stop| watching.watch(stop))
     }
 
     /// The service's own codes of problems, for OpenAPI.

@@ -18,7 +18,7 @@ pub use claims::{ACCESS_TOKEN_TYPE, AccessClaims, Audience};
 pub use own::{OwnTokenError, ServiceTokens};
 pub use service::{SERVICE_TOKEN_TYPE, ServiceCaller, ServiceClaims};
 
-use crate::config::IdentityConfig;
+use crate::config::{CallsConfig, IdentityConfig};
 use crate::http::{Caller, Problem, Timestamp, codes};
 use crate::service::{PartState, Unavailable};
 use cache::{Cache, Remembered};
@@ -79,8 +79,12 @@ impl TokenVerifier {
     }
 
     /// Verifies with the keys that the issuer publishes; hand it to [`crate::Service::identity`], which fetches them.
-    pub fn remote(config: &IdentityConfig) -> Self {
-        Self::build(&config.issuer, &config.audience, Some(Remote::new(config)))
+    ///
+    /// # Errors
+    /// When the settings of calls make no sense together.
+    pub fn remote(config: &IdentityConfig, calls: &CallsConfig) -> anyhow::Result<Self> {
+        let remote = Remote::new(config, calls)?;
+        Ok(Self::build(&config.issuer, &config.audience, Some(remote)))
     }
 
     fn build(issuer: &str, audience: &str, remote: Option<Remote>) -> Self {

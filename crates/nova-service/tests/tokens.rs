@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Header};
+use nova_service::config::CallsConfig;
 use nova_service::{Audience, TokenVerifier};
 use nova_testkit::{Postgres, TestIssuer, TestService, server_config};
 use reqwest::{Response, StatusCode};
@@ -12,7 +13,7 @@ use crate::support::{problem, shop_with_verifier};
 
 async fn start(issuer: &TestIssuer) -> TestService {
     let database = Postgres::shared().await.database("shop").await;
-    let verifier = TokenVerifier::remote(&issuer.config());
+    let verifier = TokenVerifier::remote(&issuer.config(), &CallsConfig::default()).unwrap();
     TestService::start(shop_with_verifier(server_config(), &database.config(), verifier)).await
 }
 

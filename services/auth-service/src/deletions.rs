@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use futures::future::join_all;
-use nova_service::client::{Answer, Client};
-use nova_service::{DatabaseError, ProblemBody};
+use nova_service::{Answer, Client, DatabaseError, ProblemBody};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

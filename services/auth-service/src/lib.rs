@@ -25,7 +25,7 @@ pub mod store;
 pub mod throttle;
 
 use anyhow::Context;
-use nova_service::{Postgres, Redis, Service, TokenVerifier, client::Client};
+use nova_service::{Client, Postgres, Redis, Service, TokenVerifier};
 
 pub use app::App;
 pub use config::Config;
@@ -33,6 +33,9 @@ pub use config::Config;
 use app::{Parts, Settings};
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The service that is told of deleted accounts.
+const USERS: &str = "user-service";
 
 /// The service, ready to run. Must be called inside the runtime.
 pub fn service(config: Config) -> anyhow::Result<Service> {
@@ -46,7 +49,8 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
     let verifier = TokenVerifier::local(&config.identity.issuer, &config.identity.audience);
     let auth = config.auth;
     let keys = keys::KeyFile::open(auth.signing_keys_file.clone(), auth.key_timing(), verifier.clone())?;
-    let user_service = Client::new("user-service", &auth.user_service_url, &config.calls)?;
+    config.calls.only_for(&[USERS])?;
+    let user_service = Client::new(USERS, &auth.user_service_url, &config.calls)?;
     let (issuer, audience) = (config.identity.issuer, config.identity.audience);
     let app = App::new(Parts {
         postgres: postgres.clone(),
@@ -55,7 +59,7 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
         signer: access_token::Signer::new(issuer, audience, auth.access_token_life, keys.clone()),
         throttle: throttle::Throttle::new(auth.limits(), redis.clone()),
         clients: service_clients::ServiceClients::new(&auth.clients)?,
-        deletions: deletions::Deletions::new(user_service),
+        deletions: deletions::Deletions::new(user_service.clone()),
         unjudged: audit::Unjudged::default(),
         settings: Settings {
             lifetimes: auth.lifetimes(),
@@ -71,6 +75,7 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
     let service = Service::new("auth-service", env!("CARGO_PKG_VERSION"), config.server)
         .postgres(&postgres, &MIGRATOR)
         .redis(&redis)
+        .client(&user_service)
         .background("signing-keys", move |stop| async move {
             stop.run_until_cancelled(keys.follow(poll)).await;
         })

@@ -168,6 +168,8 @@ async fn two_members_share_the_queue() {
     let _other: TestService = auth.another_member().await;
     let accounts = join_all((0..20).map(|_| deleted(&auth))).await;
     assert!(auth.count(QUEUE).await > 0);
+    // Slow enough that whatever is not leased is taken twice.
+    users.says(Says::Slowly);
     users.start();
     // All at once, and not when their pauses end.
     auth.execute("update account_deletions set next_attempt_at = now()")

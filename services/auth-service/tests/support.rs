@@ -244,7 +244,7 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: 
         }
     };
     assert!(
-        tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok(),
+        tokio::time::timeout(Duration::from_secs(40), waiting).await.is_ok(),
         "never happened: {what}"
     );
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use nova_service::client::{CallError, Client};
-use nova_service::{Caller, OwnTokenError, ServiceTokens, Timestamp};
+use nova_service::{CallError, Caller, Client, OwnTokenError, ServiceTokens, Timestamp};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use nova_service::telemetry::context;
 use nova_service::{DatabaseError, Problem};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,22 +17,26 @@ use crate::app::App;
 use crate::errors::DELETION_UNFINISHED;
 use crate::store::deletion::{self, Batch};
 
-/// How long one call works: less than any attempt of a caller may take. The next call goes on from there.
+/// How long one call works at most: less than an attempt of a caller may take. The next call goes on from there.
 const BUDGET: Duration = Duration::from_millis(500);
-/// What a caller should wait before the next call.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Kept free of the request's own deadline, for the last batch and the answer.
+const SPARE: Duration = Duration::from_millis(200);
+/// What a caller should wait before the next call: long enough that one account alone does not make its circuit breaker
+/// think that this service is failing.
+const PAUSE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const FORGET_BATCH: i64 = 1_000;
 
 /// Deletes everything of an account, known here or not. Doing it again changes nothing; 503 when there is more to do.
 pub(crate) async fn delete(app: &App, account: Uuid) -> Result<(), Problem> {
-    let started = Instant::now();
+    let left = context::deadline().map(|deadline| deadline.remaining().saturating_sub(SPARE));
+    let until = Instant::now() + left.unwrap_or(BUDGET).min(BUDGET);
     let mut batch = in_transaction(app, |connection| Box::pin(deletion::begin(connection, account))).await?;
     app.known.remove(account);
     while batch == Batch::More {
-        if started.elapsed() >= BUDGET {
-            return Err(Problem::new(&DELETION_UNFINISHED).retry_after(PAUSE));
+        if Instant::now() >= until {
+            return Err(Problem::new(&DELETION_UNFINISHED).retry_after(PAUSE).do_not_retry());
         }
         batch = match in_transaction(app, |connection| Box::pin(deletion::next(connection, account))).await {
             Err(error) if deletion::is_overtaken(&error) => Batch::More,

@@ -22,8 +22,7 @@ mod routes;
 mod store;
 mod viewer;
 
-use nova_service::client::Client;
-use nova_service::{Postgres, Service, ServiceTokens, TokenVerifier};
+use nova_service::{Client, Postgres, Service, ServiceTokens, TokenVerifier};
 
 pub use config::{Config, UsersConfig};
 pub use errors::CODES;
@@ -33,21 +32,26 @@ static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// The service's name, also that by which it gets its tokens.
 const NAME: &str = "user-service";
 
+/// The service that knows the accounts behind the profiles.
+const AUTH: &str = "auth-service";
+
 /// The service, ready to run. Must be called inside the runtime.
 ///
 /// # Errors
-/// When the client of auth-service cannot be made.
+/// When the settings of calls make no sense together.
 pub fn service(config: Config) -> anyhow::Result<Service> {
+    config.calls.only_for(&[AUTH, "identity"])?;
     let postgres = Postgres::new(&config.postgres);
-    let verifier = TokenVerifier::remote(&config.identity);
-    let auth = Client::new("auth-service", &config.credentials.auth_service_url, &config.calls)?;
+    let verifier = TokenVerifier::remote(&config.identity, &config.calls)?;
+    let auth = Client::new(AUTH, &config.credentials.auth_service_url, &config.calls)?;
     let tokens = ServiceTokens::new(NAME, &config.credentials.client_secret, auth.clone());
-    let accounts = accounts::Accounts::new(auth, tokens, config.users.account_timeout);
+    let accounts = accounts::Accounts::new(auth.clone(), tokens, config.users.account_timeout);
     let app = app::App::new(postgres.clone(), verifier.clone(), accounts, config.users);
     let watching = app.clone();
     Ok(Service::new(NAME, env!("CARGO_PKG_VERSION"), config.server)
         .postgres(&postgres, &MIGRATOR)
         .identity(&verifier)
+        .client(&auth)
         .background("account-deletions", |stop| deletions::watch(watching, stop))
         .codes(CODES)
         .routes(routes::router(app)))

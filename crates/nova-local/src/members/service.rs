@@ -7,7 +7,7 @@ use nova_platform::secrets::{client_secret, clients};
 use nova_platform::topology::{Kind, Member};
 
 use super::redis::MASTER_NAME;
-use super::{OPERATIONS_OFFSET, PlanError, Site, address, base_plan, join};
+use super::{OPERATIONS_OFFSET, PlanError, Site, address, base_plan, calls, join};
 use crate::plan::MemberPlan;
 
 /// The service that signs everybody's tokens.
@@ -40,6 +40,9 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     }
     set("NOVA_DATABASE_POOL", service.database_pool.to_string());
     set("NOVA_REDIS_POOL", service.redis_pool.to_string());
+    for (name, value) in calls::environment(&site.spec.calls, service) {
+        set(&name, value);
+    }
     if member.component == ISSUER {
         set("NOVA_AUTH_SIGNING_KEYS_FILE", secret_file(site, "auth-signing-key"));
         set("NOVA_AUTH_CLIENTS", client_files(site));

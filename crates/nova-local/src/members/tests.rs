@@ -372,6 +372,66 @@ fn a_service_is_told_of_no_other_services_secret() {
 }
 
 #[test]
+fn a_service_is_told_how_to_call_others() {
+    let mut fixture = Fixture::new();
+    let expected = [
+        ("NOVA_HTTP_TIMEOUT", "3s"),
+        ("NOVA_HTTP_CONNECT_TIMEOUT", "1s"),
+        ("NOVA_HTTP_IDLE_TIMEOUT", "10s"),
+        ("NOVA_HTTP_POOL_SIZE", "50"),
+        ("NOVA_HTTP_POOL_WAIT", "100ms"),
+        ("NOVA_RETRY_MAX", "3"),
+        ("NOVA_RETRY_DELAY", "100ms"),
+        ("NOVA_RETRY_DELAY_MAX", "1s"),
+        ("NOVA_RETRY_BUDGET", "0.2"),
+        ("NOVA_RETRY_FLOOR", "1"),
+        ("NOVA_BREAKER_WINDOW", "10s"),
+        ("NOVA_BREAKER_MINIMUM_CALLS", "10"),
+        ("NOVA_BREAKER_FAILURE_RATIO", "0.5"),
+        ("NOVA_BREAKER_SLOW_CALL", "1s"),
+        ("NOVA_BREAKER_SLOW_RATIO", "0.5"),
+        ("NOVA_BREAKER_OPEN", "2s"),
+        ("NOVA_BREAKER_PROBES", "3"),
+        ("NOVA_BREAKER_PROBE_TIMEOUT", "1s"),
+    ];
+    for member in ["auth-service-2", "user-service-1"] {
+        let env = fixture.plan(member).env;
+        for (name, value) in expected {
+            assert_eq!(env.get(name).map(String::as_str), Some(value), "{member} {name}");
+        }
+        assert!(!env.contains_key("NOVA_CALLS"), "{member}");
+    }
+    let own = "[auth-service]\ntimeout = \"1s 500ms\"\nretry_max = 1\nbreaker_failure_ratio = 0.25\n[chat]\npool_size = 5\n[idle]\n";
+    fixture
+        .spec
+        .services
+        .get_mut("user-service")
+        .expect("it is there")
+        .calls = toml::from_str(own).expect("overrides");
+    assert_eq!(
+        fixture.plan("user-service-3").env["NOVA_CALLS"],
+        "auth-service.breaker-failure-ratio=0.25,auth-service.http-timeout=1s500ms,auth-service.retry-max=1,chat.http-pool-size=5"
+    );
+    assert!(!fixture.plan("auth-service-1").env.contains_key("NOVA_CALLS"));
+}
+
+#[test]
+fn a_changed_setting_of_calls_concerns_services_alone() {
+    let mut fixture = Fixture::new();
+    let before = fixture.plans();
+    fixture.spec.calls.retry_max = 2;
+    let after = fixture.plans();
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(
+            before != after,
+            before.component.ends_with("-service"),
+            "{}",
+            before.name
+        );
+    }
+}
+
+#[test]
 fn a_service_without_a_program_is_an_error_that_names_it() {
     let mut fixture = Fixture::new();
     fixture.services.clear();

@@ -74,6 +74,9 @@ impl Merged {
                 (None, [services, _, env]) if services == "services" && env == "env" => {
                     self.value_over(&key, value, &Value::String(String::new()), defaults)
                 }
+                (None, [services, _, calls]) if services == "services" && calls == "calls" => {
+                    self.overrides(&key, value, defaults)
+                }
                 (None, _) => {
                     self.unknown(&key, name.span(), under, defaults);
                     continue;
@@ -89,6 +92,9 @@ impl Merged {
             return Value::Table(self.lay_over(key, user, under, defaults));
         }
         let (wanted, got) = (default.type_str(), user.get_ref().type_str());
+        if let (Value::Float(_), Some(whole)) = (default, whole_number(user.get_ref())) {
+            return Value::Float(whole.into());
+        }
         let misfit = if wanted == got {
             match Value::deserialize(ValueDeserializer::from(user.clone())) {
                 Ok(value) => match stranger(&value) {
@@ -117,6 +123,29 @@ impl Merged {
         default.clone()
     }
 
+    /// What a service sets otherwise for one dependency: checked like `[calls]`, and nothing is filled in.
+    fn overrides(&mut self, key: &Key, user: &Spanned<DeValue<'_>>, defaults: &Table) -> Value {
+        let calls = defaults.get("calls").and_then(Value::as_table);
+        let DeValue::Table(table) = user.get_ref() else {
+            let message = format!(
+                "{key} must be a table named after the service that is called, and is {}",
+                with_article(user.get_ref().type_str())
+            );
+            let name = key.segments().last().map_or("", String::as_str);
+            let help = calls.is_some_and(|calls| calls.contains_key(name)).then(|| {
+                format!(
+                    "for one dependency, put it into `[{}]`; for every call, `calls.{name}`",
+                    key_beside(key, "DEPENDENCY")
+                )
+            });
+            self.refuse(key, Found::at(Some(user.span()), message).with_help(help));
+            return Value::Table(Table::new());
+        };
+        let mut laid = self.lay_over(key, table, calls.unwrap_or(&Table::new()), defaults);
+        laid.retain(|name, _| table.contains_key::<str>(name));
+        Value::Table(laid)
+    }
+
     /// A service that is not shipped takes from one that is what every service has.
     fn new_service(&mut self, key: &Key, user: &Spanned<DeValue<'_>>, defaults: &Table) -> Value {
         let shipped = defaults
@@ -126,7 +155,9 @@ impl Merged {
             .unwrap_or_default();
         let mut template = shipped.values().find_map(Value::as_table).cloned().unwrap_or_default();
         template.insert("needs".to_owned(), Value::Array(Vec::new()));
-        template.insert("env".to_owned(), Value::Table(Table::new()));
+        for table in ["env", "calls"] {
+            template.insert(table.to_owned(), Value::Table(Table::new()));
+        }
         if let DeValue::Table(table) = user.get_ref() {
             let missing: Vec<&str> = REQUIRED.into_iter().filter(|name| !table.contains_key(*name)).collect();
             if !missing.is_empty() {
@@ -179,6 +210,12 @@ fn stranger(value: &Value) -> Option<&'static str> {
         .iter()
         .find(|element| !element.is_str())
         .map(Value::type_str)
+}
+
+/// A number without a fraction; a share may be written so.
+fn whole_number(value: &DeValue<'_>) -> Option<i32> {
+    let number = value.as_integer()?;
+    i32::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 fn with_article(kind: &str) -> String {

@@ -53,6 +53,9 @@ fn reset(table: &mut Table, key: &Key, defaults: &Table) -> bool {
             let any = |shipped: &Table| shipped.get(name).or_else(|| shipped.values().next()).cloned();
             shipped.and_then(any).and_then(|service| service.get(setting).cloned())
         }
+        [services, _, calls, _, setting] if services == "services" && calls == "calls" => {
+            defaults.get(calls).and_then(|calls| calls.get(setting)).cloned()
+        }
         [section, setting] => defaults.get(section).and_then(|section| section.get(setting)).cloned(),
         _ => None,
     };

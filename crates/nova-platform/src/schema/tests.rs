@@ -29,6 +29,20 @@ fn nothing_is_required_of_a_user_but_of_a_new_service() {
 }
 
 #[test]
+fn nothing_is_null_and_an_override_has_what_it_overrides() {
+    let schema = json_schema();
+    assert!(!schema.to_string().contains("\"null\""));
+    let names = |definition: &str| {
+        let properties = schema["$defs"][definition]["properties"].as_object().unwrap();
+        properties.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(names("CallsOverride"), names("CallsSpec"));
+    let own = &schema["$defs"]["CallsOverride"];
+    assert_eq!(own["additionalProperties"], json!(false));
+    assert!(own["properties"]["timeout"].get("default").is_none());
+}
+
+#[test]
 fn every_table_is_closed_and_every_setting_shows_its_default_and_its_meaning() {
     let schema = json_schema();
     assert_eq!(schema["additionalProperties"], json!(false));

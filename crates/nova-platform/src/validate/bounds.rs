@@ -26,6 +26,8 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
         redis,
         kafka,
         gateway,
+        // `calls.rs` judges them.
+        calls: _,
         services,
     } = spec;
     check_local(local, &mut Section::new("local", findings));
@@ -185,6 +187,7 @@ fn check_service(spec: &ServiceSpec, section: &mut Section) {
         database_pool,
         redis_pool,
         env: _,
+        calls: _,
     } = spec;
     section.port("port", *port);
     if u16::MAX - *port < crate::validate::ports::OPERATIONS {

@@ -58,10 +58,10 @@ pub struct PostgresConfig {
     #[arg(id = "database-pool", long = "database-pool", env = "NOVA_DATABASE_POOL", default_value = "10", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=500))]
     pub pool: u32,
     /// How long a request waits for a connection before it is answered 503.
-    #[arg(id = "database-acquire-timeout", long = "database-acquire-timeout", env = "NOVA_DATABASE_ACQUIRE_TIMEOUT", default_value = "2s", value_name = "DURATION", value_parser = duration)]
+    #[arg(id = "database-acquire-timeout", long = "database-acquire-timeout", env = "NOVA_DATABASE_ACQUIRE_TIMEOUT", default_value = "1s", value_name = "DURATION", value_parser = duration)]
     pub acquire_timeout: Duration,
     /// How long one statement may run.
-    #[arg(id = "database-statement-timeout", long = "database-statement-timeout", env = "NOVA_DATABASE_STATEMENT_TIMEOUT", default_value = "5s", value_name = "DURATION", value_parser = duration)]
+    #[arg(id = "database-statement-timeout", long = "database-statement-timeout", env = "NOVA_DATABASE_STATEMENT_TIMEOUT", default_value = "2s", value_name = "DURATION", value_parser = duration)]
     pub statement_timeout: Duration,
 }
 

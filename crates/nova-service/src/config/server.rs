@@ -37,8 +37,8 @@ pub struct ServerConfig {
     /// Collector for traces over OTLP/HTTP, such as http://127.0.0.1:4318; none are sent without it.
     #[arg(long, env = "NOVA_OTLP_ENDPOINT", value_name = "URL", value_parser = url)]
     pub otlp_endpoint: Option<String>,
-    /// A request that takes longer is answered 504.
-    #[arg(long, env = "NOVA_REQUEST_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration)]
+    /// A request that takes longer is answered 504; the time passes on to the calls that are made for it
+    #[arg(long, env = "NOVA_REQUEST_TIMEOUT", default_value = "3s", value_name = "DURATION", value_parser = duration)]
     pub request_timeout: Duration,
     /// A client must have sent its request's header within this time; an idle connection is closed after it.
     #[arg(long, env = "NOVA_HEADER_TIMEOUT", default_value = "15s", value_name = "DURATION", value_parser = duration)]

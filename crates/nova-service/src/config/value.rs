@@ -34,6 +34,14 @@ pub(super) fn pause(text: &str) -> Result<Duration, String> {
     duration(text)
 }
 
+/// Parses a share above 0 and up to 1.
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err("not a share above 0 and up to 1; write it like 0.2".to_owned()),
+    }
+}
+
 /// Parses a socket address to listen on.
 pub fn port_address(text: &str) -> Result<SocketAddr, String> {
     text.parse()

@@ -90,6 +90,8 @@ codes! {
         "The service has as much work as it can do in time. Nothing was done. Try again after `Retry-After` seconds.";
     TIMEOUT = "timeout", GATEWAY_TIMEOUT, "Timeout",
         "A read took too long and was given up. It may be repeated.";
+    DEADLINE_EXCEEDED = "deadline_exceeded", GATEWAY_TIMEOUT, "Deadline exceeded",
+        "The time that the caller gave (`nova-timeout-ms`) was up before work began. Nothing was done.";
     OUTCOME_UNKNOWN = "outcome_unknown", GATEWAY_TIMEOUT, "Outcome unknown",
         "A write was sent to the database and its answer did not come in time: it may have happened or not. Look before you repeat it, or repeat it with the same `Idempotency-Key`.";
 }

@@ -4,8 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use nova_resilience::header::DO_NOT_RETRY_HEADER;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,6 +21,7 @@ pub struct Problem {
     detail: Option<String>,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
+    do_not_retry: bool,
 }
 
 /// What is wrong with one field of a request.
@@ -63,6 +65,7 @@ impl Problem {
             detail: None,
             errors: Vec::new(),
             retry_after: None,
+            do_not_retry: false,
         }
     }
 
@@ -87,6 +90,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// Tells the service that called this one not to repeat its call: what repeating can do was done here.
+    #[must_use]
+    pub fn do_not_retry(mut self) -> Self {
+        self.do_not_retry = true;
         self
     }
 
@@ -185,7 +195,7 @@ impl From<Unavailable> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (code, retry_after) = (self.code, self.retry_after);
+        let (code, retry_after, do_not_retry) = (self.code, self.retry_after, self.do_not_retry);
         // A struct of strings and numbers always serialises.
         let body = serde_json::to_vec(&self.body()).unwrap_or_default();
         let mut response = (code.status, body).into_response();
@@ -196,6 +206,12 @@ impl IntoResponse for Problem {
         );
         if code.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if do_not_retry {
+            headers.insert(
+                HeaderName::from_static(DO_NOT_RETRY_HEADER),
+                HeaderValue::from_static("1"),
+            );
         }
         if let Some(after) = retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

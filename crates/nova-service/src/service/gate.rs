@@ -4,6 +4,7 @@
 //! never the write: a transaction is not cut off while it commits.
 
 use std::any::Any;
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::{FutureExt, StreamExt};
 use metrics::{counter, gauge};
+use nova_resilience::Deadline;
+use nova_resilience::header::{TIMEOUT_HEADER, budget};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -78,6 +81,14 @@ impl Gate {
         self.writes.wait().await;
     }
 
+    /// The statement that a request waited for may wait on a dead connection. A caller who gave little time says nothing
+    /// about that, and must not make every other request test its connection first.
+    fn suspect_after(&self, time: Duration) {
+        if time >= self.request_timeout / 2 {
+            postgres::suspect();
+        }
+    }
+
     fn refusal(&self) -> Option<Problem> {
         if self.refusing.load(Ordering::Relaxed) {
             return Some(Problem::new(&codes::DRAINING).retry_after(Duration::from_secs(1)));
@@ -114,10 +125,13 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
         drain(request.into_body()).await;
         return too_large(gate.max_body).into_response();
     }
-    let deadline = Instant::now() + gate.request_timeout;
+    let time = budget(gate.request_timeout, request.headers().get(TIMEOUT_HEADER));
+    if time.is_zero() {
+        return Problem::new(&codes::DEADLINE_EXCEEDED).into_response();
+    }
     let answered = match *request.method() {
-        Method::GET | Method::HEAD | Method::OPTIONS => read(&gate, request, next, deadline).await,
-        _ => write(&gate, request, next, deadline).await,
+        Method::GET | Method::HEAD | Method::OPTIONS => read(&gate, request, next, time).await,
+        _ => write(&gate, request, next, time).await,
     };
     answered.unwrap_or_else(IntoResponse::into_response)
 }
@@ -139,37 +153,42 @@ impl Drop for Active {
 }
 
 /// A read is cancelled when it takes too long or nobody waits for it.
-async fn read(gate: &Gate, request: Request, next: Next, deadline: Instant) -> Result<Response, Problem> {
+async fn read(gate: &Gate, request: Request, next: Next, time: Duration) -> Result<Response, Problem> {
+    let deadline = Deadline::after(time);
     let working = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match timeout_at(deadline, working).await {
+    match timeout_at(deadline.instant(), within(deadline, working)).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(panic)) => Err(panicked(panic.as_ref())),
         Err(_) => {
-            // The statement that it waited for may wait on a dead connection.
-            postgres::suspect();
-            Err(Problem::new(&codes::TIMEOUT).detail(format!("not done within {:?}", gate.request_timeout)))
+            gate.suspect_after(time);
+            Err(Problem::new(&codes::TIMEOUT).detail(format!("not done within {time:?}")))
         }
     }
 }
 
 /// A write starts when all of its body is there, and is then seen through.
-async fn write(gate: &Gate, request: Request, next: Next, deadline: Instant) -> Result<Response, Problem> {
-    let request = with_whole_body(gate, request, deadline).await?;
+async fn write(gate: &Gate, request: Request, next: Next, time: Duration) -> Result<Response, Problem> {
+    let deadline = Deadline::after(time);
+    let request = with_whole_body(gate, request, deadline.instant()).await?;
     let working = AssertUnwindSafe(next.run(request)).catch_unwind();
     let working = timeout(gate.write_timeout, working).instrument(tracing::Span::current());
-    let task = match context::CURRENT.try_with(Clone::clone) {
-        Ok(current) => gate.writes.spawn(context::CURRENT.scope(current, working)),
-        Err(_) => gate.writes.spawn(working),
-    };
-    match timeout_at(deadline, task).await {
+    let task = gate.writes.spawn(within(deadline, working));
+    match timeout_at(deadline.instant(), task).await {
         Ok(Ok(Ok(Ok(response)))) => Ok(response),
         Ok(Ok(Ok(Err(panic)))) => Err(panicked(panic.as_ref())),
         Ok(Ok(Err(_))) | Err(_) => {
-            postgres::suspect();
-            Err(Problem::new(&codes::OUTCOME_UNKNOWN).detail(format!("not done within {:?}", gate.request_timeout)))
+            gate.suspect_after(time);
+            Err(Problem::new(&codes::OUTCOME_UNKNOWN).detail(format!("not done within {time:?}")))
         }
         Ok(Err(error)) => Err(Problem::internal(error)),
     }
+}
+
+/// Work of the present request that knows by when it must be done, in whichever task it runs.
+fn within<F: Future>(deadline: Deadline, work: F) -> impl Future<Output = F::Output> {
+    let mut context = context::current();
+    context.deadline = Some(deadline);
+    context::CURRENT.scope(context, work)
 }
 
 async fn with_whole_body(gate: &Gate, request: Request, deadline: Instant) -> Result<Request, Problem> {

@@ -40,6 +40,13 @@ impl PartState {
         }
     }
 
+    /// A part that nothing is known against.
+    pub(crate) fn up(name: &'static str) -> Self {
+        let this = Self::new(name);
+        this.lock().take();
+        this
+    }
+
     /// The part's name.
     pub fn name(&self) -> &'static str {
         self.name

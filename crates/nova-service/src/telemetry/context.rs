@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use axum::http::{HeaderMap, HeaderValue};
+use nova_resilience::Deadline;
 use opentelemetry::trace::TraceContextExt;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
@@ -21,6 +22,8 @@ tokio::task_local! {
 pub(crate) struct RequestContext {
     pub(crate) request_id: String,
     pub(crate) trace: Trace,
+    /// When its answer must be there; set by the gate.
+    pub(crate) deadline: Option<Deadline>,
 }
 
 /// A place in a trace.
@@ -41,7 +44,11 @@ impl RequestContext {
             .filter(|id| plausible(id))
             .map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned);
         let trace = text(TRACEPARENT).and_then(Trace::parse).unwrap_or_else(Trace::new);
-        Self { request_id, trace }
+        Self {
+            request_id,
+            trace,
+            deadline: None,
+        }
     }
 }
 
@@ -78,9 +85,21 @@ impl Trace {
     }
 }
 
+/// The present request's identity; a new one outside of any.
+pub(crate) fn current() -> RequestContext {
+    CURRENT
+        .try_with(Clone::clone)
+        .unwrap_or_else(|_| RequestContext::from_headers(&HeaderMap::new()))
+}
+
 /// The present request's id, inside a request.
 pub fn request_id() -> Option<String> {
     CURRENT.try_with(|context| context.request_id.clone()).ok()
+}
+
+/// When the present request's answer must be there, inside a request: whatever is done for it has no longer.
+pub fn deadline() -> Option<Deadline> {
+    CURRENT.try_with(|context| context.deadline).ok().flatten()
 }
 
 /// Adds the present request's id and trace to the headers of a call that is made for it.

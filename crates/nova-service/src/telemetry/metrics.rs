@@ -62,6 +62,30 @@ fn describe() {
     describe_counter!(names::HTTP_SHED, "Requests refused because too many were in flight");
     describe_gauge!(names::HTTP_CONNECTIONS, "Open client connections");
     describe_histogram!(
+        names::HTTP_CLIENT_DURATION,
+        Unit::Seconds,
+        "Duration of a call to another service, all attempts together, by method and outcome"
+    );
+    describe_counter!(names::HTTP_CLIENT_ATTEMPTS, "Attempts sent to another service");
+    describe_counter!(names::HTTP_CLIENT_RETRIES, "Attempts after the first of a call");
+    describe_counter!(
+        names::HTTP_CLIENT_REJECTED,
+        "What was not sent: calls for an open breaker or a full bulkhead, retries for their budget"
+    );
+    describe_gauge!(
+        names::HTTP_CLIENT_POOL,
+        "Attempts in flight to another service, and those that wait for their place"
+    );
+    describe_gauge!(
+        names::HTTP_CLIENT_POOL_MAX,
+        "The most attempts in flight to another service"
+    );
+    describe_gauge!(
+        names::BREAKER_STATE,
+        "What a circuit breaker does: 0 closed, 1 half-open, 2 open"
+    );
+    describe_counter!(names::BREAKER_OPENED, "How often a circuit breaker opened");
+    describe_histogram!(
         names::DB_DURATION,
         Unit::Seconds,
         "Duration of a statement by its first word"

@@ -8,6 +8,22 @@ pub const HTTP_ACTIVE: &str = "http_server_active_requests";
 pub const HTTP_SHED: &str = "http_server_shed_requests_total";
 /// Open client connections.
 pub const HTTP_CONNECTIONS: &str = "http_server_open_connections";
+/// Duration of a call to another service, all attempts together, by method and outcome.
+pub const HTTP_CLIENT_DURATION: &str = "http_client_request_duration_seconds";
+/// Attempts sent to another service.
+pub const HTTP_CLIENT_ATTEMPTS: &str = "http_client_attempts_total";
+/// Attempts after the first of a call.
+pub const HTTP_CLIENT_RETRIES: &str = "http_client_retries_total";
+/// What was not sent, by reason.
+pub const HTTP_CLIENT_REJECTED: &str = "http_client_rejected_total";
+/// Attempts in flight to another service, and those that wait for their place.
+pub const HTTP_CLIENT_POOL: &str = "http_client_pool_usage";
+/// The most attempts in flight to another service.
+pub const HTTP_CLIENT_POOL_MAX: &str = "http_client_pool_max";
+/// What a circuit breaker does: 0 closed, 1 half-open, 2 open.
+pub const BREAKER_STATE: &str = "nova_breaker_state";
+/// How often a circuit breaker opened.
+pub const BREAKER_OPENED: &str = "nova_breaker_opened_total";
 /// Duration of a statement by its first word.
 pub const DB_DURATION: &str = "db_client_operation_duration_seconds";
 /// Connections of a pool by state.

@@ -3,22 +3,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::header;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::client::{CallError, Client};
 use crate::config::SecretFile;
 use crate::http::Problem;
+use crate::{Answer, CallError, Client};
 
 /// Where the issuer gives tokens.
 const PATH: &str = "/api/v1/auth/token";
-const FORM: &str = "application/x-www-form-urlencoded";
 /// The issuer, as problems name it.
 const ISSUER: &str = "auth-service";
 /// A token is replaced this long before it expires: it must not expire on its way, nor by a clock that is ahead.
@@ -69,7 +65,7 @@ struct Held {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct Given {
     access_token: String,
     token_type: String,
     expires_in: u64,
@@ -121,23 +117,19 @@ impl Inner {
 
     async fn fetch(&self, deadline: Instant) -> Result<Arc<str>, OwnTokenError> {
         let asked = Instant::now();
-        let credentials = format!("{}:{}", self.name, self.secret.expose_secret());
         let answer = self
             .issuer
             .post(PATH)
-            .header(
-                header::AUTHORIZATION,
-                format!("Basic {}", BASE64_STANDARD.encode(credentials)),
-            )
+            .basic(self.name, self.secret.expose_secret())
             // A second token instead of the first does no harm, so the call may be repeated although it is a POST.
             .idempotency_key(&Uuid::new_v4().to_string())
-            .body(FORM, "grant_type=client_credentials")
+            .form(&[("grant_type", "client_credentials")])
             .timeout(deadline.saturating_duration_since(asked))
             .send()
             .await
-            .and_then(crate::client::Answer::success)
+            .and_then(Answer::success)
             .map_err(OwnTokenError::Call)?;
-        let answer: Answer = answer
+        let answer: Given = answer
             .json()
             .map_err(|_| OwnTokenError::Nonsense("not the JSON of one"))?;
         // It becomes part of a header.

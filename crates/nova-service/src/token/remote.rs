@@ -2,47 +2,38 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, bail};
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::JwkSet;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::TokenVerifier;
+use crate::Client;
 use crate::backoff::Backoff;
-use crate::config::IdentityConfig;
-use crate::telemetry::context;
+use crate::config::{CallsConfig, IdentityConfig};
 
 /// Strangers can make up key ids: however many do, the issuer is asked at most this often.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a request with an unknown key waits for such a fetch.
 const WAIT: Duration = Duration::from_secs(2);
-const DEADLINE: Duration = Duration::from_secs(3);
-const LARGEST: usize = 64 * 1024;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// The issuer, and when it was asked last.
 pub(super) struct Remote {
     config: IdentityConfig,
-    client: reqwest::Client,
+    client: Client,
     last: Mutex<Option<Instant>>,
 }
 
 impl Remote {
-    pub(super) fn new(config: &IdentityConfig) -> Self {
-        let client = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(1))
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(0)
-            .no_proxy()
-            .build()
-            .unwrap_or_default();
-        Self {
+    pub(super) fn new(config: &IdentityConfig, calls: &CallsConfig) -> anyhow::Result<Self> {
+        Ok(Self {
             config: config.clone(),
-            client,
+            client: Client::new("identity", &config.jwks_url, calls)?,
             last: Mutex::new(None),
-        }
+        })
     }
 
     /// Fetches for ever. Keys stay in use when a later fetch fails.
@@ -73,12 +64,11 @@ impl Remote {
 
     async fn update(&self, verifier: &TokenVerifier, last: &mut Option<Instant>) -> bool {
         *last = Some(Instant::now());
-        let fetched = match timeout(DEADLINE, fetch(&self.client, &self.config.jwks_url)).await {
-            Ok(fetched) => fetched,
-            Err(_) => Err(anyhow!("{} did not answer in time", self.config.jwks_url)),
-        };
         let state = &verifier.inner.state;
-        match fetched {
+        match fetch(&self.client)
+            .await
+            .with_context(|| format!("cannot fetch {}", self.config.jwks_url))
+        {
             Ok(keys) => {
                 verifier.set_keys(keys);
                 state.set_up();
@@ -92,25 +82,9 @@ impl Remote {
     }
 }
 
-async fn fetch(client: &reqwest::Client, url: &str) -> anyhow::Result<Vec<(String, DecodingKey)>> {
-    let mut headers = axum::http::HeaderMap::new();
-    context::inject(&mut headers);
-    let mut response = client
-        .get(url)
-        .headers(headers)
-        .send()
-        .await
-        .with_context(|| format!("cannot fetch {url}"))?;
-    ensure!(response.status().is_success(), "{url} answered {}", response.status());
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.with_context(|| format!("cannot read {url}"))? {
-        ensure!(
-            body.len() + chunk.len() <= LARGEST,
-            "{url} is larger than {LARGEST} bytes"
-        );
-        body.extend_from_slice(&chunk);
-    }
-    let set: JwkSet = serde_json::from_slice(&body).with_context(|| format!("{url} is not a set of keys"))?;
+async fn fetch(client: &Client) -> anyhow::Result<Vec<(String, DecodingKey)>> {
+    let answer = client.get("").send().await?.success()?;
+    let set: JwkSet = answer.json().context("not a set of keys")?;
     let mut keys = Vec::new();
     for jwk in &set.keys {
         // Keys of other kinds are for others.
@@ -121,7 +95,7 @@ async fn fetch(client: &reqwest::Client, url: &str) -> anyhow::Result<Vec<(Strin
         }
     }
     if keys.is_empty() {
-        bail!("{url} holds no ES256 key");
+        bail!("no ES256 key");
     }
     Ok(keys)
 }

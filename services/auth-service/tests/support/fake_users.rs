@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
     Done,
+    /// Done, after a while.
+    Slowly,
     Unfinished,
     Status(u16),
     /// Nothing, and never ends.
@@ -103,6 +105,10 @@ async fn answer(State(fake): State<Fake>, Path(id): Path<String>, headers: Heade
     let says = *fake.says.lock().unwrap();
     match says {
         Says::Done => StatusCode::NO_CONTENT.into_response(),
+        Says::Slowly => {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            StatusCode::NO_CONTENT.into_response()
+        }
         Says::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Says::Unfinished => {
             let body = r#"{"type":"about:blank","title":"","status":503,"code":"deletion_unfinished"}"#;
