@@ -43,7 +43,8 @@ pub fn service(config: Config) -> anyhow::Result<Service> {
     config.calls.only_for(&[AUTH, "identity"])?;
     let postgres = Postgres::new(&config.postgres);
     let verifier = TokenVerifier::remote(&config.identity, &config.calls)?;
-    let auth = Client::new(AUTH, &config.credentials.auth_service_url, &config.calls)?;
+    let calls = config.calls.capped(AUTH, config.users.account_timeout);
+    let auth = Client::new(AUTH, &config.credentials.auth_service_url, &calls)?;
     let tokens = ServiceTokens::new(NAME, &config.credentials.client_secret, auth.clone());
     let accounts = accounts::Accounts::new(auth.clone(), tokens, config.users.account_timeout);
     let app = app::App::new(postgres.clone(), verifier.clone(), accounts, config.users);

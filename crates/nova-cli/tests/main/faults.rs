@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::support::ledger::Ledger;
-use crate::support::{TestPlatform, member, members};
+use crate::support::{TestPlatform, member, members, pid};
 
 /// A member must be whole again after this.
 const WHOLE_AGAIN: Duration = Duration::from_secs(60);
@@ -51,10 +51,6 @@ fn every_kill_heals_and_loses_nothing_acknowledged() {
 
 fn name(member: &Value) -> String {
     member["name"].as_str().unwrap().to_owned()
-}
-
-fn pid(member: &Value) -> i32 {
-    i32::try_from(member["pid"].as_u64().unwrap_or_else(|| panic!("no pid in {member}"))).unwrap()
 }
 
 fn kill_9(pid: i32) {
@@ -107,10 +103,7 @@ fn strike(platform: &TestPlatform, names: &[String]) {
 /// Settings that every member of a store must restart for: one member at a time, so that the others go on serving.
 fn change_the_stores(platform: &TestPlatform) {
     let before = platform.status();
-    let file = platform.directory().join("nova.toml");
-    let described = std::fs::read_to_string(&file).unwrap();
-    let changed = "[postgres]\nmax_connections = 210\n[redis]\nmaxmemory = \"500MB\"\n[kafka]\nheap = \"250MB\"\n";
-    std::fs::write(&file, format!("{described}{changed}")).unwrap();
+    platform.describe("[postgres]\nmax_connections = 210\n[redis]\nmaxmemory = \"500MB\"\n[kafka]\nheap = \"250MB\"\n");
     let call = platform.nova(&["deploy", "--yes"]).expect_code(0);
     for store in ["redis", "kafka"] {
         for number in 1..=3 {

@@ -46,13 +46,7 @@ fn a_platform_comes_up_stays_as_it_is_changes_and_goes() {
     assert_eq!(pids(&before), pids(&platform.status()));
     platform.nova(&["diff"]).expect_code(0);
 
-    let file = platform.directory().join("nova.toml");
-    let described = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(
-        &file,
-        format!("{described}[services.user-service]\nmembers = 2\ndatabase_pool = 9\n"),
-    )
-    .unwrap();
+    platform.describe("[services.user-service]\nmembers = 2\ndatabase_pool = 9\n");
     platform.nova(&["diff"]).expect_code(3);
     platform.nova(&["deploy", "--yes"]).expect_code(0);
     let changed = pids(&platform.status());

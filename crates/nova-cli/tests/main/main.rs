@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod calls;
 mod faults;
 mod lifecycle;
 mod support;

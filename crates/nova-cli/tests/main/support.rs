@@ -84,6 +84,13 @@ impl TestPlatform {
         }
     }
 
+    /// Adds lines to its nova.toml.
+    pub(crate) fn describe(&self, more: &str) {
+        let file = self.directory.path().join("nova.toml");
+        let described = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{described}{more}")).unwrap();
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -179,6 +186,11 @@ pub(crate) fn members(status: &Value) -> Vec<(String, Value)> {
             .map(move |member| (name.clone(), member))
     };
     components.into_iter().flat_map(of).collect()
+}
+
+/// The process of a member of a status report.
+pub(crate) fn pid(member: &Value) -> i32 {
+    i32::try_from(member["pid"].as_u64().unwrap_or_else(|| panic!("no pid in {member}"))).unwrap()
 }
 
 /// One member of a status report.

@@ -153,6 +153,33 @@ impl CallsConfig {
         Ok(config)
     }
 
+    /// The same with at most this long for a call to this service, and half of it for a connection: for calls that something is
+    /// done without when they take longer. Such a call that is late counts against the service that was called; one whose
+    /// own caller had little time left does not.
+    #[must_use]
+    pub fn capped(mut self, dependency: &str, timeout: Duration) -> Self {
+        let caps = [
+            ("http-timeout", timeout, self.timeout),
+            ("http-connect-timeout", timeout / 2, self.connect_timeout),
+        ];
+        for (setting, cap, general) in caps {
+            let own = self
+                .overrides
+                .iter()
+                .rev()
+                .find(|own| own.dependency == dependency && own.setting == setting)
+                .map_or(general, |own| duration(&own.value).unwrap_or(general));
+            if own > cap {
+                self.overrides.push(Override {
+                    dependency: dependency.to_owned(),
+                    setting: setting.to_owned(),
+                    value: humantime::format_duration(cap).to_string(),
+                });
+            }
+        }
+        self
+    }
+
     /// Refuses settings for services other than those that are called.
     ///
     /// # Errors
@@ -303,6 +330,26 @@ mod tests {
         let own = config.of("auth-service").unwrap();
         assert_eq!((own.timeout, own.retry_max), (Duration::from_secs(2), 1));
         assert_eq!(config.of("search-service").unwrap().timeout, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_cap_lowers_what_is_higher() {
+        let cap = Duration::from_millis(1_500);
+        let capped = with(&[]).capped("auth-service", cap);
+        let own = capped.of("auth-service").unwrap();
+        assert_eq!((own.timeout, own.connect_timeout), (cap, cap / 2));
+        assert_eq!(
+            capped.of("search-service").unwrap(),
+            CallsConfig {
+                overrides: capped.overrides.clone(),
+                ..with(&[])
+            }
+        );
+        let lower = with(&[
+            "auth-service.http-timeout=1s",
+            "auth-service.http-connect-timeout=200ms",
+        ]);
+        assert_eq!(lower.clone().capped("auth-service", cap), lower);
     }
 
     #[test]

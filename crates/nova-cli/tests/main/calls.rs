@@ -1,0 +1,168 @@
+//! Calls between the real services while the one that is called fails in every way there is: whoever calls it answers in
+//! time, its other routes do not feel it, the failing one is not flooded, and all is well again by itself.
+
+mod load;
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use nova_testkit::{Fault, FaultProxy};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{TestPlatform, member, pid};
+use load::{Load, Measured};
+
+/// No answer takes longer, whatever fails: the deadline of 3 s, and what it takes to say so.
+const LONGEST_ANSWER: Duration = Duration::from_millis(3_100);
+/// After a fault everything is normal within this.
+const NORMAL_AGAIN: Duration = Duration::from_secs(5);
+/// How long things are watched before each fault, for comparison.
+const USUAL: Duration = Duration::from_secs(6);
+/// How long each fault lasts: as long as the window over which a retry budget compares.
+const PHASE: Duration = Duration::from_secs(10);
+/// Latencies closer together than this are the same on two cores that also run the whole platform and the clients.
+const RESOLUTION: Duration = Duration::from_millis(5);
+/// Retries that a member may make in a second whatever its budget says: `calls.retry_floor`.
+const RETRY_FLOOR: u64 = 1;
+const MEMBERS: u64 = 3;
+
+#[test]
+fn a_failing_service_is_survived_by_the_one_that_calls_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let platform = TestPlatform::new();
+    let upstream = |platform: &TestPlatform, port: u16| format!("{}:{port}", platform.gateway());
+    let (auth, users) = runtime.block_on(async {
+        (
+            FaultProxy::start(upstream(&platform, 8084)).await,
+            FaultProxy::start(upstream(&platform, 8080)).await,
+        )
+    });
+    // What the services say to each other goes through the proxies; users go through the gateway as always.
+    platform.describe(&format!(
+        "[services.user-service.env]\n\
+         NOVA_AUTH_SERVICE_URL = \"{auth}\"\n\
+         NOVA_IDENTITY_JWKS_URL = \"{auth}/.well-known/jwks.json\"\n\
+         [services.auth-service.env]\n\
+         NOVA_USER_SERVICE_URL = \"{users}\"\n",
+        auth = auth.url(),
+        users = users.url(),
+    ));
+    platform.nova(&["deploy", "--yes"]).expect_code(0);
+    runtime.block_on(async {
+        let load = Load::new(&platform).await;
+        for fault in [
+            Fault::Hang,
+            Fault::Slow(Duration::from_secs(5)),
+            Fault::Reset,
+            Fault::Errors { ratio_percent: 50 },
+            Fault::Flap(Duration::from_secs(2)),
+            Fault::BlackHole,
+            Fault::HeadersOnly,
+        ] {
+            survive(&load, &auth, fault).await;
+        }
+        a_deleted_account_waits_for_the_other_service(&platform, &users).await;
+    });
+    without_kafka_everything_is_served(&platform, &runtime);
+}
+
+async fn survive(load: &Load, auth: &FaultProxy, fault: Fault) {
+    let before = load.run(USUAL).await;
+    before.assert_answered(&format!("before {fault:?}"));
+    assert_eq!(before.partial, 0, "before {fault:?} some profiles lack their account");
+
+    auth.set(fault).await;
+    auth.reset_counts();
+    let during = load.run(PHASE).await;
+    let (arrived, ended) = (auth.requests(), Instant::now());
+    auth.set(Fault::None).await;
+
+    during.assert_answered(&format!("under {fault:?}"));
+    let longest = during.longest();
+    assert!(longest <= LONGEST_ANSWER, "under {fault:?} an answer took {longest:?}");
+    let (usual, now) = (before.others_p99(), during.others_p99());
+    assert!(
+        now <= usual.mul_f64(1.5).max(usual + RESOLUTION),
+        "under {fault:?} the other routes' p99 went from {usual:?} to {now:?}"
+    );
+    let calls = during.calls();
+    let bound = calls * 12 / 10 + MEMBERS * RETRY_FLOOR * PHASE.as_secs();
+    assert!(
+        arrived <= bound,
+        "under {fault:?} {calls} calls became {arrived} requests"
+    );
+
+    let normal = load.until_complete(ended + NORMAL_AGAIN).await;
+    let after = load.run(Duration::from_secs(2)).await;
+    after.assert_answered(&format!("after {fault:?}"));
+    assert_eq!(
+        after.partial, 0,
+        "after {fault:?} some profiles still lack their account"
+    );
+    eprintln!(
+        "{fault:?}: longest answer {longest:?}, other routes' p99 {usual:?} -> {now:?}, {calls} calls -> {arrived} requests, \
+         {} of {} profiles partial, normal after {:?}",
+        during.partial,
+        during.calls(),
+        normal.duration_since(ended),
+    );
+}
+
+/// auth-service's deletion is done at once; user-service hears of it when it can be reached again.
+async fn a_deleted_account_waits_for_the_other_service(platform: &TestPlatform, users: &FaultProxy) {
+    let account = load::Account::register(platform, "leaving@example.org").await;
+    let watcher = load::Account::register(platform, "watching@example.org").await;
+    let client = reqwest::Client::new();
+    let me = client
+        .get(format!("http://{}:8080/api/v1/users/me", platform.gateway()))
+        .bearer_auth(&account.token);
+    let me: Value = me.send().await.unwrap().json().await.unwrap();
+    let profile = client
+        .get(format!(
+            "http://{}:8080/api/v1/users/{}",
+            platform.gateway(),
+            me["id"].as_str().unwrap()
+        ))
+        .bearer_auth(&watcher.token);
+    let status = || async { profile.try_clone().unwrap().send().await.unwrap().status() };
+    assert_eq!(status().await, 200);
+
+    users.set(Fault::Reset).await;
+    let deleted = client
+        .delete(format!("http://{}:8084/api/v1/auth/account", platform.gateway()))
+        .bearer_auth(&account.token)
+        .json(&json!({ "password": load::PASSWORD }));
+    assert_eq!(deleted.send().await.unwrap().status(), 204);
+    while users.requests() == 0 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(status().await, 200, "user-service cannot know of the deletion yet");
+    users.set(Fault::None).await;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while status().await != 404 {
+        assert!(
+            Instant::now() < deadline,
+            "user-service was never told of the deleted account"
+        );
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// No request waits for Kafka: with every broker frozen both services answer as ever.
+fn without_kafka_everything_is_served(platform: &TestPlatform, runtime: &tokio::runtime::Runtime) {
+    let status = platform.status();
+    let brokers: Vec<_> = (1..=3)
+        .map(|number| pid(&member(&status, &format!("kafka-{number}"))))
+        .collect();
+    for broker in &brokers {
+        kill(Pid::from_raw(*broker), Signal::SIGSTOP).unwrap();
+    }
+    let measured: Measured = runtime.block_on(async { Load::new(platform).await.run(Duration::from_secs(2)).await });
+    for broker in &brokers {
+        kill(Pid::from_raw(*broker), Signal::SIGCONT).unwrap();
+    }
+    measured.assert_answered("without kafka");
+    assert_eq!(measured.partial, 0);
+}
