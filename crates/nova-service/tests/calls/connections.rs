@@ -1,5 +1,6 @@
 //! Connections that were made before: which are kept and which are left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -8,6 +9,7 @@ use nova_service::Client;
 use nova_testkit::{Fault, FaultProxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::Barrier;
 use tokio::time::timeout;
 
 use super::{Host, calls, client, ended, until};
@@ -43,13 +45,16 @@ async fn the_first_call_finds_the_process_that_took_the_place_of_a_dead_one() {
     assert!(second.requests() > 0);
 }
 
-/// Answers `/` on each connection once, then never again.
-async fn answers_once(listener: TcpListener) {
+/// Answers once on each of so many connections, when there is a request on all of them, and then never again.
+async fn answers_once(listener: TcpListener, count: usize) {
+    let all = Arc::new(Barrier::new(count));
     loop {
+        let all = all.clone();
         let (mut stream, _) = listener.accept().await.unwrap();
         tokio::spawn(async move {
             let mut buffer = [0; 4096];
             let _ = stream.read(&mut buffer).await;
+            all.wait().await;
             let _ = stream
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 .await;
@@ -62,7 +67,7 @@ async fn answers_once(listener: TcpListener) {
 async fn silent_connections_are_left_together() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let silent = tokio::spawn(answers_once(listener));
+    let silent = tokio::spawn(answers_once(listener, 10));
     let config = calls(|config| {
         config.timeout = Duration::from_secs(4);
         config.retry_max = 3;

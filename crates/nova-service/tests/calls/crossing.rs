@@ -82,7 +82,8 @@ async fn deadline_and_identity_cross_in_reads_and_writes() {
             .header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
         let seen: Value = request.send().await.unwrap().json().await.unwrap();
         let left: u64 = seen["timeout"].as_str().unwrap().parse().unwrap();
-        assert!(left > 0 && left < 1500, "{seen}");
+        // The service keeps a little for its own answer.
+        assert!(left > 0 && left <= 1450, "{seen}");
         assert_eq!(seen["request"], "request-7");
         let trace = seen["trace"].as_str().unwrap();
         assert!(trace.contains(TRACE) && !trace.contains("00f067aa0ba902b7"), "{trace}");
