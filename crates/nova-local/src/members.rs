@@ -44,6 +44,8 @@ pub struct Site<'a> {
     pub nova: &'a Path,
     /// The services' binaries, by service name.
     pub services: &'a BTreeMap<String, PathBuf>,
+    /// Processor cores, which all members share.
+    pub cores: usize,
 }
 
 /// Why no plan could be made.

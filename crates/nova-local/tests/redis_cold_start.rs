@@ -98,6 +98,7 @@ impl Redis {
             programs: &programs,
             nova: &nowhere,
             services: &services,
+            cores: 1,
         };
         let plans = members::plans(&site)
             .expect("nothing is missing")

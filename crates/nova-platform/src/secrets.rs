@@ -21,6 +21,9 @@ pub use ring::{KeyRing, SigningKey};
 /// The name of the key ring that signs access tokens; the one secret that can be rotated.
 pub const AUTH_SIGNING_KEY: &str = "auth-signing-key";
 
+/// The service that signs tokens. It needs no secret to get one.
+const ISSUER: &str = "auth-service";
+
 /// Passwords that exist whatever services a platform has.
 const STORE_PASSWORDS: [&str; 6] = [
     "postgres-superuser",
@@ -296,7 +299,22 @@ fn names_for(spec: &Spec) -> Vec<String> {
         .chain([&AUTH_SIGNING_KEY])
         .map(|name| (*name).to_owned())
         .chain(services.flat_map(|service| [format!("postgres-{service}-owner"), format!("postgres-{service}")]))
+        .chain(clients(spec).map(client_secret))
         .collect()
+}
+
+/// The services that prove to the issuer of tokens who they are: all others.
+pub fn clients(spec: &Spec) -> impl Iterator<Item = &str> {
+    spec.services
+        .keys()
+        .map(String::as_str)
+        .filter(|service| *service != ISSUER)
+}
+
+/// The name of the secret by which a service gets its own tokens.
+#[must_use]
+pub fn client_secret(service: &str) -> String {
+    format!("client-{service}")
 }
 
 /// 256 random bits as text that needs no quoting in any configuration file or URL.

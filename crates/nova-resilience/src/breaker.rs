@@ -3,6 +3,8 @@
 mod layer;
 mod machine;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +32,7 @@ impl Breaker {
 
     /// Leave for a call at `now`, or the time after which asking again makes sense.
     pub fn admit(&self, now: Instant) -> Result<Permit, Duration> {
-        self.0.admit(now)
+        Core::admit(&self.0, now)
     }
 
     /// What it does now.

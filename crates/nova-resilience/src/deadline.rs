@@ -18,8 +18,12 @@ pub struct Deadline(Instant);
 impl Deadline {
     /// So long from now.
     pub fn after(budget: Duration) -> Self {
-        let now = Instant::now();
-        Self(now.checked_add(budget).unwrap_or(now + FAR))
+        Self::from(Instant::now(), budget)
+    }
+
+    /// So long after `start`.
+    pub(crate) fn from(start: Instant, budget: Duration) -> Self {
+        Self(start.checked_add(budget).unwrap_or(start + FAR))
     }
 
     /// At that moment.

@@ -4,6 +4,7 @@
 //! refused by the parser, so the process ends with exit code 2 and a sentence naming the flag.
 
 mod calls;
+mod credentials;
 mod database;
 mod identity;
 mod redis;
@@ -11,11 +12,12 @@ mod server;
 mod value;
 
 pub use calls::{CallsConfig, CallsError, Override};
+pub use credentials::CredentialsConfig;
 pub use database::PostgresConfig;
 pub use identity::IdentityConfig;
 pub use redis::RedisConfig;
 pub use server::{LogFormat, ServerConfig};
-pub use value::{Address, SecretFile, duration, port_address};
+pub use value::{Address, SecretFile, duration, port_address, url};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -38,6 +40,8 @@ mod tests {
         redis: RedisConfig,
         #[command(flatten)]
         identity: IdentityConfig,
+        #[command(flatten)]
+        credentials: CredentialsConfig,
         #[command(flatten)]
         calls: CallsConfig,
     }
@@ -63,6 +67,7 @@ mod tests {
             "--identity-issuer=http://nova",
             "--identity-jwks-url=http://127.0.0.1/jwks",
         ]);
+        arguments.extend(["--client-secret-file", file]);
         // A flag given twice is an error of its own, so a change replaces the flag.
         for change in changes {
             let name = change.split('=').next().unwrap();
@@ -118,6 +123,8 @@ mod tests {
             "--database-password-file=/nonexistent",
             "--redis-sentinels=,",
             "--identity-jwks-url=https://nova",
+            "--auth-service-url=auth",
+            "--client-secret-file=/nonexistent",
             "--http-timeout=0s",
             "--http-pool-size=0",
             "--retry-max=11",

@@ -9,6 +9,7 @@ mod problem;
 mod timestamp;
 
 pub use caller::Caller;
+pub(crate) use caller::bearer;
 pub use code::{CODES, Code, codes, errors_markdown};
 pub use extract::{Json, Path, Query};
 pub use idempotency_key::IdempotencyKey;

@@ -22,4 +22,7 @@ pub use http::{
 pub use postgres::{DatabaseError, Postgres, commit, idempotency};
 pub use redis::Redis;
 pub use service::{Listeners, PartState, Running, Service, Unavailable, start};
-pub use token::{ACCESS_TOKEN_TYPE, AccessClaims, Audience, TokenError, TokenVerifier};
+pub use token::{
+    ACCESS_TOKEN_TYPE, AccessClaims, Audience, OwnTokenError, SERVICE_TOKEN_TYPE, ServiceCaller, ServiceClaims,
+    ServiceTokens, TokenError, TokenVerifier,
+};

@@ -1,8 +1,11 @@
-//! Verification of access tokens (ES256), with local keys: the issuer is not asked for each request.
+//! Tokens of the issuer (ES256): accounts' and services', verified with local keys so that the issuer is not asked for each
+//! request, and the service's own, fetched when it calls another.
 
 mod cache;
 mod claims;
+mod own;
 mod remote;
+mod service;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,14 +15,17 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 pub use claims::{ACCESS_TOKEN_TYPE, AccessClaims, Audience};
+pub use own::{OwnTokenError, ServiceTokens};
+pub use service::{SERVICE_TOKEN_TYPE, ServiceCaller, ServiceClaims};
 
 use crate::Client;
 use crate::config::{CallsConfig, IdentityConfig};
-use crate::http::{Caller, Problem, codes};
+use crate::http::{Caller, Problem, Timestamp, codes};
 use crate::service::{PartState, Unavailable};
-use cache::Cache;
-use claims::Expected;
+use cache::{Cache, Remembered};
+use claims::{Access, Expected, Kind};
 use remote::Remote;
+use service::ServiceAccess;
 
 /// Clocks of two machines differ by less than this many seconds.
 const LEEWAY: i64 = 5;
@@ -50,7 +56,7 @@ impl From<TokenError> for Problem {
     }
 }
 
-/// Verifies access tokens. Cloning is cheap; all clones share keys and memory of verified tokens.
+/// Verifies tokens of accounts and of services. Cloning is cheap; all clones share keys and memory of verified tokens.
 #[derive(Clone)]
 pub struct TokenVerifier {
     inner: Arc<Inner>,
@@ -59,7 +65,8 @@ pub struct TokenVerifier {
 struct Inner {
     expected: Expected,
     keys: RwLock<Keys>,
-    cache: Cache,
+    accounts: Cache<Caller>,
+    services: Cache<ServiceCaller>,
     state: PartState,
     remote: Option<Remote>,
 }
@@ -89,7 +96,8 @@ impl TokenVerifier {
         let inner = Inner {
             expected,
             keys: RwLock::default(),
-            cache: Cache::new(),
+            accounts: Cache::new(),
+            services: Cache::new(),
             state: PartState::new("identity"),
             remote,
         };
@@ -101,37 +109,54 @@ impl TokenVerifier {
         let keys: Keys = keys.into_iter().collect();
         let mut present = self.inner.keys.write().unwrap_or_else(PoisonError::into_inner);
         if present.keys().any(|kid| !keys.contains_key(kid)) {
-            self.inner.cache.clear();
+            self.inner.accounts.clear();
+            self.inner.services.clear();
         }
         *present = keys;
     }
 
-    /// Who the bearer of this token is. A token that was verified before costs a look-up.
+    /// Which account this access token is of. A token that was verified before costs a look-up.
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
-        match self.verify_now(token) {
+        self.verify_kind::<Access>(token, &self.inner.accounts).await
+    }
+
+    /// Which service this service token is of; an account's token is none.
+    pub async fn verify_service(&self, token: &str) -> Result<ServiceCaller, TokenError> {
+        self.verify_kind::<ServiceAccess>(token, &self.inner.services).await
+    }
+
+    async fn verify_kind<K>(&self, token: &str, cache: &Cache<K::Bearer>) -> Result<K::Bearer, TokenError>
+    where
+        K: Kind<Bearer: Remembered>,
+    {
+        match self.verify_now::<K>(token, cache) {
             Err(Refusal::UnknownKey) => {}
             Err(Refusal::Token(error)) => return Err(error),
-            Ok(caller) => return Ok(caller),
+            Ok(bearer) => return Ok(bearer),
         }
         if let Some(remote) = &self.inner.remote {
             remote.fetch_for_unknown(self).await;
         }
-        self.verify_now(token).map_err(|refusal| self.final_error(&refusal))
+        self.verify_now::<K>(token, cache)
+            .map_err(|refusal| self.final_error(&refusal))
     }
 
-    fn verify_now(&self, token: &str) -> Result<Caller, Refusal> {
+    fn verify_now<K>(&self, token: &str, cache: &Cache<K::Bearer>) -> Result<K::Bearer, Refusal>
+    where
+        K: Kind<Bearer: Remembered>,
+    {
         if token.len() > LONGEST {
             return Err(Refusal::Token(TokenError::Invalid));
         }
-        let digest = Cache::digest(token);
-        if let Some(caller) = self.inner.cache.get(&digest) {
-            return Ok(caller);
+        let digest = cache::digest(token);
+        if let Some(bearer) = cache.get(&digest) {
+            return Ok(bearer);
         }
         let keys = self.inner.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let caller = claims::check(token, &keys, &self.inner.expected)?;
+        let bearer = claims::check::<K>(token, &keys, &self.inner.expected)?;
         // Still under the lock of the keys, so that a key withdrawn at this moment leaves nothing behind.
-        self.inner.cache.put(digest, caller);
-        Ok(caller)
+        cache.put(digest, bearer.clone());
+        Ok(bearer)
     }
 
     fn final_error(&self, refusal: &Refusal) -> TokenError {
@@ -168,6 +193,12 @@ impl TokenVerifier {
         if let Some(remote) = &self.inner.remote {
             stop.run_until_cancelled(remote.keep_keys(&self)).await;
         }
+    }
+}
+
+impl Remembered for Caller {
+    fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 }
 

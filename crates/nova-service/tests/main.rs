@@ -8,5 +8,6 @@ mod life;
 mod limits;
 mod outages;
 mod problems;
+mod service_tokens;
 mod support;
 mod tokens;

@@ -1,16 +1,18 @@
-//! An issuer of access tokens, with its published keys.
+//! An issuer of tokens of accounts and services, with its published keys.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::{get, post};
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
-use nova_service::config::IdentityConfig;
-use nova_service::{ACCESS_TOKEN_TYPE, AccessClaims, Audience};
+use nova_service::config::{CredentialsConfig, IdentityConfig, SecretFile};
+use nova_service::{ACCESS_TOKEN_TYPE, AccessClaims, Audience, SERVICE_TOKEN_TYPE, ServiceClaims};
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -18,14 +20,21 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 const AUDIENCE: &str = "nova";
+/// The secret of every service.
+const CLIENT_SECRET: &str = "a service's secret, for tests only";
 
-/// Signs tokens and serves the keys to verify them, while the test's runtime lives.
+/// Signs tokens, and serves the keys to verify them and a token endpoint for services, while the test's runtime lives.
 pub struct TestIssuer {
+    signer: Arc<Signer>,
+    public: Vec<u8>,
+    published: Published,
+}
+
+struct Signer {
     url: String,
     kid: String,
     key: EncodingKey,
-    public: Vec<u8>,
-    published: Published,
+    service_tokens: AtomicU32,
 }
 
 /// The set of keys that is served; `None` answers 503.
@@ -34,6 +43,11 @@ type Published = Arc<Mutex<Option<Value>>>;
 impl TestIssuer {
     /// Makes a key and serves it.
     pub async fn start() -> Self {
+        Self::start_with(Router::new()).await
+    }
+
+    /// Likewise, and serves these routes beside it, as the auth-service of a test.
+    pub async fn start_with(routes: Router) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key can be made");
         let pkcs8 = pair.to_pkcs8v1().expect("a key can be written");
         let public = pair.public_key().as_ref().to_vec();
@@ -47,14 +61,22 @@ impl TestIssuer {
             "http://{}",
             listener.local_addr().expect("a bound socket has an address")
         );
-        let router = Router::new()
-            .route("/.well-known/jwks.json", get(serve))
-            .with_state(published.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self {
+        let signer = Arc::new(Signer {
             url,
             kid,
             key: EncodingKey::from_ec_der(pkcs8.as_ref()),
+            service_tokens: AtomicU32::new(0),
+        });
+        let keys = Router::new()
+            .route("/.well-known/jwks.json", get(serve))
+            .with_state(published.clone());
+        let tokens = Router::new()
+            .route("/api/v1/auth/token", post(give))
+            .with_state(signer.clone());
+        let router = routes.merge(keys).merge(tokens);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self {
+            signer,
             public,
             published,
         }
@@ -63,21 +85,34 @@ impl TestIssuer {
     /// What a service is told to accept this issuer's tokens.
     pub fn config(&self) -> IdentityConfig {
         IdentityConfig {
-            issuer: self.url.clone(),
+            issuer: self.signer.url.clone(),
             audience: AUDIENCE.to_owned(),
-            jwks_url: format!("{}/.well-known/jwks.json", self.url),
+            jwks_url: format!("{}/.well-known/jwks.json", self.signer.url),
             refresh: std::time::Duration::from_secs(30),
         }
     }
 
+    /// What a service is told to get its own tokens here.
+    pub fn credentials(&self) -> CredentialsConfig {
+        CredentialsConfig {
+            auth_service_url: self.signer.url.clone(),
+            client_secret: SecretFile::from_text(CLIENT_SECRET),
+        }
+    }
+
+    /// How many tokens services were given.
+    pub fn service_tokens_given(&self) -> u32 {
+        self.signer.service_tokens.load(Ordering::Relaxed)
+    }
+
     /// The `iss` of the tokens.
     pub fn issuer(&self) -> &str {
-        &self.url
+        &self.signer.url
     }
 
     /// The key's id and the key, for a verifier that does not fetch.
     pub fn decoding_key(&self) -> (String, DecodingKey) {
-        (self.kid.clone(), DecodingKey::from_ec_der(&self.public))
+        (self.signer.kid.clone(), DecodingKey::from_ec_der(&self.public))
     }
 
     /// The public key as an uncompressed point.
@@ -92,7 +127,7 @@ impl TestIssuer {
 
     /// Publishes this and another issuer's key instead, as a rotation does.
     pub fn publish_also(&self, other: &Self) {
-        let keys = json!({ "keys": [jwk(&self.kid, &self.public), jwk(&other.kid, &other.public)] });
+        let keys = json!({ "keys": [jwk(&self.signer.kid, &self.public), jwk(&other.signer.kid, &other.public)] });
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
     }
 
@@ -105,7 +140,7 @@ impl TestIssuer {
     pub fn token_with(&self, account: Uuid, change: impl FnOnce(&mut AccessClaims)) -> String {
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let mut claims = AccessClaims {
-            iss: self.url.clone(),
+            iss: self.signer.url.clone(),
             aud: Audience::One(AUDIENCE.to_owned()),
             sub: account,
             sid: Uuid::now_v7(),
@@ -117,31 +152,92 @@ impl TestIssuer {
         self.sign(&self.header(), &claims)
     }
 
+    /// A valid token of the service of this name.
+    pub fn service_token(&self, name: &str) -> String {
+        self.signer.service_token(name, 300)
+    }
+
+    /// A service token whose claims the test has changed.
+    pub fn service_token_with(&self, name: &str, change: impl FnOnce(&mut ServiceClaims)) -> String {
+        let mut claims = self.signer.service_claims(name, 300);
+        change(&mut claims);
+        self.sign(&self.signer.service_header(), &claims)
+    }
+
     /// The header of a valid token, for tests that change it.
     pub fn header(&self) -> Header {
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some(ACCESS_TOKEN_TYPE.to_owned());
-        header.kid = Some(self.kid.clone());
+        header.kid = Some(self.signer.kid.clone());
         header
     }
 
     /// Signs whatever the test wants signed.
     pub fn sign(&self, header: &Header, claims: &impl Serialize) -> String {
-        encode(header, claims, &self.key).expect("a token can be signed")
+        encode(header, claims, &self.signer.key).expect("a token can be signed")
+    }
+}
+
+impl Signer {
+    fn service_header(&self) -> Header {
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(SERVICE_TOKEN_TYPE.to_owned());
+        header.kid = Some(self.kid.clone());
+        header
+    }
+
+    fn service_claims(&self, name: &str, life: i64) -> ServiceClaims {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        ServiceClaims {
+            iss: self.url.clone(),
+            aud: Audience::One(AUDIENCE.to_owned()),
+            sub: name.to_owned(),
+            iat: now,
+            exp: now + life,
+            jti: Uuid::now_v7(),
+        }
+    }
+
+    fn service_token(&self, name: &str, life: i64) -> String {
+        encode(&self.service_header(), &self.service_claims(name, life), &self.key).expect("a token can be signed")
     }
 }
 
 impl std::fmt::Debug for TestIssuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TestIssuer")
-            .field("url", &self.url)
+            .field("url", &self.signer.url)
             .finish_non_exhaustive()
     }
 }
 
-async fn serve(State(published): State<Published>) -> Result<axum::Json<Value>, axum::http::StatusCode> {
+async fn serve(State(published): State<Published>) -> Result<axum::Json<Value>, StatusCode> {
     let set = published.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    set.map(axum::Json).ok_or(axum::http::StatusCode::SERVICE_UNAVAILABLE)
+    set.map(axum::Json).ok_or(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// The token endpoint: whoever knows the secret is whom it says it is.
+async fn give(
+    State(signer): State<Arc<Signer>>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<axum::Json<Value>, StatusCode> {
+    let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let decoded = basic
+        .and_then(|text| text.strip_prefix("Basic "))
+        .and_then(|text| BASE64_STANDARD.decode(text).ok())
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let Some((name, CLIENT_SECRET)) = decoded.as_deref().and_then(|text| text.split_once(':')) else {
+        return Err(StatusCode::UNAUTHORIZED);
+    };
+    if body != "grant_type=client_credentials" {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    signer.service_tokens.fetch_add(1, Ordering::Relaxed);
+    let token = signer.service_token(name, 300);
+    Ok(axum::Json(
+        json!({ "access_token": token, "token_type": "Bearer", "expires_in": 300 }),
+    ))
 }
 
 /// An uncompressed point is 4, x, y.

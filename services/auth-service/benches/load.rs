@@ -2,8 +2,15 @@
 //!
 //! `cargo bench -p auth-service --bench load -- --url http://127.0.0.1:8084`
 //!
+//! Login is bound by its hash, which takes all the cores that it gets. Where clients, gateway and stores share those cores, they
+//! take theirs; `--own-core` gives one member a core of its own and everything else the others, so that what is measured
+//! is auth-service: `-- --own-core --url http://127.77.0.1:8084 --operations http://127.77.0.1:9084`.
+//!
 //! It registers its own accounts and connects from its own loopback addresses, so that it measures the service and not the
 //! throttling (whose limits count by address). Nothing asserts: the table is for a person to read.
+
+#[path = "load/own_core.rs"]
+mod own_core;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -43,6 +50,9 @@ struct Options {
     /// Clients that refresh at the same time
     #[arg(long, default_value_t = 32)]
     refresh_clients: u8,
+    /// Give the member at --url a core of its own while it is measured
+    #[arg(long)]
+    own_core: bool,
     /// Cargo passes it
     #[arg(long, hide = true)]
     bench: bool,
@@ -65,24 +75,29 @@ struct Measured {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = if options.own_core { 1 } else { all };
     let seconds = Duration::from_secs(options.seconds);
 
     let hash = one_hash().await?;
     let bound = cores as f64 / hash.as_secs_f64();
     let all_cores = hashes_on_all_cores(cores, seconds).await?;
+    let _own_core = options
+        .own_core
+        .then(|| own_core::OwnCore::give_to(options.url.trim_start_matches("http://").trim_end_matches('/')))
+        .transpose()?;
     let users = users(&options).await?;
     let hashed_before = seconds_of_hashing(&options.operations).await?;
     let logins = measure(&users[..usize::from(options.login_clients)], seconds, Kind::Login).await?;
     let hashing = seconds_of_hashing(&options.operations).await? - hashed_before;
     let refreshes = measure(&users[..usize::from(options.refresh_clients)], seconds, Kind::Refresh).await?;
 
-    println!("cores                       {cores}");
+    println!("cores for auth-service      {cores} of {all}");
     println!(
         "one hash alone              {:.1} ms, so at most {bound:.1} logins/s",
         hash.as_secs_f64() * 1e3
     );
-    println!("hashes on all cores         {all_cores:.1}/s, nothing else asked of the platform");
+    println!("hashes on all these cores   {all_cores:.1}/s, nothing else asked of the platform");
     print("logins", &logins);
     println!("  of cores / one hash       {:.0} %", 100.0 * logins.rate() / bound);
     println!("  of hashes on all cores    {:.0} %", 100.0 * logins.rate() / all_cores);

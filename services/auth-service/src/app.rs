@@ -10,9 +10,11 @@ use crate::{
     access_token::Signer,
     audit::{Event, Outcome, Unjudged},
     client::{Client, TrustedProxies},
+    deletions::Deletions,
     domain::{Email, Password},
     error,
     hashing::{HashError, Hasher, Verdict},
+    service_clients::ServiceClients,
     store::{self, sessions::Lifetimes},
     throttle::{Attempt, Throttle},
 };
@@ -36,6 +38,10 @@ pub struct Parts {
     pub signer: Signer,
     /// Limits of attempts.
     pub throttle: Throttle,
+    /// The services that may have tokens.
+    pub clients: ServiceClients,
+    /// Deleted accounts of which others are told.
+    pub deletions: Deletions,
     /// Attempts not written yet.
     pub unjudged: Unjudged,
     /// The rest of the settings.

@@ -2,7 +2,7 @@
 //!
 //! Attempts that were judged are recorded by the statement that carries them out, before the client hears of it: when the
 //! record cannot be written, the attempt did not happen. Attempts that were turned away unjudged (throttled, overloaded, a
-//! refresh token that is none) cost the attacker nothing, so they must cost little here: they are counted in bounded memory
+//! refresh token that is none, a service's secret) cost the attacker nothing, so they must cost little here: they are counted in bounded memory
 //! and written once a second, one row for all alike. A failed write is kept, logged and repeated; only the sudden death of
 //! the process loses them, and then at most those of the last second in which the database answered.
 
@@ -38,6 +38,10 @@ pub enum Event {
     SessionRevoke,
     /// To change the password.
     PasswordChange,
+    /// To delete the account.
+    AccountDelete,
+    /// A service's, to get a token of its own.
+    ServiceToken,
 }
 
 /// How it ended.
@@ -95,6 +99,8 @@ impl Event {
             Self::Logout => "logout",
             Self::SessionRevoke => "session_revoke",
             Self::PasswordChange => "password_change",
+            Self::AccountDelete => "account_delete",
+            Self::ServiceToken => "service_token",
         }
     }
 }
@@ -157,7 +163,11 @@ impl<'a> Record<'a> {
 impl Unjudged {
     /// Counts an attempt.
     pub fn count(&self, event: Event, outcome: Outcome, email: Option<&Email>, client: &Client) {
-        let subject = email.map(Email::digest);
+        self.count_of(event, outcome, email.map(Email::digest), client);
+    }
+
+    /// Counts an attempt on whatever has this digest.
+    pub fn count_of(&self, event: Event, outcome: Outcome, subject: Option<[u8; 16]>, client: &Client) {
         self.add(Counted {
             event,
             outcome,

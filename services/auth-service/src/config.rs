@@ -3,12 +3,14 @@
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser};
-use nova_service::config::{IdentityConfig, PostgresConfig, RedisConfig, ServerConfig, duration};
+use nova_service::config::{CallsConfig, IdentityConfig, PostgresConfig, RedisConfig, ServerConfig, duration, url};
 
 use crate::{
+    access_token::SERVICE_TOKEN_LIFE,
     client::{Network, TrustedProxies},
     hashing::{Cost, HasherConfig},
     keys::Timing,
+    service_clients::ServiceClient,
     store::sessions::Lifetimes,
     throttle::{Limit, Limits},
 };
@@ -34,6 +36,9 @@ pub struct Config {
     /// What the tokens say about their issuer.
     #[command(flatten)]
     pub identity: IdentityConfig,
+    /// Calls to other services.
+    #[command(flatten)]
+    pub calls: CallsConfig,
     /// This service's own.
     #[command(flatten)]
     pub auth: AuthConfig,
@@ -102,6 +107,18 @@ pub struct AuthConfig {
     #[arg(long = "auth-hash-idle", env = "NOVA_AUTH_HASH_IDLE", default_value = "10s",
         value_name = "DURATION", value_parser = duration)]
     pub hash_idle: Duration,
+    /// The services that get tokens of their own, each with the file of its secret
+    #[arg(
+        long = "auth-clients",
+        env = "NOVA_AUTH_CLIENTS",
+        value_name = "SERVICE=FILE,..",
+        value_delimiter = ','
+    )]
+    pub clients: Vec<ServiceClient>,
+    /// Where user-service is reached, which is told of deleted accounts
+    #[arg(long = "user-service-url", env = "NOVA_USER_SERVICE_URL", default_value = "http://127.0.0.1:8080",
+        value_name = "URL", value_parser = url)]
+    pub user_service_url: String,
     /// Networks whose X-Forwarded-For is believed
     #[arg(
         long = "auth-trusted-proxies",
@@ -179,7 +196,7 @@ impl AuthConfig {
     pub fn key_timing(&self) -> Timing {
         Timing {
             publish_delay: self.key_publish_delay,
-            retire_after: self.access_token_life + LEEWAY,
+            retire_after: self.access_token_life.max(SERVICE_TOKEN_LIFE) + LEEWAY,
         }
     }
 

@@ -9,7 +9,13 @@ use crate::{
 };
 
 /// The codes of this service, for docs/errors.md.
-pub static CODES: &[&Code] = &[&ACCOUNT_EXISTS, &INVALID_CREDENTIALS, &INVALID_REFRESH_TOKEN];
+pub static CODES: &[&Code] = &[
+    &ACCOUNT_EXISTS,
+    &INVALID_CREDENTIALS,
+    &INVALID_REFRESH_TOKEN,
+    &INVALID_CLIENT,
+    &UNSUPPORTED_GRANT_TYPE,
+];
 
 /// Registration tells whether an address has an account. Without sending e-mail it cannot be helped: the person who owns
 /// the account has to learn it, and whoever asks for many addresses is throttled. Login tells nothing.
@@ -34,6 +40,22 @@ pub static INVALID_REFRESH_TOKEN: Code = Code::new(
     StatusCode::UNAUTHORIZED,
     "Invalid refresh token",
     "The refresh token is unknown, expired, revoked, or was used before. Log in again.",
+);
+
+/// The same for an unknown service and for a wrong secret.
+pub static INVALID_CLIENT: Code = Code::new(
+    "invalid_client",
+    StatusCode::UNAUTHORIZED,
+    "Invalid client",
+    "A service asked for a token and did not prove who it is: unknown, a wrong secret, or no HTTP Basic authentication.",
+);
+
+/// RFC 6749 knows more grants than are given here.
+pub static UNSUPPORTED_GRANT_TYPE: Code = Code::new(
+    "unsupported_grant_type",
+    StatusCode::BAD_REQUEST,
+    "Unsupported grant type",
+    "Services get tokens by `grant_type=client_credentials` alone. People log in.",
 );
 
 impl From<HashError> for Problem {

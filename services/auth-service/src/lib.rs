@@ -3,7 +3,8 @@
 //! - [`routes`] is what clients see; [`store`] is everything asked of PostgreSQL;
 //! - [`domain`] holds the rules for addresses, passwords and refresh tokens, without I/O;
 //! - [`hashing`] runs argon2id on bounded threads, [`throttle`] slows guessing down, [`audit`] records attempts;
-//! - [`keys`] and [`access_token`] sign.
+//! - [`keys`] and [`access_token`] sign, for accounts and for [`service_clients`];
+//! - [`deletions`] tells user-service of deleted accounts.
 //!
 //! Revoking a session stops its refreshes at once. Its last access token, at most 15 minutes old, lives out its time:
 //! the price for services that verify without asking here.
@@ -13,16 +14,18 @@ pub mod app;
 pub mod audit;
 pub mod client;
 pub mod config;
+pub mod deletions;
 pub mod domain;
 pub mod error;
 pub mod hashing;
 pub mod keys;
 pub mod routes;
+pub mod service_clients;
 pub mod store;
 pub mod throttle;
 
 use anyhow::Context;
-use nova_service::{Postgres, Redis, Service, TokenVerifier};
+use nova_service::{Client, Postgres, Redis, Service, TokenVerifier};
 
 pub use app::App;
 pub use config::Config;
@@ -30,6 +33,9 @@ pub use config::Config;
 use app::{Parts, Settings};
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The service that is told of deleted accounts.
+const USERS: &str = "user-service";
 
 /// The service, ready to run. Must be called inside the runtime.
 pub fn service(config: Config) -> anyhow::Result<Service> {
@@ -43,6 +49,8 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
     let verifier = TokenVerifier::local(&config.identity.issuer, &config.identity.audience);
     let auth = config.auth;
     let keys = keys::KeyFile::open(auth.signing_keys_file.clone(), auth.key_timing(), verifier.clone())?;
+    config.calls.only_for(&[USERS])?;
+    let user_service = Client::new(USERS, &auth.user_service_url, &config.calls)?;
     let (issuer, audience) = (config.identity.issuer, config.identity.audience);
     let app = App::new(Parts {
         postgres: postgres.clone(),
@@ -50,6 +58,8 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
         hasher: hashing::Hasher::start(&auth.hasher()).context("cannot start the hashing threads")?,
         signer: access_token::Signer::new(issuer, audience, auth.access_token_life, keys.clone()),
         throttle: throttle::Throttle::new(auth.limits(), redis.clone()),
+        clients: service_clients::ServiceClients::new(&auth.clients)?,
+        deletions: deletions::Deletions::new(user_service.clone()),
         unjudged: audit::Unjudged::default(),
         settings: Settings {
             lifetimes: auth.lifetimes(),
@@ -61,10 +71,11 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
         },
     });
     let poll = auth.signing_keys_poll;
-    let (recording, cleaning) = (app.clone(), app.clone());
+    let (recording, cleaning, telling) = (app.clone(), app.clone(), app.clone());
     let service = Service::new("auth-service", env!("CARGO_PKG_VERSION"), config.server)
         .postgres(&postgres, &MIGRATOR)
         .redis(&redis)
+        .client(&user_service)
         .background("signing-keys", move |stop| async move {
             stop.run_until_cancelled(keys.follow(poll)).await;
         })
@@ -72,6 +83,9 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
             recording.unjudged.write(&recording.postgres, stop).await
         })
         .background("retention", move |stop| async move { cleaning.clean(stop).await })
+        .background("account-deletions", move |stop| async move {
+            telling.deletions.run(&telling, stop).await
+        })
         .codes(error::CODES)
         .routes(routes::router(app.clone()));
     Ok((app, service))

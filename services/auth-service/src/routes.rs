@@ -1,10 +1,14 @@
-//! What clients see: `/api/v1/auth/…`, and the two documents about the keys under `/.well-known/`.
+//! What clients see: `/api/v1/auth/…`, and the two documents about the keys under `/.well-known/`; and what other services
+//! see: `/api/v1/internal/…`.
 
+pub mod account;
+pub mod internal;
 pub mod login;
 pub mod password;
 pub mod refresh;
 pub mod register;
 pub mod sessions;
+pub mod token;
 pub mod well_known;
 
 use axum::{
@@ -31,6 +35,9 @@ pub fn router(app: App) -> OpenApiRouter {
         .routes(routes!(sessions::list, sessions::revoke_others))
         .routes(routes!(sessions::revoke))
         .routes(routes!(password::change))
+        .routes(routes!(account::delete))
+        .routes(routes!(token::issue))
+        .routes(routes!(internal::account))
         .routes(routes!(well_known::jwks))
         .routes(routes!(well_known::configuration))
         .with_state(app)

@@ -5,5 +5,6 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod deletions;
 pub mod retention;
 pub mod sessions;

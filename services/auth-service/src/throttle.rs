@@ -58,7 +58,7 @@ pub enum Attempt<'a> {
     Login(&'a Email),
     /// To make an account.
     Register(&'a Email),
-    /// To change the password of an account, knowing the present one.
+    /// To change the password of an account or to delete it, knowing the present one.
     Password(Uuid),
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod account_deletion;
 mod audit;
 mod bad_input;
 mod keys;
@@ -11,6 +12,7 @@ mod password;
 mod refresh;
 mod register;
 mod retention;
+mod service_tokens;
 mod sessions;
 mod support;
 mod throttling;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Auth, PASSWORD, Session};
+use crate::support::{Answer, Auth, CLIENT, CLIENT_SECRET, PASSWORD, Session};
 
 async fn description(auth: &Auth) -> Value {
     let document = Answer::of(auth.service.client.get(auth.service.url("/openapi.json")))
@@ -33,16 +33,19 @@ async fn exactly_the_served_routes_are_described() {
         })
         .collect();
     let expected = [
+        "delete /api/v1/auth/account",
         "delete /api/v1/auth/sessions",
         "delete /api/v1/auth/sessions/{id}",
         "get /.well-known/jwks.json",
         "get /.well-known/openid-configuration",
         "get /api/v1/auth/sessions",
+        "get /api/v1/internal/accounts/{id}",
         "post /api/v1/auth/login",
         "post /api/v1/auth/logout",
         "post /api/v1/auth/password",
         "post /api/v1/auth/refresh",
         "post /api/v1/auth/register",
+        "post /api/v1/auth/token",
     ];
     assert_eq!(described, expected.map(str::to_owned).into());
     for route in &described {
@@ -159,6 +162,34 @@ async fn the_answers_are_as_described() {
         .await
         .expect(204);
     check("post", "/api/v1/auth/logout", &logout);
+    let token = || {
+        let request = auth
+            .request(Method::POST, "token")
+            .body("grant_type=client_credentials");
+        request.header("content-type", "application/x-www-form-urlencoded")
+    };
+    let given = Answer::of(token().basic_auth(CLIENT, Some(CLIENT_SECRET)))
+        .await
+        .expect(200);
+    check("post", "/api/v1/auth/token", &given);
+    check("post", "/api/v1/auth/token", &Answer::of(token()).await.expect(401));
+    let other = auth.session().await;
+    let account = |id: &str| {
+        let url = auth.service.url(&format!("/api/v1/internal/accounts/{id}"));
+        let service = given.body["access_token"].as_str().unwrap();
+        Answer::of(auth.service.client.get(url).bearer_auth(service))
+    };
+    let internal = "/api/v1/internal/accounts/{id}";
+    check("get", internal, &account(&other.account).await.expect(200));
+    check(
+        "get",
+        internal,
+        &account("00000000-0000-7000-8000-000000000000").await.expect(404),
+    );
+    let request = || auth.request(Method::DELETE, "account").bearer_auth(&other.access);
+    let delete = |password: &str| Answer::of(request().json(&json!({ "password": password })));
+    check("delete", "/api/v1/auth/account", &delete("wrong").await.expect(401));
+    check("delete", "/api/v1/auth/account", &delete(PASSWORD).await.expect(204));
 }
 
 /// The part of JSON Schema that the description uses.

@@ -1,6 +1,7 @@
 //! A running auth-service and a client of it.
 
 mod answer;
+mod fake_users;
 mod ring;
 
 use std::{
@@ -8,19 +9,23 @@ use std::{
     time::Duration,
 };
 
-use auth_service::{App, Config, config::AuthConfig};
+use auth_service::{App, Config, config::AuthConfig, service_clients::ServiceClient};
 use clap::Parser;
-use nova_service::config::{IdentityConfig, RedisConfig};
+use nova_service::config::{CallsConfig, IdentityConfig, RedisConfig};
 use nova_testkit::{Postgres, Redis, TestService};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 pub(crate) use answer::Answer;
+pub(crate) use fake_users::{FakeUsers, Says};
 pub(crate) use ring::{Ring, tampered};
 
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8084";
 pub(crate) const AUDIENCE: &str = "nova";
+/// A service that may have tokens, and its secret.
+pub(crate) const CLIENT: &str = "user-service";
+pub(crate) const CLIENT_SECRET: &str = "a secret, for tests only";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// auth-service with a database of its own.
@@ -33,12 +38,29 @@ pub(crate) struct Auth {
     app_role: PgPool,
 }
 
+/// What members have left in the database.
+pub(crate) struct Left(PgPool);
+
+impl Left {
+    pub(crate) async fn queue_is_empty(&self) {
+        eventually("the queue is empty", async || {
+            let waiting: i64 = sqlx::query_scalar("select count(*) from account_deletions")
+                .fetch_one(&self.0)
+                .await
+                .unwrap();
+            waiting == 0
+        })
+        .await;
+    }
+}
+
 /// A logged-in session.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) access: String,
     pub(crate) refresh: String,
     pub(crate) id: String,
+    pub(crate) account: String,
 }
 
 #[derive(Parser)]
@@ -68,6 +90,9 @@ impl Auth {
             auth.address_limit.burst,
             auth.registration_limit.burst,
         ) = (1000, 1000, 1000);
+        auth.clients = vec![ServiceClient::new(CLIENT, CLIENT_SECRET).unwrap()];
+        // Nobody: whoever is told of deletions is the test's.
+        auth.user_service_url = format!("http://127.0.0.1:{}", nova_testkit::free_port());
         change(&mut auth);
         let identity = IdentityConfig {
             issuer: ISSUER.to_owned(),
@@ -81,6 +106,7 @@ impl Auth {
             postgres: database.config(),
             redis,
             identity,
+            calls: CallsConfig::default(),
             auth,
         };
         let (app, service) = auth_service::assemble(config.clone()).unwrap();
@@ -99,6 +125,12 @@ impl Auth {
     pub(crate) async fn another_member(&self) -> TestService {
         let (_, service) = auth_service::assemble(self.config.clone()).unwrap();
         TestService::start(service).await
+    }
+
+    /// Ends the first member; what it leaves in the database can still be looked at.
+    pub(crate) async fn without_its_member(self) -> Left {
+        self.service.stop().await;
+        Left(self.app_role)
     }
 
     /// A request from the usual address.
@@ -199,6 +231,7 @@ impl From<Answer> for Session {
             access: text("access_token"),
             refresh: text("refresh_token"),
             id: text("session_id"),
+            account: text("account_id"),
         }
     }
 }
@@ -211,7 +244,7 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: 
         }
     };
     assert!(
-        tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok(),
+        tokio::time::timeout(Duration::from_secs(40), waiting).await.is_ok(),
         "never happened: {what}"
     );
 }

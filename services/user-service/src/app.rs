@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use nova_service::{DatabaseError, Postgres, TokenVerifier};
+use nova_service::{DatabaseError, Postgres, Problem, TokenVerifier};
 use sqlx::pool::PoolConnection;
 use uuid::Uuid;
 
+use crate::accounts::Accounts;
 use crate::config::UsersConfig;
+use crate::errors;
 use crate::known_accounts::KnownAccounts;
 use crate::store;
 
@@ -16,17 +18,19 @@ use crate::store;
 pub(crate) struct App {
     pub(crate) postgres: Postgres,
     pub(crate) settings: UsersConfig,
+    pub(crate) accounts: Accounts,
+    pub(crate) known: Arc<KnownAccounts>,
     verifier: TokenVerifier,
-    known: Arc<KnownAccounts>,
 }
 
 impl App {
-    pub(crate) fn new(postgres: Postgres, verifier: TokenVerifier, settings: UsersConfig) -> Self {
+    pub(crate) fn new(postgres: Postgres, verifier: TokenVerifier, accounts: Accounts, settings: UsersConfig) -> Self {
         Self {
             postgres,
             settings,
-            verifier,
+            accounts,
             known: Arc::default(),
+            verifier,
         }
     }
 
@@ -39,16 +43,24 @@ impl App {
         Ok(pool.acquire().await?)
     }
 
-    /// Makes the account's profile unless it has one.
-    pub(crate) async fn ensure_profile(&self, account: Uuid) -> Result<(), DatabaseError> {
+    /// Makes the account's profile unless it has one; refuses an account that was deleted.
+    pub(crate) async fn ensure_profile(&self, account: Uuid) -> Result<(), Problem> {
         if self.known.contains(account) {
             return Ok(());
         }
         // Looking first keeps a restarted member from writing for each account that comes back, and lets reads go on while
         // PostgreSQL has no leader.
-        let exists = store::profiles::exists(&mut *self.read().await?, account).await?;
+        let (exists, deleted) = store::profiles::state(&mut *self.read().await?, account).await?;
+        if deleted {
+            return Err(errors::account_deleted());
+        }
         if !exists {
-            store::profiles::create(self.postgres.primary()?, account).await?;
+            let made = self.postgres.write::<_, DatabaseError, _>(|connection| {
+                Box::pin(async move { store::profiles::create(connection, account).await })
+            });
+            if !made.await? {
+                return Err(errors::account_deleted());
+            }
         }
         self.known.insert(account);
         Ok(())

@@ -1,5 +1,6 @@
 //! The rules for names and texts, and the shapes of what is answered. No I/O.
 
+mod account;
 mod post;
 mod profile;
 mod text;
@@ -10,6 +11,7 @@ use nova_service::Timestamp;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub(crate) use account::{Account, AccountSession, OwnProfile};
 pub(crate) use post::{Comment, Post};
 pub(crate) use profile::{Author, FollowAnswer, FollowState, Listed, Profile, ProfileChange, Relationship};
 pub(crate) use text::{MAX_BIO, MAX_COMMENT, MAX_DISPLAY_NAME, MAX_POST, paragraph, single_line};

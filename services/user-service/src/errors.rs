@@ -1,10 +1,15 @@
 //! The problems that only this service has.
 
 use axum::http::StatusCode;
-use nova_service::{Code, Problem};
+use nova_service::{Code, DatabaseError, Problem, codes};
 
 /// The codes of this service, for docs/errors.md.
-pub static CODES: &[&Code] = &[&USERNAME_TAKEN, &CANNOT_TARGET_SELF, &FOLLOWING_LIMIT_REACHED];
+pub static CODES: &[&Code] = &[
+    &USERNAME_TAKEN,
+    &CANNOT_TARGET_SELF,
+    &FOLLOWING_LIMIT_REACHED,
+    &DELETION_UNFINISHED,
+];
 
 pub(crate) static USERNAME_TAKEN: Code = Code::new(
     "username_taken",
@@ -26,6 +31,33 @@ pub(crate) static FOLLOWING_LIMIT_REACHED: Code = Code::new(
     "Following limit reached",
     "The account follows as many others as it may. Unfollow someone first.",
 );
+
+pub(crate) static DELETION_UNFINISHED: Code = Code::new(
+    "deletion_unfinished",
+    StatusCode::SERVICE_UNAVAILABLE,
+    "Deletion unfinished",
+    "The account is deleted for everyone who looks, and not all that it wrote is removed yet. Repeat the request after `Retry-After` seconds; it goes on where it stopped.",
+);
+
+/// The caller's access token outlived the account.
+pub(crate) fn account_deleted() -> Problem {
+    Problem::new(&codes::INVALID_TOKEN).detail("the account of this access token was deleted")
+}
+
+/// What a write of an account came to whose profile may have been deleted a moment ago.
+pub(crate) fn by_author(error: DatabaseError) -> Problem {
+    const PROFILES: [&str; 4] = [
+        "posts_author_id_fkey",
+        "author_activity_author_id_fkey",
+        "likes_account_id_fkey",
+        "comments_author_id_fkey",
+    ];
+    if error.constraint().is_some_and(|name| PROFILES.contains(&name)) {
+        account_deleted()
+    } else {
+        error.into()
+    }
+}
 
 /// One answer for accounts that are not there and those that the viewer may not know of.
 pub(crate) fn no_such_user() -> Problem {

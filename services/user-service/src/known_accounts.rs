@@ -1,4 +1,8 @@
 //! Accounts whose profile is known to exist, so that looking for it is not part of every request.
+//!
+//! A profile ends when its account is deleted, perhaps by another member: [`crate::deletions`] asks every second which ones
+//! were, and takes them out here. Until then such an account sees nothing of its own, and what it tries to write fails on the
+//! foreign key of the profile that is not there.
 
 use std::collections::HashSet;
 use std::mem;
@@ -34,6 +38,13 @@ impl KnownAccounts {
 
     pub(crate) fn insert(&self, account: Uuid) {
         self.lock().insert(account);
+    }
+
+    /// Forgets an account whose profile may be gone.
+    pub(crate) fn remove(&self, account: Uuid) {
+        let mut generations = self.lock();
+        generations.young.remove(&account);
+        generations.old.remove(&account);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Generations> {

@@ -2,6 +2,7 @@
 //!
 //! - `routes` is what clients see; `store` is everything asked of PostgreSQL;
 //! - `domain` holds the rules for names and texts, and the shapes of what is answered, without I/O;
+//! - `accounts` is what auth-service knows of an account, and goes on without it; `deletions` removes accounts;
 //! - `viewer` is who asks: their profile appears with their first request, so that registration never waits for this service.
 //!
 //! **What one may not know of does not exist**: posts and lists of private accounts, and everything of someone who blocked the
@@ -10,8 +11,10 @@
 //! **Reads go to the primary**, so that everyone sees their own writes whichever member answers, without a session that sticks
 //! to one; while PostgreSQL has no leader, reads go on from the replicas and may lag.
 
+mod accounts;
 mod app;
 mod config;
+mod deletions;
 mod domain;
 mod errors;
 mod known_accounts;
@@ -19,24 +22,37 @@ mod routes;
 mod store;
 mod viewer;
 
-use nova_service::{Postgres, Service, TokenVerifier};
+use nova_service::{Client, Postgres, Service, ServiceTokens, TokenVerifier};
 
 pub use config::{Config, UsersConfig};
 pub use errors::CODES;
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
+/// The service's name, also that by which it gets its tokens.
+const NAME: &str = "user-service";
+
+/// The service that knows the accounts behind the profiles.
+const AUTH: &str = "auth-service";
+
 /// The service, ready to run. Must be called inside the runtime.
 ///
 /// # Errors
 /// When the settings of calls make no sense together.
 pub fn service(config: Config) -> anyhow::Result<Service> {
+    config.calls.only_for(&[AUTH, "identity"])?;
     let postgres = Postgres::new(&config.postgres);
     let verifier = TokenVerifier::remote(&config.identity, &config.calls)?;
-    let app = app::App::new(postgres.clone(), verifier.clone(), config.users);
-    Ok(Service::new("user-service", env!("CARGO_PKG_VERSION"), config.server)
+    let auth = Client::new(AUTH, &config.credentials.auth_service_url, &config.calls)?;
+    let tokens = ServiceTokens::new(NAME, &config.credentials.client_secret, auth.clone());
+    let accounts = accounts::Accounts::new(auth.clone(), tokens, config.users.account_timeout);
+    let app = app::App::new(postgres.clone(), verifier.clone(), accounts, config.users);
+    let watching = app.clone();
+    Ok(Service::new(NAME, env!("CARGO_PKG_VERSION"), config.server)
         .postgres(&postgres, &MIGRATOR)
         .identity(&verifier)
+        .client(&auth)
+        .background("account-deletions", |stop| deletions::watch(watching, stop))
         .codes(CODES)
         .routes(routes::router(app)))
 }

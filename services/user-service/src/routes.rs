@@ -1,10 +1,11 @@
-//! What clients see: everything under `/api/v1`.
+//! What clients see: everything under `/api/v1`; what other services see: `/api/v1/internal/…`.
 
 mod blocks;
 mod comments;
 mod feed;
 mod follow_requests;
 mod follows;
+mod internal;
 mod likes;
 mod posts;
 mod profiles;
@@ -39,6 +40,7 @@ pub(crate) fn router(app: App) -> OpenApiRouter {
         .routes(routes!(comments::list_comments, comments::create_comment))
         .routes(routes!(comments::delete_comment))
         .routes(routes!(feed::get_feed))
+        .routes(routes!(internal::delete_account))
         .with_state(app)
 }
 

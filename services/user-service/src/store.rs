@@ -9,6 +9,7 @@ mod visibility;
 
 pub(crate) mod blocks;
 pub(crate) mod comments;
+pub(crate) mod deletion;
 pub(crate) mod feed;
 pub(crate) mod follow_requests;
 pub(crate) mod follows;

@@ -73,7 +73,11 @@ async fn nobody_follows_themselves_or_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_follows_only_so_many() {
-    let world = World::start_with(UsersConfig { max_following: 2 }).await;
+    let few = UsersConfig {
+        max_following: 2,
+        ..UsersConfig::default()
+    };
+    let world = World::start_with(few).await;
     let [ada, bob, cleo, dora] = world.users(["ada", "bob", "cleo", "dora"]).await;
     world.follow(&ada, &bob).await;
     world.follow(&ada, &cleo).await;

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod account;
 mod bad_input;
 mod blocks;
 mod comments;
 mod concurrency;
+mod deletion;
 mod feed;
 mod follow_requests;
 mod follows;

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Answer, World, conform};
+use crate::support::{Answer, Says, World, conform};
 
 async fn description(world: &World) -> Value {
     let request = world.service.client.get(world.service.url("/openapi.json"));
@@ -35,6 +35,7 @@ async fn exactly_the_served_routes_are_described() {
     let expected = [
         "delete /api/v1/comments/{id}",
         "delete /api/v1/follow-requests/{user}",
+        "delete /api/v1/internal/accounts/{id}",
         "delete /api/v1/posts/{id}",
         "delete /api/v1/posts/{id}/like",
         "delete /api/v1/users/{user}/block",
@@ -96,6 +97,10 @@ async fn the_answers_are_as_described() {
     };
     let [ada, bob, cleo] = world.users(["ada", "bob", "cleo"]).await;
     let stranger = world.stranger();
+    check("get", "/users/me", &world.get(&stranger, "/users/me").await.expect(200));
+    world.auth.says(Says::Body(500, String::new()));
+    check("get", "/users/me", &world.get(&stranger, "/users/me").await.expect(200));
+    world.auth.says(Says::Session(stranger.id));
     check("get", "/users/me", &world.get(&stranger, "/users/me").await.expect(200));
     check("get", "/users/{user}", &world.get(&ada, "/users/bob").await.expect(200));
     check(
@@ -258,6 +263,10 @@ async fn the_answers_are_as_described() {
         "/users/{user}/block",
         &world.delete(&ada, "/users/bob/block").await.expect(204),
     );
+    let internal = "/internal/accounts/{id}";
+    let stranger = world.delete(&ada, &format!("/internal/accounts/{}", bob.id)).await;
+    check("delete", internal, &stranger.expect(401));
+    check("delete", internal, &world.delete_account(bob.id).await.expect(204));
 }
 
 #[test]

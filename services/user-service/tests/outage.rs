@@ -1,11 +1,11 @@
 //! What goes on while something else is down.
 
-use nova_testkit::{Postgres, TestIssuer, TestService};
+use nova_testkit::{Postgres, TestIssuer};
 use serde_json::{Value, json};
 use user_service::UsersConfig;
 use uuid::Uuid;
 
-use crate::support::{Answer, World, config};
+use crate::support::{Answer, World, config, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_verified_while_the_issuer_is_down() {
@@ -21,8 +21,8 @@ async fn without_a_database_it_answers_at_once_and_recovers() {
     let postgres = Postgres::start().await;
     let database = postgres.database("users").await;
     let issuer = TestIssuer::start().await;
-    let users = UsersConfig { max_following: 5_000 };
-    let service = TestService::start(user_service::service(config(database.config(), &issuer, users)).unwrap()).await;
+    let users = UsersConfig::default();
+    let service = start(config(database.config(), &issuer, users)).await;
     let token = issuer.token(Uuid::now_v7());
     let url = service.url("/api/v1/posts");
     let publish = || {
@@ -53,8 +53,8 @@ async fn reads_go_on_while_there_is_no_primary() {
     let postgres = Postgres::start().await;
     let database = postgres.database("users").await;
     let issuer = TestIssuer::start().await;
-    let users = UsersConfig { max_following: 5_000 };
-    let service = TestService::start(user_service::service(config(database.config(), &issuer, users)).unwrap()).await;
+    let users = UsersConfig::default();
+    let service = start(config(database.config(), &issuer, users)).await;
     let token = issuer.token(Uuid::now_v7());
     let feed = || service.client.get(service.url("/api/v1/feed")).bearer_auth(&token);
     let publish = || {

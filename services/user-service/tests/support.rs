@@ -2,10 +2,11 @@
 
 mod answer;
 mod conform;
+mod fake_auth;
 
 use std::time::Duration;
 
-use nova_service::config::{PostgresConfig, ServerConfig};
+use nova_service::config::{CallsConfig, PostgresConfig, ServerConfig};
 use nova_testkit::{Postgres, TestDatabase, TestIssuer, TestService, server_config};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -15,11 +16,13 @@ use uuid::Uuid;
 
 pub(crate) use answer::Answer;
 pub(crate) use conform::conform;
+pub(crate) use fake_auth::{FakeAuth, Says, account as fake_account};
 
 /// user-service with a database and an issuer of its own.
 pub(crate) struct World {
     pub(crate) service: TestService,
     pub(crate) issuer: TestIssuer,
+    pub(crate) auth: FakeAuth,
     database: TestDatabase<'static>,
 }
 
@@ -32,19 +35,43 @@ pub(crate) struct User {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        Self::start_with(UsersConfig { max_following: 5_000 }).await
+        Self::start_with(UsersConfig::default()).await
     }
 
     pub(crate) async fn start_with(users: UsersConfig) -> Self {
         let database = Postgres::shared().await.database("users").await;
-        let issuer = TestIssuer::start().await;
-        let service =
-            TestService::start(user_service::service(config(database.config(), &issuer, users)).unwrap()).await;
+        let auth = FakeAuth::default();
+        let issuer = TestIssuer::start_with(auth.routes()).await;
+        let service = start(config(database.config(), &issuer, users)).await;
         Self {
             service,
             issuer,
+            auth,
             database,
         }
+    }
+
+    /// A second member on the same database.
+    pub(crate) async fn another_member(&self) -> TestService {
+        start(config(self.database.config(), &self.issuer, UsersConfig::default())).await
+    }
+
+    /// What auth-service asks when an account was deleted.
+    pub(crate) async fn delete_account(&self, account: Uuid) -> Answer {
+        let token = self.issuer.service_token("auth-service");
+        let path = format!("/internal/accounts/{account}");
+        Answer::of(self.request(Method::DELETE, &path).bearer_auth(token)).await
+    }
+
+    /// Likewise, as often as it takes.
+    pub(crate) async fn delete_account_wholly(&self, account: Uuid) {
+        let whole = async {
+            while self.delete_account(account).await.status != 204 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let done = tokio::time::timeout(Duration::from_secs(60), whole).await;
+        assert!(done.is_ok(), "the deletion does not end");
     }
 
     /// A new account with a profile of this username.
@@ -160,6 +187,10 @@ impl World {
     }
 }
 
+pub(crate) async fn start(config: Config) -> TestService {
+    TestService::start(user_service::service(config).unwrap()).await
+}
+
 /// As shipped, with patience for a busy machine.
 pub(crate) fn config(postgres: PostgresConfig, issuer: &TestIssuer, users: UsersConfig) -> Config {
     let patience = Duration::from_secs(25);
@@ -173,7 +204,8 @@ pub(crate) fn config(postgres: PostgresConfig, issuer: &TestIssuer, users: Users
             ..postgres
         },
         identity: issuer.config(),
-        calls: nova_service::config::CallsConfig::default(),
+        credentials: issuer.credentials(),
+        calls: CallsConfig::default(),
         users,
     }
 }

@@ -10,6 +10,8 @@ use nova_platform::topology::{self, Kind, Member};
 use super::{OPERATIONS_OFFSET, Site, address, base_plan, file};
 use crate::plan::MemberPlan;
 
+const UNAVAILABLE: &str = "dependency_unavailable";
+
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
     let spec = site.spec;
     let own = address(spec, member);
@@ -135,6 +137,11 @@ frontend {name}
     http-request del-header X-Forwarded-For
     http-request del-header Forwarded
     option forwardfor
+    # What services offer each other is not there for anyone else. Services come through this door too, so it looks at the kind
+    # of the token, unverified; what protects is that the service verifies the token.
+    acl internal path_beg /api/v1/internal/
+    acl of_service http_auth_bearer,jwt_header_query('$.typ') -m str nova-service+jwt
+    http-request return status 404 content-type application/problem+json string '{hidden}' if internal !of_service
     # Errors of the gateway look like those of the services behind it.
     http-error status 503 content-type application/problem+json string '{unavailable}' hdr Retry-After 1
     http-error status 504 content-type application/problem+json string '{timed_out}' hdr Retry-After 1
@@ -153,8 +160,9 @@ backend {name}
     http-check expect status 200
 ",
         port = service.port,
-        unavailable = problem(503, "Service Unavailable", &format!("no member of {name} is ready")),
-        timed_out = problem(504, "Gateway Timeout", &format!("{name} did not answer in time")),
+        hidden = problem(404, "Not found", "not_found", "there is no such route; /openapi.json lists those that are"),
+        unavailable = problem(503, "Service Unavailable", UNAVAILABLE, &format!("no member of {name} is ready")),
+        timed_out = problem(504, "Gateway Timeout", UNAVAILABLE, &format!("{name} did not answer in time")),
     );
     let component = topology::components(site.spec)
         .into_iter()
@@ -171,6 +179,6 @@ backend {name}
     text
 }
 
-fn problem(status: u16, title: &str, detail: &str) -> serde_json::Value {
-    serde_json::json!({ "type": "about:blank", "title": title, "status": status, "code": "dependency_unavailable", "detail": detail })
+fn problem(status: u16, title: &str, code: &str, detail: &str) -> serde_json::Value {
+    serde_json::json!({ "type": "about:blank", "title": title, "status": status, "code": code, "detail": detail })
 }

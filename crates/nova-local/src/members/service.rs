@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nova_platform::endpoints::HostPort;
+use nova_platform::secrets::{client_secret, clients};
 use nova_platform::topology::{Kind, Member};
 
 use super::redis::MASTER_NAME;
@@ -12,6 +13,8 @@ use crate::plan::MemberPlan;
 /// The service that signs everybody's tokens.
 const ISSUER: &str = "auth-service";
 const ISSUER_PORT: u16 = 8084;
+/// The service that is told of deleted accounts.
+const USERS: &str = "user-service";
 
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
     let missing = || PlanError::NoProgram(member.component.clone());
@@ -42,6 +45,19 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     }
     if member.component == ISSUER {
         set("NOVA_AUTH_SIGNING_KEYS_FILE", secret_file(site, "auth-signing-key"));
+        // Members share the machine here. More hashes at a time than cores take turns, and each turn begins with another
+        // hash's 19 MiB in the caches.
+        let threads = (site.cores / usize::from(service.members).max(1)).max(1);
+        set("NOVA_AUTH_HASH_THREADS", threads.to_string());
+        set("NOVA_AUTH_CLIENTS", client_files(site));
+        if let Some(users) = site.spec.services.get(USERS) {
+            set("NOVA_USER_SERVICE_URL", door(site, users.port));
+        }
+    } else {
+        // Its own secret and no other's.
+        let own = client_secret(&member.component);
+        set("NOVA_CLIENT_SECRET_FILE", secret_file(site, &own));
+        set("NOVA_AUTH_SERVICE_URL", issuer(site));
     }
     // An idle service stays small: few arenas, and freed blocks go back to the system.
     set("MALLOC_ARENA_MAX", "2".to_owned());
@@ -56,6 +72,24 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
 
 fn secret_file(site: &Site<'_>, name: &str) -> String {
     site.secret_file(name).display().to_string()
+}
+
+/// Every service's name and the file of its secret: the issuer has to know them all.
+fn client_files(site: &Site<'_>) -> String {
+    clients(site.spec)
+        .map(|service| format!("{service}={}", secret_file(site, &client_secret(service))))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// Where the gateway leads to a service: services call each other there, as everyone does.
+fn door(site: &Site<'_>, port: u16) -> String {
+    format!("http://{}:{port}", site.spec.local.gateway_address)
+}
+
+fn issuer(site: &Site<'_>) -> String {
+    let service = site.spec.services.get(ISSUER);
+    door(site, service.map_or(ISSUER_PORT, |service| service.port))
 }
 
 fn database(site: &Site<'_>, component: &str) -> Vec<(&'static str, String)> {
@@ -94,12 +128,7 @@ fn redis(site: &Site<'_>) -> [(&'static str, String); 4] {
 }
 
 fn identity(site: &Site<'_>) -> [(&'static str, String); 3] {
-    let port = site
-        .spec
-        .services
-        .get(ISSUER)
-        .map_or(ISSUER_PORT, |service| service.port);
-    let issuer = format!("http://{}:{port}", site.spec.local.gateway_address);
+    let issuer = issuer(site);
     [
         ("NOVA_IDENTITY_JWKS_URL", format!("{issuer}/.well-known/jwks.json")),
         ("NOVA_IDENTITY_ISSUER", issuer),

@@ -47,6 +47,7 @@ impl Fixture {
             programs: &self.programs,
             nova: Path::new("/bin/nova"),
             services: &self.services,
+            cores: 4,
         }
     }
 
@@ -282,6 +283,8 @@ fn the_gateway_leaves_no_session_with_a_demoted_leader_and_repeats_only_reads() 
             "http-request disable-l7-retry unless METH_GET",
             "http-request del-header X-Forwarded-For",
             "server auth-service-2 127.77.0.2:8084 check port 9084",
+            "acl internal path_beg /api/v1/internal/",
+            "acl of_service http_auth_bearer,jwt_header_query('$.typ') -m str nova-service+jwt",
         ],
     );
 }
@@ -324,12 +327,51 @@ fn a_service_is_told_where_everything_is() {
         );
     }
     assert!(env.contains_key("NOVA_AUTH_SIGNING_KEYS_FILE"));
+    // Two members on four cores.
+    assert_eq!(env["NOVA_AUTH_HASH_THREADS"], "2");
+    let client = fixture.site().secret_file("client-user-service").display().to_string();
+    assert!(files.contains(&client));
+    assert_eq!(env["NOVA_AUTH_CLIENTS"], format!("user-service={client}"));
+    assert_eq!(env["NOVA_USER_SERVICE_URL"], "http://127.0.0.1:8080");
+    assert!(!env.contains_key("NOVA_CLIENT_SECRET_FILE"));
+
+    let env = fixture.plan("user-service-1").env;
+    assert_eq!(env["NOVA_CLIENT_SECRET_FILE"], client);
+    assert_eq!(env["NOVA_AUTH_SERVICE_URL"], "http://127.0.0.1:8084");
     assert!(
-        !fixture
-            .plan("user-service-1")
-            .env
-            .contains_key("NOVA_AUTH_SIGNING_KEYS_FILE")
+        !env.keys()
+            .any(|name| name.starts_with("NOVA_AUTH_") && name != "NOVA_AUTH_SERVICE_URL")
     );
+}
+
+#[test]
+fn a_service_is_told_of_no_other_services_secret() {
+    let mut fixture = Fixture::new();
+    let chat = fixture.spec.services["user-service"].clone();
+    fixture.spec.services.insert("chat".to_owned(), chat);
+    fixture.services.insert("chat".to_owned(), PathBuf::from("/bin/chat"));
+    fixture.secrets = Secrets::generate(&fixture.spec).expect("random numbers");
+    let told = |member: &str| fixture.plan(member).env.into_values().collect::<Vec<_>>().join("\n");
+    let issuer = told("auth-service-1");
+    assert!(issuer.contains("/client-chat") && issuer.contains("/client-user-service"));
+    for (member, own, others) in [
+        ("chat-1", "/client-chat", "user-service"),
+        ("user-service-1", "/client-user-service", "chat"),
+    ] {
+        let told = told(member);
+        assert!(told.contains(own), "{member}");
+        for other in [others, "auth-service", "auth-signing-key"] {
+            let of_other = [
+                format!("/client-{other}"),
+                format!("/postgres-{other}"),
+                format!("/{other}"),
+            ];
+            assert!(
+                !of_other.iter().any(|file| told.contains(file)),
+                "{member}: {other} in {told}"
+            );
+        }
+    }
 }
 
 #[test]

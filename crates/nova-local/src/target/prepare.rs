@@ -100,6 +100,7 @@ impl LocalTarget {
             programs: &tools.programs,
             nova: &copies.nova,
             services: &copies.services,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
         Ok(plans(&site)?)
     }

@@ -43,6 +43,7 @@ fn every_name_gets_its_own_secret_once() {
         names,
         [
             "auth-signing-key",
+            "client-user-service",
             "patroni-rest",
             "postgres-auth-service",
             "postgres-auth-service-owner",
@@ -92,6 +93,7 @@ fn a_new_service_adds_its_own_and_a_removed_one_keeps_its() {
     let larger = parse(text, "nova.toml").unwrap().spec;
     let second = Secrets::open_or_generate(&path, &larger).unwrap();
     assert!(second.get("postgres-chat").is_some() && second.get("postgres-chat-owner").is_some());
+    assert!(second.get("client-chat").is_some());
     assert!(
         first
             .names()
@@ -99,6 +101,23 @@ fn a_new_service_adds_its_own_and_a_removed_one_keeps_its() {
     );
     let third = Secrets::open_or_generate(&path, &spec()).unwrap();
     assert_eq!(third.names().count(), second.names().count());
+}
+
+#[test]
+fn a_file_from_before_a_secret_was_needed_gets_it_and_keeps_the_rest() {
+    let (_directory, path, first) = fresh();
+    let text = fs::read_to_string(&path).unwrap();
+    let mut content: serde_json::Value = serde_json::from_str(&text).unwrap();
+    content["secrets"]
+        .as_object_mut()
+        .unwrap()
+        .remove("client-user-service");
+    write(&path, content.to_string());
+    let second = Secrets::open_or_generate(&path, &spec()).unwrap();
+    for name in first.names() {
+        let same = first.reveal(name).unwrap() == second.reveal(name).unwrap();
+        assert_eq!(same, name != "client-user-service", "{name}");
+    }
 }
 
 #[test]
@@ -222,6 +241,7 @@ fn services_read_their_own_and_no_superusers() {
         names,
         [
             "auth-signing-key",
+            "client-user-service",
             "postgres-auth-service",
             "postgres-auth-service-owner",
             "postgres-user-service",

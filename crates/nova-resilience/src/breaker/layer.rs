@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,7 @@ impl<S, C: Clone> Layer<S> for BreakerLayer<C> {
 
     fn layer(&self, inner: S) -> Self::Service {
         BreakerService {
-            layer: self.clone(),
+            layer: Arc::new(self.clone()),
             inner,
         }
     }
@@ -61,7 +62,8 @@ impl<S, C: Clone> Layer<S> for BreakerLayer<C> {
 /// The service of [`BreakerLayer`].
 #[derive(Clone, Debug)]
 pub struct BreakerService<S, C> {
-    layer: BreakerLayer<C>,
+    // One count of references to raise for each clone, rather than one for each part.
+    layer: Arc<BreakerLayer<C>>,
     inner: S,
 }
 

@@ -225,10 +225,10 @@ impl Core {
     }
 
     /// Lets a call through, or says after what time asking again makes sense.
-    pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Result<Permit, Duration> {
-        let ticket = self.with(|machine| machine.admit(now))?;
+    pub(super) fn admit(core: &Arc<Self>, now: Instant) -> Result<Permit, Duration> {
+        let ticket = core.with(|machine| machine.admit(now))?;
         Ok(Permit {
-            core: Arc::clone(self),
+            core: Arc::clone(core),
             ticket: Some(ticket),
         })
     }

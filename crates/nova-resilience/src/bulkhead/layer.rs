@@ -43,7 +43,7 @@ impl<S> Layer<S> for BulkheadLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         BulkheadService {
-            layer: self.clone(),
+            layer: Arc::new(self.clone()),
             inner,
         }
     }
@@ -52,7 +52,8 @@ impl<S> Layer<S> for BulkheadLayer {
 /// The service of [`BulkheadLayer`].
 #[derive(Clone, Debug)]
 pub struct BulkheadService<S> {
-    layer: BulkheadLayer,
+    // One count of references to raise for each clone, rather than one for each part.
+    layer: Arc<BulkheadLayer>,
     inner: S,
 }
 

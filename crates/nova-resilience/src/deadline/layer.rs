@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tower::{Layer, Service};
 
 use super::Deadline;
@@ -75,15 +75,16 @@ where
     }
 
     fn call(&mut self, mut call: Call<R>) -> Self::Future {
+        let now = Instant::now();
         if let Some(default) = self.layer.default {
-            let own = Deadline::after(default);
+            let own = Deadline::from(now, default);
             call.deadline = Some(call.deadline.map_or(own, |given| given.earliest(own)));
         }
         if let Some(counters) = &self.layer.counters {
             counters.call();
         }
         let deadline = call.deadline;
-        let state = if deadline.is_some_and(Deadline::expired) {
+        let state = if deadline.is_some_and(|deadline| deadline.instant() <= now) {
             State::Expired
         } else {
             State::Running {

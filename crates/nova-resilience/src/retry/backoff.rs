@@ -26,13 +26,18 @@ impl RetrySettings {
 
     /// When the attempt with that number (from 0) has to be over. What is left is shared by the attempts that are left; a
     /// call that is not repeatable gets all of it, since only a failure before anything was sent could be repeated.
-    pub(super) fn attempt_deadline(&self, total: Option<Deadline>, attempt: u32, repeatable: bool) -> Option<Deadline> {
+    pub(super) fn attempt_deadline(
+        &self,
+        now: Instant,
+        total: Option<Deadline>,
+        attempt: u32,
+        repeatable: bool,
+    ) -> Option<Deadline> {
         let total = total?;
         let left = self.max.saturating_sub(attempt).saturating_add(1);
         if !repeatable || left == 1 {
             return Some(total);
         }
-        let now = Instant::now();
         Some(Deadline::at(now + total.remaining_at(now) / left))
     }
 }

@@ -111,8 +111,9 @@ where
 
     fn call(&mut self, mut call: Call<R>) -> Self::Future {
         call.attempt = 0;
-        self.layer.shared.budget.deposit(Instant::now().into_std());
-        let attempt = self.layer.shared.attempt(&call);
+        let now = Instant::now();
+        self.layer.shared.budget.deposit(now.into_std());
+        let attempt = self.layer.shared.attempt(now, &call);
         RetryFuture {
             layer: self.layer.clone(),
             service: self.inner.clone(),
@@ -127,11 +128,11 @@ where
 
 impl Shared {
     /// The call as its next attempt sees it.
-    fn attempt<R: Clone>(&self, call: &Call<R>) -> Call<R> {
+    fn attempt<R: Clone>(&self, now: Instant, call: &Call<R>) -> Call<R> {
         let mut attempt = call.clone();
         attempt.deadline = self
             .settings
-            .attempt_deadline(call.deadline, call.attempt, call.repeatable);
+            .attempt_deadline(now, call.deadline, call.attempt, call.repeatable);
         attempt
     }
 
@@ -243,7 +244,7 @@ where
                     shared.counters.retry();
                     this.call.attempt += 1;
                     State::Calling {
-                        future: this.service.call(shared.attempt(this.call)),
+                        future: this.service.call(shared.attempt(Instant::now(), this.call)),
                     }
                 }
             };

@@ -49,7 +49,7 @@ pub fn port_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Checks the address of something that is reached over plain HTTP.
-pub(super) fn url(text: &str) -> Result<String, String> {
+pub fn url(text: &str) -> Result<String, String> {
     match text.parse::<reqwest::Url>() {
         Ok(url) if url.scheme() == "http" && url.has_host() => Ok(text.to_owned()),
         Ok(url) => Err(format!("`{}` is not supported; use an http:// address", url.scheme())),

@@ -50,7 +50,8 @@ where
     }
 }
 
-fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
+/// The one bearer token of a request.
+pub(crate) fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let malformed = || Problem::unauthorized("the Authorization header must be `Bearer` and one token");

@@ -13,6 +13,8 @@ use crate::http::{Code, ProblemBody};
 
 /// The name under which routes refer to the access token: `security(("access_token" = []))`.
 const ACCESS_TOKEN: &str = "access_token";
+/// Likewise, to the token of a service: routes that only other services use.
+const SERVICE_TOKEN: &str = "service_token";
 
 /// Completes the description and serves it beside the routes.
 pub(super) fn finish(name: &str, version: &str, routes: OpenApiRouter, codes: &[&Code]) -> Router {
@@ -42,7 +44,8 @@ fn describe(api: &mut OpenApi, name: &str, version: &str, codes: &[&Code]) {
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
         .build();
-    components.add_security_scheme(ACCESS_TOKEN, SecurityScheme::Http(scheme));
+    components.add_security_scheme(ACCESS_TOKEN, SecurityScheme::Http(scheme.clone()));
+    components.add_security_scheme(SERVICE_TOKEN, SecurityScheme::Http(scheme));
     let mut schemas = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
     ProblemBody::schemas(&mut schemas);
     components.schemas.extend(schemas);

@@ -1,4 +1,4 @@
-//! What an access token says, and the full check of one.
+//! What a token of the issuer says, and the full check of one.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Keys, LEEWAY, Refusal, TokenError};
-use crate::http::Caller;
+use crate::http::{Caller, Timestamp};
 
 /// The `typ` of an access token's header (RFC 9068): no other token of the issuer passes as one.
 pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
@@ -50,6 +50,29 @@ pub(super) struct Expected {
     pub(super) audience: String,
 }
 
+/// One kind of token: its `typ`, what it says, and whom it names. A token passes as no other kind than its own (explicit
+/// typing, RFC 8725 section 3.11).
+pub(super) trait Kind: DeserializeOwned {
+    /// The `typ` of its header.
+    const TYPE: &'static str;
+    /// Who bears it.
+    type Bearer;
+
+    /// The claims that every kind has.
+    fn registered(&self) -> Registered<'_>;
+
+    /// Whom it names; `None` when it says no one.
+    fn bearer(self, expires_at: Timestamp) -> Option<Self::Bearer>;
+}
+
+/// The claims that every kind of token has.
+pub(super) struct Registered<'a> {
+    pub(super) iss: &'a str,
+    pub(super) aud: &'a Audience,
+    pub(super) exp: i64,
+    pub(super) nbf: Option<i64>,
+}
+
 /// What the header must say. A `crit` names extensions that a verifier must understand (RFC 7515, section 4.1.11): none here.
 #[derive(Deserialize)]
 struct Header {
@@ -59,8 +82,9 @@ struct Header {
     crit: Option<IgnoredAny>,
 }
 
+/// An account's access token.
 #[derive(Deserialize)]
-struct Checked {
+pub(super) struct Access {
     iss: String,
     aud: Audience,
     sub: Uuid,
@@ -69,16 +93,38 @@ struct Checked {
     nbf: Option<i64>,
 }
 
+impl Kind for Access {
+    const TYPE: &'static str = ACCESS_TOKEN_TYPE;
+    type Bearer = Caller;
+
+    fn registered(&self) -> Registered<'_> {
+        Registered {
+            iss: &self.iss,
+            aud: &self.aud,
+            exp: self.exp,
+            nbf: self.nbf,
+        }
+    }
+
+    fn bearer(self, expires_at: Timestamp) -> Option<Caller> {
+        Some(Caller {
+            account: self.sub,
+            session: self.sid,
+            expires_at,
+        })
+    }
+}
+
 /// Checks header, signature, issuer, audience and expiry, as RFC 7519 section 7.2 lists them.
 ///
 /// [`jsonwebtoken::decode`] reads the header three times and the claims twice, a tenth of the time of the signature check.
 /// Here each is read once; the signature is still the library's matter.
-pub(super) fn check(token: &str, keys: &Keys, expected: &Expected) -> Result<Caller, Refusal> {
+pub(super) fn check<K: Kind>(token: &str, keys: &Keys, expected: &Expected) -> Result<K::Bearer, Refusal> {
     let (message, signature) = token.rsplit_once('.').ok_or_else(invalid)?;
     let (header, claims) = message.split_once('.').ok_or_else(invalid)?;
     let header: Header = part(header)?;
     let typ = header.typ.unwrap_or_default();
-    if header.alg != "ES256" || header.crit.is_some() || !typ.eq_ignore_ascii_case(ACCESS_TOKEN_TYPE) {
+    if header.alg != "ES256" || header.crit.is_some() || !typ.eq_ignore_ascii_case(K::TYPE) {
         return Err(invalid());
     }
     let key = keys.get(&header.kid.ok_or_else(invalid)?).ok_or(Refusal::UnknownKey)?;
@@ -87,7 +133,8 @@ pub(super) fn check(token: &str, keys: &Keys, expected: &Expected) -> Result<Cal
         return Err(invalid());
     }
 
-    let claims: Checked = part(claims)?;
+    let token: K = part(claims)?;
+    let claims = token.registered();
     let now = OffsetDateTime::now_utc().unix_timestamp();
     if claims.iss != expected.issuer || !claims.aud.names(&expected.audience) {
         return Err(invalid());
@@ -99,11 +146,7 @@ pub(super) fn check(token: &str, keys: &Keys, expected: &Expected) -> Result<Cal
         return Err(Refusal::Token(TokenError::Expired));
     }
     let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp).map_err(|_| invalid())?;
-    Ok(Caller {
-        account: claims.sub,
-        session: claims.sid,
-        expires_at: expires_at.into(),
-    })
+    token.bearer(expires_at.into()).ok_or_else(invalid)
 }
 
 /// One part of a token: JSON in base64url without padding.

@@ -27,8 +27,14 @@ pub struct Discovery {
     issuer: String,
     /// Where the keys are.
     jwks_uri: String,
-    /// No OAuth flow is offered yet.
+    /// No OAuth flow for people is offered.
     response_types_supported: [&'static str; 0],
+    /// Where services get tokens of their own.
+    token_endpoint: String,
+    /// How: by their credentials,
+    grant_types_supported: [&'static str; 1],
+    /// in HTTP Basic.
+    token_endpoint_auth_methods_supported: [&'static str; 1],
     /// One subject for all services.
     subject_types_supported: [&'static str; 1],
     /// The one algorithm.
@@ -64,6 +70,9 @@ pub async fn configuration(State(app): State<App>) -> Cached<Discovery> {
         issuer: app.signer.issuer().to_owned(),
         jwks_uri: app.settings.jwks_url.clone(),
         response_types_supported: [],
+        token_endpoint: format!("{}/api/v1/auth/token", app.signer.issuer().trim_end_matches('/')),
+        grant_types_supported: ["client_credentials"],
+        token_endpoint_auth_methods_supported: ["client_secret_basic"],
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: ["ES256"],
         claims_supported: ["iss", "aud", "sub", "sid", "iat", "exp", "jti"],

@@ -107,3 +107,48 @@ pub async fn change_password(
     audit::insert(connection, &record).await?;
     Ok(true)
 }
+
+/// Deletes an account with its sessions, provided that its password is still the one that was checked, and leaves a row in the
+/// queue from which user-service is told.
+pub async fn delete(
+    connection: &mut PgConnection,
+    account: &Credentials,
+    session: Uuid,
+    client: &Client,
+) -> Result<bool, DatabaseError> {
+    let deleted = sqlx::query("delete from accounts where id = $1 and password_hash = $2")
+        .bind(account.id)
+        .bind(&account.password_hash)
+        .execute(&mut *connection)
+        .await?;
+    if deleted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    sqlx::query("insert into account_deletions (account_id) values ($1)")
+        .bind(account.id)
+        .execute(&mut *connection)
+        .await?;
+    let record = Record::new(Event::AccountDelete, Outcome::Ok, client)
+        .account(account.id)
+        .session(session);
+    audit::insert(connection, &record).await?;
+    Ok(true)
+}
+
+/// What other services may know of an account.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Details {
+    /// The address that it logs in with.
+    pub email: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What other services may know of the account with an id.
+pub async fn details(pool: &PgPool, id: Uuid) -> Result<Option<Details>, DatabaseError> {
+    let details = sqlx::query_as("select email, created_at from accounts where id = $1")
+        .bind(id)
+        .fetch_optional(pool)
+        .await?;
+    Ok(details)
+}

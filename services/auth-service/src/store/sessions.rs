@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// More sessions than this an account cannot have: one more login ends the oldest.
-const MOST_SESSIONS: i64 = 100;
+pub const MOST_SESSIONS: i64 = 100;
 
 /// How long sessions last.
 #[derive(Debug, Clone)]

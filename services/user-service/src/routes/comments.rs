@@ -77,7 +77,9 @@ pub(crate) async fn create_comment(
     Attempt::new(key, viewer, "create_comment", &(post, &comment))?
         .run(&app.postgres, |connection| {
             Box::pin(async move {
-                let comment = store::comments::create(connection, viewer, post, &comment.text).await?;
+                let comment = store::comments::create(connection, viewer, post, &comment.text)
+                    .await
+                    .map_err(errors::by_author)?;
                 Ok((StatusCode::CREATED, comment.ok_or_else(errors::no_such_post)?))
             })
         })

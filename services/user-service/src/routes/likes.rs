@@ -31,7 +31,8 @@ pub(crate) async fn like(
     let found = app
         .postgres
         .write(|connection| Box::pin(store::likes::like(connection, viewer, post)))
-        .await?;
+        .await
+        .map_err(errors::by_author)?;
     if found {
         Ok(StatusCode::NO_CONTENT)
     } else {

@@ -47,7 +47,9 @@ pub(crate) async fn create_post(
     Attempt::new(key, viewer, "create_post", &post)?
         .run(&app.postgres, |connection| {
             Box::pin(async move {
-                let id = store::posts::create(connection, viewer, &post.text).await?;
+                let id = store::posts::create(connection, viewer, &post.text)
+                    .await
+                    .map_err(errors::by_author)?;
                 let post = store::posts::get(connection, viewer, id).await?;
                 Ok((StatusCode::CREATED, post.ok_or_else(errors::no_such_post)?))
             })

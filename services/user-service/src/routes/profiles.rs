@@ -1,13 +1,15 @@
 //! Profiles: one's own, and those of others.
 
 use axum::extract::State;
-use nova_service::{DatabaseError, Json, Path, Problem, ProblemBody, codes};
+use nova_service::{Caller, DatabaseError, Json, Path, Problem, ProblemBody, codes};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::target;
 use crate::app::App;
-use crate::domain::{MAX_BIO, MAX_DISPLAY_NAME, Profile, ProfileChange, UserRef, Username, paragraph, single_line};
+use crate::domain::{
+    MAX_BIO, MAX_DISPLAY_NAME, OwnProfile, Profile, ProfileChange, UserRef, Username, paragraph, single_line,
+};
 use crate::errors::{self, USERNAME_TAKEN};
 use crate::store;
 use crate::viewer::Viewer;
@@ -62,20 +64,32 @@ impl ProfilePatch {
     }
 }
 
-/// One's own profile
+/// One's own profile, with the account behind it
 ///
-/// It appears with its owner's first request, whatever that is.
+/// It appears with its owner's first request, whatever that is. The account comes from auth-service; when that is slow or
+/// gone, the profile is answered all the same, and `partial` says so.
 #[utoipa::path(
     get, path = "/api/v1/users/me", tag = "profiles", security(("access_token" = [])),
     responses(
-        (status = 200, description = "The profile", body = Profile),
+        (status = 200, description = "The profile, partial if `partial` is true", body = OwnProfile),
         (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`", body = ProblemBody,
             content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn get_me(State(app): State<App>, Viewer(viewer): Viewer) -> Result<Json<Profile>, Problem> {
-    let profile = store::profiles::get(&mut *app.read().await?, viewer, viewer).await?;
-    profile.map(Json).ok_or_else(errors::no_such_user)
+pub(crate) async fn get_me(
+    State(app): State<App>,
+    caller: Caller,
+    Viewer(viewer): Viewer,
+) -> Result<Json<OwnProfile>, Problem> {
+    // At the same time; no connection to the database is held while auth-service is waited for.
+    let profile = async {
+        let profile = store::profiles::get(&mut *app.read().await?, viewer, viewer).await?;
+        profile.ok_or_else(errors::no_such_user)
+    };
+    let account = async { Ok::<_, Problem>(app.accounts.of(&caller).await) };
+    // Without a profile there is nothing to wait for.
+    let (profile, account) = tokio::try_join!(profile, account)?;
+    Ok(Json(OwnProfile::new(profile, account)))
 }
 
 /// Change one's own profile

@@ -1,27 +1,35 @@
 //! Profiles.
 
 use nova_service::{DatabaseError, Timestamp};
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::{Result, follow_requests};
+use super::{Result, deletion, follow_requests};
 use crate::domain::{Profile, ProfileChange, Relationship, UserRef};
 
-pub(crate) async fn exists(connection: &mut PgConnection, id: Uuid) -> Result<bool> {
-    Ok(sqlx::query_scalar("select exists (select from profiles where id = $1)")
-        .bind(id)
-        .fetch_one(connection)
-        .await?)
+/// Whether an account has a profile, and whether it was deleted.
+pub(crate) async fn state(connection: &mut PgConnection, id: Uuid) -> Result<(bool, bool)> {
+    Ok(sqlx::query_as(
+        "select exists (select from profiles where id = $1),
+                exists (select from deleted_accounts where account_id = $1)",
+    )
+    .bind(id)
+    .fetch_one(connection)
+    .await?)
 }
 
-/// Makes an empty profile; members that do so at the same time do not disturb each other.
-pub(crate) async fn create(pool: &PgPool, id: Uuid) -> Result<()> {
+/// Makes an empty profile; members that do so at the same time do not disturb each other. `false` if the account was deleted.
+pub(crate) async fn create(connection: &mut PgConnection, id: Uuid) -> Result<bool> {
+    // Against a deletion at the same time: either it sees this profile, or this sees it.
+    deletion::lock(connection, id).await?;
+    if deletion::is_deleted(connection, id).await? {
+        return Ok(false);
+    }
     sqlx::query("insert into profiles (id) values ($1) on conflict (id) do nothing")
         .bind(id)
-        .execute(pool)
-        .await
-        .map_err(DatabaseError::from_write)?;
-    Ok(())
+        .execute(connection)
+        .await?;
+    Ok(true)
 }
 
 /// The id behind what stands in a path. An id is taken as it is: what is done with it finds out whether it exists.

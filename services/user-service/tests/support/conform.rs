@@ -13,6 +13,9 @@ pub(crate) fn conform(document: &Value, schema: &Value, value: &Value, place: &s
         let chosen = choices.iter().find(|choice| null(choice) == value.is_null());
         return conform(document, chosen.unwrap(), value, place);
     }
+    if let Some(parts) = schema["allOf"].as_array() {
+        return conform(document, &merged(document, parts), value, place);
+    }
     let types: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
@@ -51,4 +54,18 @@ pub(crate) fn conform(document: &Value, schema: &Value, value: &Value, place: &s
             assert!(members.contains_key(name), "{place}.{name} is missing");
         }
     }
+}
+
+/// One object's schema in place of several that hold together.
+fn merged(document: &Value, parts: &[Value]) -> Value {
+    let (mut properties, mut required) = (serde_json::Map::new(), Vec::new());
+    for part in parts {
+        let part = match part["$ref"].as_str() {
+            Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => part,
+        };
+        properties.extend(part["properties"].as_object().unwrap().clone());
+        required.extend(part["required"].as_array().into_iter().flatten().cloned());
+    }
+    serde_json::json!({ "type": "object", "properties": properties, "required": required })
 }
