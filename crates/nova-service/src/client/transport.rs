@@ -73,8 +73,7 @@ impl Transport {
             connect_timeout,
             idle_timeout,
             idle_connections,
-            // As nova-resilience measures it for the breaker.
-            patience: (config.timeout / (config.retry_max + 1)).min(config.breaker_slow_call) / 2,
+            patience: config.settings().patience(),
             connections: RwLock::new(Connections {
                 http: http(connect_timeout, idle_timeout, idle_connections),
                 left: None,
