@@ -27,22 +27,34 @@ const WITHOUT_DATABASE: &[&str] = &["database", "database-replicas"];
 const WITHOUT_PRIMARY: &[&str] = &["database"];
 const WITHOUT_REPLICAS: &[&str] = &["database-replicas"];
 const WITHOUT_KEYS: &[&str] = &["identity"];
-/// Once its accounts were asked for.
+const WITHOUT_ACCOUNTS: &[&str] = &["auth-service"];
 const WITHOUT_AUTH: &[&str] = &["auth-service", "identity"];
 /// So many failed calls open a breaker, which is how the absence of accounts is noticed.
 const CALLS: usize = 10;
 
-/// auth-service behind a door, open at first.
+/// auth-service behind two doors, one to its keys and one to the accounts and the tokens for services, open at first.
 struct Auth {
     issuer: TestIssuer,
-    door: Door,
+    keys: Door,
+    accounts: Door,
 }
 
 impl Auth {
     async fn start() -> Self {
         let issuer = TestIssuer::start_with(FakeAuth::default().routes()).await;
-        let door = Door::open(issuer.issuer().trim_start_matches("http://"));
-        Self { issuer, door }
+        let door = || Door::open(issuer.issuer().trim_start_matches("http://"));
+        let (keys, accounts) = (door(), door());
+        Self { issuer, keys, accounts }
+    }
+
+    async fn go(&mut self) {
+        self.keys.stop().await;
+        self.accounts.stop().await;
+    }
+
+    fn come(&mut self) {
+        self.keys.start();
+        self.accounts.start();
     }
 
     fn token(&self) -> String {
@@ -52,10 +64,10 @@ impl Auth {
     /// A member, started and perhaps not ready.
     async fn users(&self, postgres: PostgresConfig) -> Users {
         let mut config = config(postgres, &self.issuer, UsersConfig::default());
-        config.identity.jwks_url = format!("{}/.well-known/jwks.json", self.door.url());
+        config.identity.jwks_url = format!("{}/.well-known/jwks.json", self.keys.url());
         // So that the keys' absence is noticed.
         config.identity.refresh = Duration::from_millis(100);
-        config.credentials.auth_service_url = self.door.url();
+        config.credentials.auth_service_url = self.accounts.url();
         Users(TestService::start_unready(user_service::service(config).unwrap()).await)
     }
 
@@ -109,6 +121,15 @@ impl Users {
         Answer::of(self.request(Method::GET, "/users/me", token))
             .await
             .expect(200)
+    }
+
+    /// One's own profile, as often as opens a breaker.
+    async fn are_partial(&self, token: &str) {
+        for _ in 0..CALLS {
+            let me = self.me(token).await;
+            assert!(me.flag("/partial"), "{me:?}");
+            assert_eq!(me.body["missing"], json!(["account"]), "{me:?}");
+        }
     }
 
     /// Asks for one's own profile until it has its account, then as often as a breaker wants to see it work.
@@ -227,7 +248,7 @@ async fn without_auth_service_it_starts_and_knows_nobody_until_it_is_there() {
     let _alone = ALONE.lock().await;
     let database = Postgres::shared().await.database("users").await;
     let mut auth = Auth::start().await;
-    auth.door.stop().await;
+    auth.go().await;
     let users = auth.users(database.config()).await;
     users.started().await;
     users.0.until_degraded(WITHOUT_KEYS).await;
@@ -242,10 +263,28 @@ async fn without_auth_service_it_starts_and_knows_nobody_until_it_is_there() {
     let anonymous = users.0.client.get(users.0.url("/api/v1/feed"));
     at_once(anonymous).await.problem(401, "unauthorized");
 
-    auth.door.start();
+    auth.come();
     users.0.until_degraded(&[]).await;
     users.serves(&token).await;
     users.until_whole(&token).await;
+    users.0.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_accounts_alone_it_starts_and_serves() {
+    let _alone = ALONE.lock().await;
+    let database = Postgres::shared().await.database("users").await;
+    let mut auth = Auth::start().await;
+    auth.accounts.stop().await;
+    let users = auth.whole_users(database.config()).await;
+    let token = auth.token();
+    users.serves(&token).await;
+    users.are_partial(&token).await;
+    users.0.until_degraded(WITHOUT_ACCOUNTS).await;
+
+    auth.accounts.start();
+    users.until_whole(&token).await;
+    users.0.until_degraded(&[]).await;
     users.0.stop().await;
 }
 
@@ -259,21 +298,17 @@ async fn while_auth_service_is_gone_it_serves_without_accounts() {
     users.serves(&known).await;
     users.until_whole(&known).await;
 
-    auth.door.stop().await;
+    auth.go().await;
     // It is the key that is remembered, and not only the token.
     let new = auth.token();
     users.serves(&known).await;
     users.serves(&new).await;
-    for _ in 0..CALLS {
-        let me = users.me(&new).await;
-        assert!(me.flag("/partial"), "{me:?}");
-        assert_eq!(me.body["missing"], json!(["account"]), "{me:?}");
-    }
+    users.are_partial(&new).await;
     users.0.until_degraded(WITHOUT_AUTH).await;
     users.serves(&auth.token()).await;
-    assert!(users.me(&known).await.flag("/partial"));
+    users.are_partial(&known).await;
 
-    auth.door.start();
+    auth.come();
     users.until_whole(&known).await;
     users.0.until_degraded(&[]).await;
     users.serves(&auth.token()).await;
