@@ -112,6 +112,7 @@ async fn carry(mut client: TcpStream, upstream: String) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::io::ErrorKind;
 
