@@ -132,7 +132,12 @@ impl Service {
             .state(postgres.replicas_state())
             .required("database", move || {
                 let postgres = migrating.clone();
-                async move { postgres.migrate(migrator).await }
+                async move {
+                    postgres.migrate(migrator).await?;
+                    // The first request must not find a door that its watcher has not tried yet.
+                    postgres.until_primary().await;
+                    Ok(())
+                }
             })
             .background("database", |stop| watching.watch(stop))
             .background("idempotency", |stop| idempotency::clean(cleaning, stop))

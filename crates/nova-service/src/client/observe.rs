@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
@@ -14,8 +15,10 @@ use crate::config::CallsConfig;
 use crate::service::PartState;
 use crate::telemetry::names;
 
-/// How often the state follows the breaker.
+/// How often the state follows the calls.
 const EVERY: Duration = Duration::from_millis(250);
+/// So many calls that fail one after another, and a dependency is down, however seldom it is called.
+const IN_A_ROW: u32 = 3;
 
 /// One dependency as metrics and readiness show it. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ struct Inner {
     config: CallsConfig,
     stats: Stats,
     state: PartState,
+    /// Calls that failed since the last that did not.
+    failed: AtomicU32,
 }
 
 impl Observed {
@@ -37,6 +42,7 @@ impl Observed {
             stats,
             // Nothing speaks against it before the first call.
             state: PartState::up(dependency),
+            failed: AtomicU32::new(0),
         }))
     }
 
@@ -71,19 +77,40 @@ impl Observed {
         histogram!(names::HTTP_CLIENT_DURATION, "dependency" => self.0.dependency,
             "http_request_method" => method.as_str().to_owned(), "outcome" => outcome)
         .record(started.elapsed().as_secs_f64());
+        self.note(&result, started.elapsed());
         result
     }
 
-    /// A half-open breaker tells nothing new: the state stays what it was until the breaker closes or opens again.
+    /// Nothing can be concluded from a call that was not sent, nor from one whose caller gave it hardly any time.
+    fn note(&self, result: &Result<Answer, Failure<TransportError>>, elapsed: Duration) {
+        let failed = match result {
+            Ok(answer) => answer.status.is_server_error(),
+            Err(Failure::Open { .. } | Failure::Full) => return,
+            Err(Failure::Transport(TransportError::TooLarge)) => false,
+            Err(Failure::Transport(_)) => true,
+            Err(Failure::DeadlineExceeded { .. }) if elapsed < self.0.config.settings().patience() => return,
+            Err(Failure::DeadlineExceeded { .. }) => true,
+        };
+        if failed {
+            let count = |failed: u32| Some(failed.saturating_add(1));
+            let _ = self.0.failed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+        } else {
+            self.0.failed.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Down with an open breaker, or after some failures in a row: a service that calls seldom has no breaker that opens.
+    /// Up after any call that went well. In between, as after one failure, it stays what it was.
     fn follow(&self) {
+        let failed = self.0.failed.load(Ordering::Relaxed);
+        let state = &self.0.state;
         match self.0.stats.snapshot().breaker {
-            BreakerState::Closed => self.0.state.set_up(),
             BreakerState::Open => {
-                self.0
-                    .state
-                    .set_down("its calls fail or are slow, so they are refused for a while (breaker open)");
+                state.set_down("its calls fail or are slow, so they are refused for a while (breaker open)");
             }
-            BreakerState::HalfOpen => {}
+            _ if failed >= IN_A_ROW => state.set_down("its calls fail"),
+            _ if failed == 0 => state.set_up(),
+            _ => {}
         }
     }
 

@@ -14,10 +14,19 @@ use crate::service::PartState;
 const CALM: Duration = Duration::from_secs(1);
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
+/// How often a start looks whether the watcher has found the door open; the start's own deadline bounds it.
+const LOOK: Duration = Duration::from_millis(5);
 /// How long one trial may take.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 impl Postgres {
+    /// Waits until the watcher has found the primary's door open.
+    pub(crate) async fn until_primary(&self) {
+        while self.inner.primary_state.check().is_err() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Watches both doors until `stop`.
     pub(crate) async fn watch(self, stop: CancellationToken) {
         let primary = self.watch_door(Door::Primary, &self.inner.primary, &self.inner.primary_state);
