@@ -41,6 +41,8 @@ const AFTERWARDS: Duration = Duration::from_secs(1);
 /// Limit of one look at the platform's health, and the pause before the next.
 const LOOK: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Roles, as the checks name them, of a member that leads.
+const LEADING: [&str; 3] = ["leader", "master", "controller"];
 /// Looks at a platform before it counts as unhealthy: one check may fail now and then on a busy machine.
 const FIRST_LOOKS: u32 = 3;
 
@@ -141,12 +143,18 @@ impl<T: Target> Campaign<'_, T> {
     }
 
     async fn all(&self, plans: &[Plan], reports: &mut Vec<DrillReport>) -> Result<(), DrillError> {
-        let healed = self.target.heal().await.map_err(|error| DrillError::Failed(explained(&error)))?;
+        let healed = self
+            .target
+            .heal()
+            .await
+            .map_err(|error| DrillError::Failed(explained(&error)))?;
         if healed.is_empty() {
             self.require_health().await?;
         } else {
             (self.events)(Event::Healed(healed));
-            self.whole(&[], &BTreeMap::new()).await.map_err(DrillError::Unhealthy)?;
+            self.whole(&[], &BTreeMap::new(), None)
+                .await
+                .map_err(DrillError::Unhealthy)?;
         }
         let mut run = 0;
         for plan in plans {
@@ -248,22 +256,31 @@ impl<T: Target> Campaign<'_, T> {
             },
         });
         let nobody = BTreeMap::new();
-        let whole = || self.whole(&touched, &nobody);
+        let whole = || self.whole(&touched, &nobody, None);
         inflict(self.target, &blow, site, whole).await.map_err(failed)?;
         let healed = Instant::now();
         let killed = match plan.fault {
-            Fault::Kill | Fault::Cold => before.into_iter().filter(|(member, _)| blow.members.contains(member)).collect(),
+            Fault::Kill | Fault::Cold => before
+                .into_iter()
+                .filter(|(member, _)| blow.members.contains(member))
+                .collect(),
             _ => BTreeMap::new(),
         };
+        let demoted = match plan.fault {
+            Fault::Switchover => blow.members.first().map(String::as_str),
+            _ => None,
+        };
         let (rejoined, written) = tokio::join!(
-            async { self.whole(&touched, &killed).await.map(|()| healed.elapsed()) },
+            async { self.whole(&touched, &killed, demoted).await.map(|()| healed.elapsed()) },
             load.progress(SETTLED, WRITE_AGAIN),
         );
         if rejoined.is_ok() && written.is_ok() {
             sleep(AFTERWARDS).await;
         }
         let entries = load.end().await.map_err(failed)?;
-        let report = self.judge(run, &blow, at, rejoined.as_ref().ok().copied(), doors, &entries).await?;
+        let report = self
+            .judge(run, &blow, at, rejoined.as_ref().ok().copied(), doors, &entries)
+            .await?;
         (self.events)(Event::Run(Box::new(report.clone())));
         rejoined.map_err(|error| DrillError::NotRecovered(format!("run {run} did not become whole again: {error}")))?;
         written.map_err(|error| DrillError::NotRecovered(format!("run {run}: {error}")))?;
@@ -304,14 +321,20 @@ impl<T: Target> Campaign<'_, T> {
 
     /// Whom it hits: who was named, everyone of the component or the node, or the leader; where nobody leads, chance decides.
     async fn choose(&self, plan: &Plan, chance: &mut Chance) -> Result<Vec<String>, DrillError> {
-        let members: Vec<Member> = components(self.spec).into_iter().flat_map(|component| component.members).collect();
+        let members: Vec<Member> = components(self.spec)
+            .into_iter()
+            .flat_map(|component| component.members)
+            .collect();
         let names = |wanted: &dyn Fn(&Member) -> bool| -> Vec<String> {
             let chosen = members.iter().filter(|member| wanted(member));
             chosen.map(|member| member.name.clone()).collect()
         };
         if plan.fault == Fault::Node {
             let nodes: Vec<u16> = (1..=NODES).collect();
-            let named = plan.member.as_ref().and_then(|name| name.strip_prefix("node-")?.parse().ok());
+            let named = plan
+                .member
+                .as_ref()
+                .and_then(|name| name.strip_prefix("node-")?.parse().ok());
             let node = named.or_else(|| chance.pick(&nodes).copied());
             return Ok(names(&|member: &Member| member.node == node));
         }
@@ -323,9 +346,12 @@ impl<T: Target> Campaign<'_, T> {
             return Ok(vec![member.clone()]);
         }
         let roles = self.checks.roles(&plan.component, LOOK).await;
-        let leads = |role: &Option<String>| matches!(role.as_deref(), Some("leader" | "master" | "controller"));
+        let leads = |role: &Option<String>| role.as_deref().is_some_and(|role| LEADING.contains(&role));
         let leader = roles.into_iter().find(|role| leads(&role.role)).map(|role| role.member);
-        let all_alike: Vec<String> = of_component.into_iter().filter(|name| !name.starts_with("sentinel-")).collect();
+        let all_alike: Vec<String> = of_component
+            .into_iter()
+            .filter(|name| !name.starts_with("sentinel-"))
+            .collect();
         leader
             .or_else(|| chance.pick(&all_alike).cloned())
             .map(|member| vec![member])
@@ -347,15 +373,24 @@ impl<T: Target> Campaign<'_, T> {
     /// When each member's process started.
     async fn starts(&self) -> Result<BTreeMap<String, Option<u64>>, String> {
         let members = self.target.inspect().await.map_err(|error| explained(&error))?;
-        Ok(members.into_iter().map(|member| (member.name, member.started_at_ms)).collect())
+        Ok(members
+            .into_iter()
+            .map(|member| (member.name, member.started_at_ms))
+            .collect())
     }
 
-    /// Waits until these components (all when none is named) are healthy, and these members run in a process started since.
-    async fn whole(&self, of: &[String], killed: &BTreeMap<String, Option<u64>>) -> Result<(), String> {
+    /// Waits until these components (all when none is named) are healthy, these members run in a process started
+    /// since, and somebody else leads than the one that was to step down.
+    async fn whole(
+        &self,
+        of: &[String],
+        killed: &BTreeMap<String, Option<u64>>,
+        demoted: Option<&str>,
+    ) -> Result<(), String> {
         let mut last = String::new();
         let wait = async {
             loop {
-                last = match self.amiss(of, killed).await {
+                last = match self.amiss(of, killed, demoted).await {
                     Ok(None) => return,
                     Ok(Some(why)) => why,
                     Err(error) => error,
@@ -369,8 +404,22 @@ impl<T: Target> Campaign<'_, T> {
         Err(format!("after {} s still: {last}", WHOLE_AGAIN.as_secs()))
     }
 
-    async fn amiss(&self, of: &[String], killed: &BTreeMap<String, Option<u64>>) -> Result<Option<String>, String> {
+    async fn amiss(
+        &self,
+        of: &[String],
+        killed: &BTreeMap<String, Option<u64>>,
+        demoted: Option<&str>,
+    ) -> Result<Option<String>, String> {
         let members = self.target.inspect().await.map_err(|error| explained(&error))?;
+        if let Some(demoted) = demoted {
+            let roles = self.checks.roles(of.first().map_or("", String::as_str), LOOK).await;
+            let leads = |role: &nova_platform::checks::MemberRole| {
+                role.role.as_deref().is_some_and(|role| LEADING.contains(&role))
+            };
+            if roles.iter().any(|role| role.member == *demoted && leads(role)) || !roles.iter().any(leads) {
+                return Ok(Some(format!("no other member leads instead of {demoted}")));
+            }
+        }
         let still_old = members.iter().find(|member| {
             let before = killed.get(&member.name);
             before.is_some_and(|before| member.state != RunState::Running || member.started_at_ms == *before)
@@ -385,9 +434,12 @@ impl<T: Target> Campaign<'_, T> {
 
     async fn heal(&self) -> Result<(), String> {
         self.target.heal().await.map_err(|error| {
-            format!("what was broken could not be healed: {}; `nova deploy` does it", explained(&error))
+            format!(
+                "what was broken could not be healed: {}; `nova deploy` does it",
+                explained(&error)
+            )
         })?;
-        let whole = self.whole(&[], &BTreeMap::new()).await;
+        let whole = self.whole(&[], &BTreeMap::new(), None).await;
         self.tidy().await;
         whole.map_err(|error| format!("what was broken did not heal: {error}; `nova deploy` may"))
     }

@@ -7,7 +7,9 @@ pub enum DrillError {
     #[error("{0}")]
     Usage(String),
     /// A drill measures one fault; a platform that has others already is left alone.
-    #[error("the platform is not healthy, so nothing was broken: {0}; `nova status` shows it, `nova status --wait` waits")]
+    #[error(
+        "the platform is not healthy, so nothing was broken: {0}; `nova status` shows it, `nova status --wait` waits"
+    )]
     Unhealthy(String),
     /// Something that the drill needs did not work.
     #[error("{0}")]

@@ -127,7 +127,10 @@ mod tests {
             assert_eq!(fault.name().parse(), Ok(fault));
         }
         let error = "kil".parse::<Fault>().unwrap_err();
-        assert!(error.contains("did you mean \"kill\"?") && error.contains("disk-full"), "{error}");
+        assert!(
+            error.contains("did you mean \"kill\"?") && error.contains("disk-full"),
+            "{error}"
+        );
     }
 
     #[test]

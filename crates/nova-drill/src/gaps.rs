@@ -20,7 +20,10 @@ pub fn recovery_ms<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) ->
     let longest = |mut times: Vec<u64>| {
         times.sort_unstable();
         // A gap that ended before the fault is not its doing.
-        let gaps = times.windows(2).filter(|pair| pair[1] >= at).map(|pair| pair[1] - pair[0]);
+        let gaps = times
+            .windows(2)
+            .filter(|pair| pair[1] >= at)
+            .map(|pair| pair[1] - pair[0]);
         gaps.max()
     };
     let gaps: Option<Vec<u64>> = writers.into_values().map(longest).collect();
@@ -43,7 +46,9 @@ pub fn timeline<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) -> (V
         return (Vec::new(), 0);
     };
     let (first, last) = (*first, *last);
-    let counts = (first..=last).map(|second| seconds.get(&second).copied().unwrap_or(0)).collect();
+    let counts = (first..=last)
+        .map(|second| seconds.get(&second).copied().unwrap_or(0))
+        .collect();
     (counts, usize::try_from(fault.saturating_sub(first)).unwrap_or(0))
 }
 
@@ -97,7 +102,10 @@ mod tests {
     }
 
     fn acknowledged(writer: u16, times: &[u64]) -> Vec<Entry> {
-        times.iter().map(|at| entry(writer, *at, Outcome::Acknowledged)).collect()
+        times
+            .iter()
+            .map(|at| entry(writer, *at, Outcome::Acknowledged))
+            .collect()
     }
 
     #[test]
@@ -130,7 +138,10 @@ mod tests {
     #[test]
     fn percentiles_are_of_the_nearest_rank() {
         let twenty: Vec<u64> = (1..=20).collect();
-        assert_eq!([50, 95, 100].map(|share| percentile(&twenty, share)), [Some(10), Some(19), Some(20)]);
+        assert_eq!(
+            [50, 95, 100].map(|share| percentile(&twenty, share)),
+            [Some(10), Some(19), Some(20)]
+        );
         assert_eq!(percentile(&[7], 95), Some(7));
         assert_eq!(percentile(&[], 50), None);
     }

@@ -25,7 +25,12 @@ where
     T: Target,
     F: Future<Output = Result<(), String>>,
 {
-    let harm = async |harm: Harm| target.harm(&blow.members, harm).await.map_err(|error| explained(&error));
+    let harm = async |harm: Harm| {
+        target
+            .harm(&blow.members, harm)
+            .await
+            .map_err(|error| explained(&error))
+    };
     match blow.fault {
         Fault::Kill | Fault::Cold => harm(Harm::Kill).await,
         Fault::Crash => harm(Harm::Crash).await,
@@ -49,7 +54,10 @@ where
                     whole().await?;
                 }
                 let one = std::slice::from_ref(member);
-                target.harm(one, Harm::Restart).await.map_err(|error| explained(&error))?;
+                target
+                    .harm(one, Harm::Restart)
+                    .await
+                    .map_err(|error| explained(&error))?;
             }
             Ok(())
         }

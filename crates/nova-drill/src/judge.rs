@@ -69,7 +69,11 @@ pub fn judge<'a>(entries: impl IntoIterator<Item = &'a Entry>, found: Option<&Fo
     judgement.lost = Some(missing.filter(|id| !times.contains_key(id)).collect());
     let present = told.iter().filter(of(Outcome::Failed)).map(|(id, _)| *id);
     judgement.risen = present.filter(|id| times.contains_key(id)).collect();
-    let twice: BTreeSet<u64> = times.iter().filter(|(_, times)| **times > 1).map(|(id, _)| *id).collect();
+    let twice: BTreeSet<u64> = times
+        .iter()
+        .filter(|(_, times)| **times > 1)
+        .map(|(id, _)| *id)
+        .collect();
     judgement.duplicated = twice.into_iter().collect();
     if found.ordered {
         judgement.reordered = reordered(found, &told);

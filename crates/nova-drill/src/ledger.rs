@@ -18,7 +18,7 @@ use crate::doors::Store;
 use crate::fault::Fault;
 use crate::report::{Budget, RunReport};
 
-pub use read::{ReadError, Read, parse, read};
+pub use read::{Read, ReadError, parse, read};
 
 /// Name and version of the file's first line.
 pub const SCHEMA: &str = "nova.ledger/v1";
@@ -140,7 +140,11 @@ impl Ledger {
             path: path.to_owned(),
             reason: error.to_string(),
         };
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(cannot)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(cannot)?;
         let header = Line::Header {
             schema: SCHEMA.to_owned(),
             platform: platform.to_owned(),
@@ -173,9 +177,7 @@ impl Ledger {
     pub fn append(&self, line: Line) {
         match self.lines.try_send(Order::Line(Box::new(line))) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => self
-                .state
-                .fail(format!("the disk is behind by {WAITING} lines")),
+            Err(TrySendError::Full(_)) => self.state.fail(format!("the disk is behind by {WAITING} lines")),
             Err(TrySendError::Disconnected(_)) => self.state.fail("its thread has ended".to_owned()),
         }
     }
@@ -311,9 +313,15 @@ mod tests {
             broken: tokio_util::sync::CancellationToken::new(),
             thread: std::sync::Mutex::default(),
         });
-        let file = std::fs::OpenOptions::new().write(true).open(Path::new("/dev/full")).unwrap();
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(Path::new("/dev/full"))
+            .unwrap();
         let (lines, orders) = std::sync::mpsc::sync_channel(8);
-        let ledger = Ledger { lines, state: state.clone() };
+        let ledger = Ledger {
+            lines,
+            state: state.clone(),
+        };
         let thread = std::thread::spawn(move || super::keep(file, &orders, &state));
         ledger.append(entry(1));
         let error = ledger.flush().unwrap_err();

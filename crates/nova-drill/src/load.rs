@@ -72,7 +72,12 @@ impl Load {
             let behind = |((_, now), before): (&(Store, Arc<AtomicU64>), &u64)| {
                 now.load(Ordering::Relaxed) < before.saturating_add(times)
             };
-            let mut waiting = self.acknowledged.iter().zip(&before).filter(|pair| behind(*pair)).peekable();
+            let mut waiting = self
+                .acknowledged
+                .iter()
+                .zip(&before)
+                .filter(|pair| behind(*pair))
+                .peekable();
             if waiting.peek().is_none() {
                 return Ok(());
             }

@@ -204,7 +204,11 @@ impl DrillReport {
     #[must_use]
     pub fn of(component: &str, fault: Fault, runs: Vec<RunReport>, budgets: &[Budget]) -> Self {
         let mut failures = Vec::new();
-        let mut stores: Vec<Store> = runs.iter().flat_map(|run| &run.stores).map(|store| store.store).collect();
+        let mut stores: Vec<Store> = runs
+            .iter()
+            .flat_map(|run| &run.stores)
+            .map(|store| store.store)
+            .collect();
         stores.sort_unstable();
         stores.dedup();
         let of_store = |store: Store| {
@@ -217,12 +221,20 @@ impl DrillReport {
             .map(|store| StoreSummary {
                 store: *store,
                 rto_ms: spread(of_store(*store).map(|report| report.rto_ms)),
-                budget_ms: budgets.iter().find(|budget| budget.store == *store).map(|budget| budget.ms),
+                budget_ms: budgets
+                    .iter()
+                    .find(|budget| budget.store == *store)
+                    .map(|budget| budget.ms),
             })
             .collect();
         for run in &runs {
             for report in &run.stores {
-                failures.extend(report.failures().into_iter().map(|why| format!("run {}: {why}", run.run)));
+                failures.extend(
+                    report
+                        .failures()
+                        .into_iter()
+                        .map(|why| format!("run {}: {why}", run.run)),
+                );
             }
         }
         for summary in &summaries {
@@ -378,16 +390,30 @@ mod tests {
         assert!(fine.failures.is_empty(), "{:?}", fine.failures);
         assert_eq!(fine.rto_ms.map(|spread| spread.max), Some(1100));
         let lost = drill(Store::Postgres, vec![run(Store::Postgres, &[900, 2000], &[0])]);
-        assert_eq!(lost.failures, ["run 1: postgres: 1 acknowledged writes are missing (ids 1)"]);
+        assert_eq!(
+            lost.failures,
+            ["run 1: postgres: 1 acknowledged writes are missing (ids 1)"]
+        );
         let redis = drill(Store::Redis, vec![run(Store::Redis, &[900, 2000], &[0])]);
         assert!(redis.failures.is_empty() && redis.runs[0].lost == Some(1));
     }
 
     #[test]
     fn a_budget_that_is_exceeded_or_never_met_fails_a_drill() {
-        let budget = [Budget { store: Store::Postgres, ms: 1000 }];
-        let slow = DrillReport::of("x", Fault::Kill, vec![run(Store::Postgres, &[900, 2000], &[0, 1])], &budget);
-        assert_eq!(slow.failures, ["postgres: p95 of the recovery is 1100 ms, its budget for kill is 1000 ms"]);
+        let budget = [Budget {
+            store: Store::Postgres,
+            ms: 1000,
+        }];
+        let slow = DrillReport::of(
+            "x",
+            Fault::Kill,
+            vec![run(Store::Postgres, &[900, 2000], &[0, 1])],
+            &budget,
+        );
+        assert_eq!(
+            slow.failures,
+            ["postgres: p95 of the recovery is 1100 ms, its budget for kill is 1000 ms"]
+        );
         let never = DrillReport::of("x", Fault::Kill, vec![run(Store::Postgres, &[900], &[0])], &budget);
         assert_eq!(never.failures, ["run 1: postgres: a writer was not acknowledged again"]);
         assert_eq!(never.rto_ms, None);

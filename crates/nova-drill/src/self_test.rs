@@ -41,7 +41,12 @@ pub fn run(seed: u64) -> Vec<Planted> {
         judge(&entries, Some(&found))
     };
     let planted = |what, id: u64, judgement: &Judgement, seen: &[u64]| {
-        let others = [judgement.lost.as_deref().unwrap_or(&[]), &judgement.duplicated, &judgement.risen, &judgement.reordered];
+        let others = [
+            judgement.lost.as_deref().unwrap_or(&[]),
+            &judgement.duplicated,
+            &judgement.risen,
+            &judgement.reordered,
+        ];
         let named: usize = others.iter().map(|ids| ids.len()).sum();
         Planted {
             what,
@@ -57,10 +62,18 @@ pub fn run(seed: u64) -> Vec<Planted> {
     if let Some(id) = chance.pick(&acknowledged).copied() {
         let ids: Vec<u64> = acknowledged.iter().copied().filter(|other| *other != id).collect();
         let judgement = judged(&ids);
-        results.push(planted("lost", id, &judgement, judgement.lost.as_deref().unwrap_or(&[])));
+        results.push(planted(
+            "lost",
+            id,
+            &judgement,
+            judgement.lost.as_deref().unwrap_or(&[]),
+        ));
     }
     if let Some(id) = chance.pick(&acknowledged).copied() {
-        let ids: Vec<u64> = acknowledged.iter().flat_map(|other| vec![*other; 1 + usize::from(*other == id)]).collect();
+        let ids: Vec<u64> = acknowledged
+            .iter()
+            .flat_map(|other| vec![*other; 1 + usize::from(*other == id)])
+            .collect();
         let judgement = judged(&ids);
         results.push(planted("duplicated", id, &judgement, &judgement.duplicated));
     }

@@ -101,7 +101,9 @@ fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, DrillError> {
     };
     if what == "all" {
         if args.member.is_some() {
-            return Err(DrillError::Usage("--member names one member: it cannot go with `all`".to_owned()));
+            return Err(DrillError::Usage(
+                "--member names one member: it cannot go with `all`".to_owned(),
+            ));
         }
         let mut plans: Vec<Plan> = names
             .iter()
@@ -124,7 +126,10 @@ fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, DrillError> {
             let known = names.iter().copied().chain(["node", "all"]);
             let near = closest(what, known.clone()).map_or_else(String::new, |near| format!("did you mean {near:?}? "));
             let known: Vec<&str> = known.collect();
-            return Err(DrillError::Usage(format!("unknown component {what:?}: {near}there are {}", known.join(", "))));
+            return Err(DrillError::Usage(format!(
+                "unknown component {what:?}: {near}there are {}",
+                known.join(", ")
+            )));
         }
     };
     let fault = fault.unwrap_or(if what == "node" { Fault::Node } else { Fault::Kill });
@@ -133,10 +138,15 @@ fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, DrillError> {
     }
     if let Some(member) = &args.member {
         if !members.contains(member) {
-            return Err(DrillError::Usage(format!("{what} has no member {member:?}: it has {}", members.join(", "))));
+            return Err(DrillError::Usage(format!(
+                "{what} has no member {member:?}: it has {}",
+                members.join(", ")
+            )));
         }
         if matches!(fault, Fault::Switchover | Fault::Rolling | Fault::Cold) {
-            return Err(DrillError::Usage(format!("fault {fault} is not one of a single member: leave --member out")));
+            return Err(DrillError::Usage(format!(
+                "fault {fault} is not one of a single member: leave --member out"
+            )));
         }
     }
     Ok(vec![plan(what, fault)])
@@ -170,7 +180,11 @@ fn report_of(session: &Session, path: &Path) -> anyhow::Result<Exit> {
         }
     }
     print(session, &report)?;
-    Ok(if report.result == "passed" { Exit::Done } else { Exit::Failed })
+    Ok(if report.result == "passed" {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 fn prove(session: &Session, seed: u64) -> anyhow::Result<Exit> {

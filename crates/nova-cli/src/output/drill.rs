@@ -53,13 +53,31 @@ pub(crate) fn run_text(run: &RunReport, output: Output) -> String {
 /// Everything that was found.
 pub(crate) fn drill_text(report: &CampaignReport, output: Output) -> String {
     let mut rows = vec![
-        ["component", "fault", "store", "runs", "p50", "p95", "max", "budget", "lost", "unknown", "rejoined p95"]
-            .map(|heading| output.paint(BOLD, heading))
-            .to_vec(),
+        [
+            "component",
+            "fault",
+            "store",
+            "runs",
+            "p50",
+            "p95",
+            "max",
+            "budget",
+            "lost",
+            "unknown",
+            "rejoined p95",
+        ]
+        .map(|heading| output.paint(BOLD, heading))
+        .to_vec(),
     ];
     for drill in &report.drills {
         for store in &drill.stores {
-            let of_store = || drill.runs.iter().flat_map(|run| &run.stores).filter(|of| of.store == store.store);
+            let of_store = || {
+                drill
+                    .runs
+                    .iter()
+                    .flat_map(|run| &run.stores)
+                    .filter(|of| of.store == store.store)
+            };
             let lost: Option<u64> = of_store().map(|of| of.lost).sum();
             let unknown: u64 = of_store().map(|of| of.unknown).sum();
             let spread = |of: fn(&Spread) -> u64| time(store.rto_ms.as_ref().map(of));
@@ -71,7 +89,9 @@ pub(crate) fn drill_text(report: &CampaignReport, output: Output) -> String {
                 spread(|spread| spread.p50),
                 spread(|spread| spread.p95),
                 spread(|spread| spread.max),
-                store.budget_ms.map_or_else(|| "-".to_owned(), |budget| time(Some(budget))),
+                store
+                    .budget_ms
+                    .map_or_else(|| "-".to_owned(), |budget| time(Some(budget))),
                 lost.map_or_else(|| "-".to_owned(), |lost| lost.to_string()),
                 unknown.to_string(),
                 time(drill.rejoined_ms.as_ref().map(|spread| spread.p95)),

@@ -60,7 +60,11 @@ impl Kafka {
 }
 
 fn bootstrap(endpoints: &Endpoints) -> String {
-    let brokers: Vec<String> = endpoints.kafka.iter().map(|broker| broker.address.to_string()).collect();
+    let brokers: Vec<String> = endpoints
+        .kafka
+        .iter()
+        .map(|broker| broker.address.to_string())
+        .collect();
     brokers.join(",")
 }
 
@@ -136,7 +140,8 @@ impl Door for Kafka {
         let (bootstrap, name) = (self.bootstrap.clone(), topic(run));
         async move {
             let read = spawn_blocking(move || read(&bootstrap, &name)).await;
-            read.map_err(|error| format!("the Kafka client failed: {error}"))?.map(Some)
+            read.map_err(|error| format!("the Kafka client failed: {error}"))?
+                .map(Some)
         }
         .boxed()
     }
@@ -223,12 +228,17 @@ fn read(bootstrap: &str, topic: &str) -> Result<Found, String> {
     while ended.len() < partitions.len() {
         if Instant::now() > deadline {
             let trouble = trouble.map_or_else(String::new, |error: KafkaError| format!(": {error}"));
-            return Err(format!("{topic} could not be read to its end within {} s{trouble}", WHOLE.as_secs()));
+            return Err(format!(
+                "{topic} could not be read to its end within {} s{trouble}",
+                WHOLE.as_secs()
+            ));
         }
         match consumer.poll(Duration::from_millis(200)) {
             None => {}
             Some(Ok(message)) => {
-                let id = message.payload().and_then(|payload| std::str::from_utf8(payload).ok()?.parse().ok());
+                let id = message
+                    .payload()
+                    .and_then(|payload| std::str::from_utf8(payload).ok()?.parse().ok());
                 let id = id.ok_or_else(|| format!("{topic} holds a record that no writer wrote"))?;
                 let partition = usize::try_from(message.partition()).unwrap_or(usize::MAX);
                 if let Some(ids) = partitions.get_mut(partition) {

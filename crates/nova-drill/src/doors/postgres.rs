@@ -38,7 +38,9 @@ impl Postgres {
         let all = async {
             let mut connection = PgConnection::connect_with(&self.options).await?;
             for statement in statements {
-                sqlx::query(AssertSqlSafe(statement.as_str())).execute(&mut connection).await?;
+                sqlx::query(AssertSqlSafe(statement.as_str()))
+                    .execute(&mut connection)
+                    .await?;
             }
             connection.close().await
         };

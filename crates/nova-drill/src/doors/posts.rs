@@ -43,7 +43,11 @@ impl Posts {
             let endpoints = site.endpoints.services.get(service).ok_or_else(|| missing(service))?;
             Ok::<_, String>(format!("http://{}/api/v1", endpoints.gateway))
         };
-        let users = site.spec.services.get("user-service").ok_or_else(|| missing("user-service"))?;
+        let users = site
+            .spec
+            .services
+            .get("user-service")
+            .ok_or_else(|| missing("user-service"))?;
         let primary = &site.endpoints.primary;
         let mark = uuid::Uuid::new_v4().to_string();
         Ok(Self {
@@ -88,7 +92,9 @@ impl Posts {
         }
         let login = self.http.post(format!("{}/auth/login", self.auth));
         let tokens = self.call(login.json(&self.account), 200).await?;
-        let token = tokens["access_token"].as_str().ok_or("auth-service gave no access token")?;
+        let token = tokens["access_token"]
+            .as_str()
+            .ok_or("auth-service gave no access token")?;
         let held = (Instant::now(), token.to_owned());
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
         Ok(())
@@ -161,7 +167,10 @@ impl Door for Posts {
         async move {
             let held = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let Some((_, token)) = held else { return Ok(()) };
-            let delete = self.http.delete(format!("{}/auth/account", self.auth)).bearer_auth(token);
+            let delete = self
+                .http
+                .delete(format!("{}/auth/account", self.auth))
+                .bearer_auth(token);
             let body = json!({"password": self.account["password"]});
             self.call(delete.json(&body), 204).await.map(drop)
         }
@@ -190,7 +199,11 @@ impl Writer {
         while begin.elapsed() < REPEAT {
             let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let token = token.map(|(_, token)| token).unwrap_or_default();
-            let request = self.http.post(&self.url).bearer_auth(token).header("Idempotency-Key", &key);
+            let request = self
+                .http
+                .post(&self.url)
+                .bearer_auth(token)
+                .header("Idempotency-Key", &key);
             match request.json(&body).send().await.map(|answer| answer.status().as_u16()) {
                 Ok(201) => return Outcome::Acknowledged,
                 // What was attempted before under this key may have been done.

@@ -36,7 +36,9 @@ impl Redis {
             fail_fast: false,
             password: Some(secret(site, "redis")?),
             server: ServerConfig::Sentinel {
-                hosts: hosts.map(|at| (at.address.host.clone(), at.address.port).into()).collect(),
+                hosts: hosts
+                    .map(|at| (at.address.host.clone(), at.address.port).into())
+                    .collect(),
                 service_name: MASTER_NAME.to_owned(),
                 username: None,
                 password: Some(secret(site, "redis-sentinel")?),
@@ -66,7 +68,9 @@ impl Redis {
                 };
             })
             .set_policy(ReconnectPolicy::new_exponential(0, 50, 1_000, 2));
-        builder.build().map_err(|error| format!("the Redis client could not start: {error}"))
+        builder
+            .build()
+            .map_err(|error| format!("the Redis client could not start: {error}"))
     }
 
     /// Commands on a connection of their own.
@@ -170,7 +174,11 @@ impl Client for Writer {
     fn write(&mut self, id: u64) -> BoxFuture<'_, Outcome> {
         async move {
             let client = &self.connection.client;
-            let pushed = timeout(2 * ANSWER, send(client, "RPUSH", vec![self.key.clone(), id.to_string()])).await;
+            let pushed = timeout(
+                2 * ANSWER,
+                send(client, "RPUSH", vec![self.key.clone(), id.to_string()]),
+            )
+            .await;
             if !self.bounded && matches!(pushed, Ok(Ok(_))) {
                 let expire = send(client, "EXPIRE", vec![self.key.clone(), KEEP_SECONDS.to_owned()]);
                 self.bounded = matches!(timeout(2 * ANSWER, expire).await, Ok(Ok(_)));
@@ -191,5 +199,7 @@ fn is_refusal(error: &Error) -> bool {
     !matches!(
         error.kind(),
         ErrorKind::IO | ErrorKind::Timeout | ErrorKind::Canceled | ErrorKind::Protocol | ErrorKind::Backpressure
-    ) && ["READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN"].iter().any(|word| said.contains(word))
+    ) && ["READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN"]
+        .iter()
+        .any(|word| said.contains(word))
 }

@@ -16,7 +16,9 @@ pub(super) struct Requests {
 impl Requests {
     pub(super) fn new(service: &str, site: &Site<'_>) -> Result<Self, String> {
         let endpoints = site.endpoints.services.get(service);
-        let gateway = &endpoints.ok_or_else(|| format!("this platform has no service {service}"))?.gateway;
+        let gateway = &endpoints
+            .ok_or_else(|| format!("this platform has no service {service}"))?
+            .gateway;
         // Every service has the one, and auth-service's users fetch the other before anything else.
         let path = match service {
             "auth-service" => "/.well-known/jwks.json",

@@ -156,7 +156,12 @@ mod tests {
 
     #[test]
     fn something_else_is_no_ledger() {
-        for other in [&b""[..], b"{}\n", b"hello\n", b"{\"schema\":\"nova.ledger/v9\",\"platform\":\"a\",\"seed\":1}\n"] {
+        for other in [
+            &b""[..],
+            b"{}\n",
+            b"hello\n",
+            b"{\"schema\":\"nova.ledger/v9\",\"platform\":\"a\",\"seed\":1}\n",
+        ] {
             assert!(matches!(parse(other, Path::new("x")), Err(ReadError::Foreign(_))));
         }
     }

@@ -128,7 +128,10 @@ where
     F: Future<Output = Result<(), LocalError>>,
 {
     let results = join_all(reports.iter().map(act)).await;
-    let failed = reports.iter().zip(results).filter_map(|(report, result)| Some(failure(report, result.err()?)));
+    let failed = reports
+        .iter()
+        .zip(results)
+        .filter_map(|(report, result)| Some(failure(report, result.err()?)));
     let failed: Vec<MemberFailure> = failed.collect();
     if failed.is_empty() {
         Ok(())

@@ -5,7 +5,10 @@ use std::fmt::Display;
 use std::time::Duration as StdDuration;
 
 use crate::key::Key;
-use crate::spec::{BudgetSpec, BudgetTimes, DrillSpec, EtcdSpec, GatewaySpec, KafkaSpec, LocalSpec, PostgresSpec, RedisSpec, ServiceSpec, Spec};
+use crate::spec::{
+    BudgetSpec, BudgetTimes, DrillSpec, EtcdSpec, GatewaySpec, KafkaSpec, LocalSpec, PostgresSpec, RedisSpec,
+    ServiceSpec, Spec,
+};
 use crate::units::{Duration, Size};
 
 use super::Findings;
@@ -187,7 +190,12 @@ fn check_drill(spec: &DrillSpec, findings: &mut Findings) {
         kafka,
         service,
     } = budget;
-    for (store, times) in [("postgres", postgres), ("redis", redis), ("kafka", kafka), ("service", service)] {
+    for (store, times) in [
+        ("postgres", postgres),
+        ("redis", redis),
+        ("kafka", kafka),
+        ("service", service),
+    ] {
         let BudgetTimes { kill, node, switchover } = times;
         let key = Key::new("drill.budget").child(store);
         let mut section = Section { key, findings };
