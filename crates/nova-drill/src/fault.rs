@@ -126,7 +126,7 @@ mod tests {
         for fault in Fault::ALL {
             assert_eq!(fault.name().parse(), Ok(fault));
         }
-        let error = "kil".parse::<Fault>().unwrap_err();
+        let error = "kil".parse::<Fault>().err().unwrap_or_default();
         assert!(
             error.contains("did you mean \"kill\"?") && error.contains("disk-full"),
             "{error}"
