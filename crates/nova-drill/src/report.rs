@@ -237,6 +237,11 @@ impl DrillReport {
                 );
             }
         }
+        // What the gateway may repeat, no user may see fail when a member of a service ends and others are there.
+        let refused: u64 = of_store(Store::Requests).map(|report| report.failed).sum();
+        if refused > 0 && matches!(fault, Fault::Kill | Fault::Rolling) {
+            failures.push(format!("requests: {refused} failed, its budget for {fault} is none"));
+        }
         for summary in &summaries {
             if let (Some(spread), Some(budget)) = (summary.rto_ms, summary.budget_ms)
                 && spread.p95 > budget
