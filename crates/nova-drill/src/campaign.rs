@@ -2,11 +2,10 @@
 //! whatever happens.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nova_platform::checks::Checks;
-use nova_platform::endpoints::Endpoints;
 use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
 use nova_platform::target::{RunState, Target};
@@ -96,6 +95,9 @@ pub enum Event {
     Healing,
 }
 
+/// The doors of the drill that is under way, and the run that writes through them.
+type Opened = Mutex<(u32, Vec<Arc<dyn Door>>)>;
+
 /// A platform to drill.
 pub struct Campaign<'a, T: Target> {
     /// Where it runs.
@@ -120,9 +122,10 @@ impl<T: Target> Campaign<'_, T> {
     /// Carries out the plans. Reports those that came to their end, and why the next one did not.
     pub async fn run(&self, plans: &[Plan]) -> (Vec<DrillReport>, Result<(), DrillError>) {
         let mut reports = Vec::new();
+        let opened = Opened::default();
         let broken = self.ledger.broken();
         let result = tokio::select! {
-            result = self.all(plans, &mut reports) => result,
+            result = self.all(plans, &mut reports, &opened) => result,
             () = self.cancel.cancelled() => Err(DrillError::Interrupted),
             () = broken.cancelled() => Err(DrillError::Failed("the ledger broke".to_owned())),
         };
@@ -135,14 +138,14 @@ impl<T: Target> Campaign<'_, T> {
             && !matches!(error, DrillError::Unhealthy(_) | DrillError::Usage(_))
         {
             (self.events)(Event::Healing);
-            if let Err(error) = self.heal().await {
+            if let Err(error) = self.heal(&opened).await {
                 return (reports, Err(DrillError::Failed(error)));
             }
         }
         (reports, result)
     }
 
-    async fn all(&self, plans: &[Plan], reports: &mut Vec<DrillReport>) -> Result<(), DrillError> {
+    async fn all(&self, plans: &[Plan], reports: &mut Vec<DrillReport>, opened: &Opened) -> Result<(), DrillError> {
         let healed = self
             .target
             .heal()
@@ -159,7 +162,7 @@ impl<T: Target> Campaign<'_, T> {
         let mut run = 0;
         for plan in plans {
             (self.events)(Event::Drill(plan.clone()));
-            reports.push(self.drill(plan, &mut run).await?);
+            self.drill(plan, &mut run, reports, opened).await?;
         }
         Ok(())
     }
@@ -177,7 +180,13 @@ impl<T: Target> Campaign<'_, T> {
         Err(DrillError::Unhealthy(found.join(", ")))
     }
 
-    async fn drill(&self, plan: &Plan, run: &mut u32) -> Result<DrillReport, DrillError> {
+    async fn drill(
+        &self,
+        plan: &Plan,
+        run: &mut u32,
+        reports: &mut Vec<DrillReport>,
+        opened: &Opened,
+    ) -> Result<(), DrillError> {
         let endpoints = self.target.endpoints();
         let site = Site {
             spec: self.spec,
@@ -185,30 +194,40 @@ impl<T: Target> Campaign<'_, T> {
             secrets: self.secrets,
         };
         let open = |store: Store| doors::open(store, &plan.component, &site);
-        let opened: Result<Vec<Arc<dyn Door>>, String> = stores_of(&plan.component).into_iter().map(open).collect();
-        let doors = opened.map_err(DrillError::Failed)?;
+        let doors: Result<Vec<Arc<dyn Door>>, String> = stores_of(&plan.component).into_iter().map(open).collect();
+        let doors = doors.map_err(DrillError::Failed)?;
         let budgets = budgets(self.spec, &plan.component, plan.fault);
         let mut runs = Vec::new();
         let mut result = Ok(());
         for number in 1..=self.settings.runs {
             *run += 1;
-            match self.one(plan, number, *run, &doors, &site, &budgets).await {
-                Ok(report) => runs.push(report),
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
+            note(opened, *run, doors.clone());
+            let (report, ended) = self.one(plan, number, *run, &doors, &site, &budgets).await;
+            runs.extend(report);
+            if ended.is_err() {
+                result = ended;
+                break;
             }
         }
-        for door in &doors {
+        if !runs.is_empty() {
+            reports.push(DrillReport::of(&plan.component, plan.fault, runs, &budgets));
+        }
+        if result.is_ok() {
+            note(opened, *run, Vec::new());
+            self.leave(&doors).await;
+        }
+        result
+    }
+
+    async fn leave(&self, doors: &[Arc<dyn Door>]) {
+        for door in doors {
             if let Err(error) = door.leave().await {
                 (self.events)(Event::Warning(format!("something of the drill stays: {error}")));
             }
         }
-        result?;
-        Ok(DrillReport::of(&plan.component, plan.fault, runs, &budgets))
     }
 
+    /// One run: its report, when it came to be judged, and whether the next one may follow.
     async fn one(
         &self,
         plan: &Plan,
@@ -217,7 +236,22 @@ impl<T: Target> Campaign<'_, T> {
         doors: &[Arc<dyn Door>],
         site: &Site<'_>,
         budgets: &[Budget],
-    ) -> Result<RunReport, DrillError> {
+    ) -> (Option<RunReport>, Result<(), DrillError>) {
+        match self.try_one(plan, number, run, doors, site, budgets).await {
+            Ok((report, ended)) => (Some(report), ended),
+            Err(error) => (None, Err(error)),
+        }
+    }
+
+    async fn try_one(
+        &self,
+        plan: &Plan,
+        number: u32,
+        run: u32,
+        doors: &[Arc<dyn Door>],
+        site: &Site<'_>,
+        budgets: &[Budget],
+    ) -> Result<(RunReport, Result<(), DrillError>), DrillError> {
         let failed = DrillError::Failed;
         let mut chance = Chance::of_run(self.settings.seed, &plan.component, plan.fault.name(), number);
         for door in doors {
@@ -282,9 +316,12 @@ impl<T: Target> Campaign<'_, T> {
             .judge(run, &blow, at, rejoined.as_ref().ok().copied(), doors, &entries)
             .await?;
         (self.events)(Event::Run(Box::new(report.clone())));
-        rejoined.map_err(|error| DrillError::NotRecovered(format!("run {run} did not become whole again: {error}")))?;
-        written.map_err(|error| DrillError::NotRecovered(format!("run {run}: {error}")))?;
-        Ok(report)
+        let ended = match (rejoined, written) {
+            (Err(error), _) => Err(format!("run {run} did not become whole again: {error}")),
+            (Ok(_), Err(error)) => Err(format!("run {run}: {error}")),
+            (Ok(_), Ok(())) => Ok(()),
+        };
+        Ok((report, ended.map_err(DrillError::NotRecovered)))
     }
 
     async fn judge(
@@ -432,7 +469,7 @@ impl<T: Target> Campaign<'_, T> {
         Ok((!found.is_empty()).then(|| found.join(", ")))
     }
 
-    async fn heal(&self) -> Result<(), String> {
+    async fn heal(&self, opened: &Opened) -> Result<(), String> {
         self.target.heal().await.map_err(|error| {
             format!(
                 "what was broken could not be healed: {}; `nova deploy` does it",
@@ -440,24 +477,20 @@ impl<T: Target> Campaign<'_, T> {
             )
         })?;
         let whole = self.whole(&[], &BTreeMap::new(), None).await;
-        self.tidy().await;
+        let (run, doors) = std::mem::take(&mut *opened.lock().unwrap_or_else(PoisonError::into_inner));
+        for door in &doors {
+            // Nothing of it does harm, so that a failure is told and no more.
+            if let Err(error) = door.remove(run, self.settings.writers).await {
+                (self.events)(Event::Warning(format!("something of the drill stays: {error}")));
+            }
+        }
+        self.leave(&doors).await;
         whole.map_err(|error| format!("what was broken did not heal: {error}; `nova deploy` may"))
     }
+}
 
-    /// What the interrupted run wrote. Nothing of it does harm, so that a failure is told and no more.
-    async fn tidy(&self) {
-        let endpoints: Endpoints = self.target.endpoints();
-        let site = Site {
-            spec: self.spec,
-            endpoints: &endpoints,
-            secrets: self.secrets,
-        };
-        if let Ok(door) = doors::open(Store::Postgres, "postgres", &site)
-            && let Err(error) = door.leave().await
-        {
-            (self.events)(Event::Warning(format!("something of the drill stays: {error}")));
-        }
-    }
+fn note(opened: &Opened, run: u32, doors: Vec<Arc<dyn Door>>) {
+    *opened.lock().unwrap_or_else(PoisonError::into_inner) = (run, doors);
 }
 
 /// What nova.toml says that a fault may cost each store.
