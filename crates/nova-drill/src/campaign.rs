@@ -289,6 +289,8 @@ impl<T: Target> Campaign<'_, T> {
                 budgets: budgets.to_vec(),
             },
         });
+        // Whoever judges a drill that was killed must know whom it had hit.
+        self.flush().await?;
         let nobody = BTreeMap::new();
         let whole = || self.whole(&touched, &nobody, None);
         inflict(self.target, &blow, site, whole).await.map_err(failed)?;
@@ -348,12 +350,16 @@ impl<T: Target> Campaign<'_, T> {
         self.ledger.append(Line::Judged {
             judged: Box::new(report.clone()),
         });
+        self.flush().await?;
+        Ok(report)
+    }
+
+    async fn flush(&self) -> Result<(), DrillError> {
         let ledger = self.ledger.clone();
         let flushed = tokio::task::spawn_blocking(move || ledger.flush()).await;
         flushed
             .map_err(|error| DrillError::Failed(error.to_string()))?
-            .map_err(|error| DrillError::Failed(error.to_string()))?;
-        Ok(report)
+            .map_err(|error| DrillError::Failed(error.to_string()))
     }
 
     /// Whom it hits: who was named, everyone of the component or the node, or the leader; where nobody leads, chance decides.

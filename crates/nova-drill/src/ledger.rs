@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -229,6 +229,7 @@ impl State {
 fn keep(file: File, orders: &Receiver<Order>, state: &State) {
     let mut file = BufWriter::new(file);
     let mut dirty = false;
+    let mut flushed = Instant::now();
     loop {
         let order = match orders.recv_timeout(FLUSH_EVERY) {
             Ok(order) => Some(order),
@@ -246,6 +247,17 @@ fn keep(file: File, orders: &Receiver<Order>, state: &State) {
             }
             _ => Ok(()),
         };
+        // Lines may come without a pause for as long as the drill lasts.
+        let due = dirty && flushed.elapsed() >= FLUSH_EVERY;
+        let result = if due {
+            result.and_then(|()| file.flush())
+        } else {
+            result
+        };
+        if due || !dirty {
+            dirty = false;
+            flushed = Instant::now();
+        }
         if let Err(error) = result {
             state.fail(error.to_string());
         }
