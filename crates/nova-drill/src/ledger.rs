@@ -310,6 +310,22 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_come_without_a_pause_reach_the_file_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        let ledger = Ledger::create(&path, "nova", 7).unwrap();
+        let begin = std::time::Instant::now();
+        let mut id = 0;
+        // Fewer than fill the buffer, and never a pause as long as the time after which the file is flushed.
+        while read(&path).unwrap().entries.is_empty() {
+            assert!(begin.elapsed() < Duration::from_millis(700), "nothing was flushed");
+            ledger.append(entry(id));
+            id += 1;
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
     fn an_existing_file_is_not_written_over() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = Ledger::create(file.path(), "nova", 7).err().unwrap();
