@@ -13,6 +13,7 @@ use nova_platform::topology::{Member, NODES, components};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::budgets::budgets;
 use crate::chance::Chance;
 use crate::doors::{self, Door, Site, Store, stores_of};
 use crate::error::DrillError;
@@ -310,9 +311,7 @@ impl<T: Target> Campaign<'_, T> {
             async { self.whole(&touched, &killed, demoted).await.map(|()| healed.elapsed()) },
             load.progress(SETTLED, WRITE_AGAIN),
         );
-        if rejoined.is_ok() && written.is_ok() {
-            sleep(AFTERWARDS).await;
-        }
+        sleep(AFTERWARDS).await;
         let entries = load.end().await.map_err(failed)?;
         let report = self
             .judge(run, &blow, at, rejoined.as_ref().ok().copied(), doors, &entries)
@@ -497,35 +496,4 @@ impl<T: Target> Campaign<'_, T> {
 
 fn note(opened: &Opened, run: u32, doors: Vec<Arc<dyn Door>>) {
     *opened.lock().unwrap_or_else(PoisonError::into_inner) = (run, doors);
-}
-
-/// What nova.toml says that a fault may cost each store.
-#[must_use]
-pub fn budgets(spec: &Spec, component: &str, fault: Fault) -> Vec<Budget> {
-    let budget = &spec.drill.budget;
-    let of = |store: Store| {
-        let times = match store {
-            Store::Postgres => &budget.postgres,
-            Store::Redis => &budget.redis,
-            Store::Kafka => &budget.kafka,
-            // While PostgreSQL itself is away, nothing can be posted.
-            Store::Posts if component == "node" => &budget.postgres,
-            Store::Posts | Store::Requests => &budget.service,
-        };
-        let time = match fault {
-            Fault::Kill | Fault::Crash => times.kill,
-            Fault::Node => times.node,
-            Fault::Switchover => times.switchover,
-            _ => return None,
-        };
-        Some(Budget {
-            store,
-            ms: time.as_millis(),
-        })
-    };
-    match component {
-        // What a store's client feels of it is no failover of that store.
-        "etcd" | "gateway" => Vec::new(),
-        _ => stores_of(component).into_iter().filter_map(of).collect(),
-    }
 }

@@ -1,5 +1,6 @@
 //! Drills: a fault, injected while clients write and keep a ledger, and the report of what it cost.
 
+mod budgets;
 pub mod campaign;
 pub mod chance;
 pub mod doors;
