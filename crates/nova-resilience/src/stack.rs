@@ -1,7 +1,5 @@
 //! All layers of one host in their order.
 
-use std::time::Duration;
-
 use tower::Layer;
 
 use crate::{
@@ -44,7 +42,7 @@ impl<C: Clone> Resilience<C> {
             total: DeadlineLayer::total(settings.timeout).counting(counters.clone()),
             retry: RetryLayer::counted(retry_settings(settings), budget, classify.clone(), counters.clone()),
             breaker: BreakerLayer::new(stats.breaker.clone(), classify)
-                .patience(patience(settings))
+                .patience(settings.patience())
                 .counting(counters.clone()),
             bulkhead: BulkheadLayer::new(stats.bulkhead.clone()).counting(counters.clone()),
             attempt: DeadlineLayer::attempt(),
@@ -88,10 +86,4 @@ fn breaker_settings(settings: &Settings) -> BreakerSettings {
         probes: settings.breaker_probes,
         probe_timeout: settings.breaker_probe_timeout,
     }
-}
-
-/// Half of what an attempt of an unhurried caller gets, or half of what is slow anyway.
-fn patience(settings: &Settings) -> Duration {
-    let share = settings.timeout / (settings.retry_max + 1);
-    share.min(settings.breaker_slow_call) / 2
 }

@@ -81,6 +81,11 @@ impl Postgres {
         Ok(value)
     }
 
+    /// The settings in force.
+    pub(crate) fn config(&self) -> &PostgresConfig {
+        &self.inner.config
+    }
+
     /// The state of the primary, for readiness.
     pub(crate) fn primary_state(&self) -> &PartState {
         &self.inner.primary_state

@@ -33,6 +33,7 @@ pub struct Redis {
 struct Inner {
     pool: Pool,
     state: PartState,
+    timeout: Duration,
 }
 
 impl Redis {
@@ -43,6 +44,7 @@ impl Redis {
             inner: Arc::new(Inner {
                 pool,
                 state: PartState::new("redis"),
+                timeout: config.timeout,
             }),
         })
     }
@@ -52,6 +54,11 @@ impl Redis {
     pub fn client(&self) -> Result<&Pool, Unavailable> {
         self.inner.state.check()?;
         Ok(&self.inner.pool)
+    }
+
+    /// How long a command may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.inner.timeout
     }
 
     pub(crate) fn state(&self) -> &PartState {

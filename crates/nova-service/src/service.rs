@@ -9,6 +9,7 @@ mod openapi;
 mod part;
 mod probes;
 mod process;
+mod sense;
 mod settings;
 
 use std::future::Future;
@@ -49,6 +50,8 @@ pub struct Service {
     codes: &'static [&'static Code],
     routes: OpenApiRouter,
     databases: Vec<Postgres>,
+    redis: Vec<Redis>,
+    clients: Vec<Client>,
 }
 
 impl Service {
@@ -65,6 +68,8 @@ impl Service {
             codes: &[],
             routes: OpenApiRouter::new(),
             databases: Vec::new(),
+            redis: Vec::new(),
+            clients: Vec::new(),
         }
     }
 
@@ -135,8 +140,9 @@ impl Service {
 
     /// Redis: optional.
     #[must_use]
-    pub fn redis(self, redis: &Redis) -> Self {
+    pub fn redis(mut self, redis: &Redis) -> Self {
         let watching = redis.clone();
+        self.redis.push(redis.clone());
         self.state(redis.state())
             .background("redis", |stop| watching.watch(stop))
     }
@@ -148,16 +154,29 @@ impl Service {
             return self;
         };
         let watching = verifier.clone();
-        self.state(&state).background("identity", |stop| watching.watch(stop))
+        // Its state tells whether there are keys, which says more than whether calls pass.
+        let this = match verifier.client() {
+            Some(client) => self.called(client),
+            None => self,
+        };
+        this.state(&state).background("identity", |stop| watching.watch(stop))
     }
 
-    /// Another service that is called: optional.
+    /// Another service that is called: optional. Whatever the service calls is named here, once each: settings for calls
+    /// to anyone else are refused at start.
     #[must_use]
-    pub fn client(mut self, client: &Client) -> Self {
-        let (watching, measured) = (client.clone(), client.clone());
-        self.gauges.push(Box::new(move || measured.measure()));
-        self.state(client.state())
+    pub fn client(self, client: &Client) -> Self {
+        let watching = client.clone();
+        self.called(client)
+            .state(client.state())
             .background(client.dependency(), |stop| watching.watch(stop))
+    }
+
+    fn called(mut self, client: &Client) -> Self {
+        let measured = client.clone();
+        self.gauges.push(Box::new(move || measured.measure()));
+        self.clients.push(client.clone());
+        self
     }
 
     /// The service's own codes of problems, for OpenAPI.
@@ -190,7 +209,11 @@ impl Service {
     }
 
     /// Starts on sockets that are already bound, until `stop` is cancelled. For tests: both may be on port 0.
+    ///
+    /// # Errors
+    /// When settings make no sense together.
     pub async fn serve(self, listeners: Listeners, stop: CancellationToken) -> anyhow::Result<Running> {
+        sense::check(&self.config, &self.databases, &self.redis, &self.clients)?;
         crate::telemetry::install_metrics();
         settings::publish(&self.config);
         let Self {
@@ -204,6 +227,8 @@ impl Service {
             codes,
             routes,
             databases,
+            redis: _,
+            clients: _,
         } = self;
         let (api, operations) = (listeners.api.local_addr()?, listeners.operations.local_addr()?);
         let status = Arc::new(Status::new(name, version, states, gauges));

@@ -18,6 +18,7 @@ pub use claims::{ACCESS_TOKEN_TYPE, AccessClaims, Audience};
 pub use own::{OwnTokenError, ServiceTokens};
 pub use service::{SERVICE_TOKEN_TYPE, ServiceCaller, ServiceClaims};
 
+use crate::Client;
 use crate::config::{CallsConfig, IdentityConfig};
 use crate::http::{Caller, Problem, Timestamp, codes};
 use crate::service::{PartState, Unavailable};
@@ -180,6 +181,11 @@ impl TokenVerifier {
     /// The state of the issuer, for readiness; `None` for a local verifier.
     pub(crate) fn state(&self) -> Option<&PartState> {
         self.inner.remote.is_some().then_some(&self.inner.state)
+    }
+
+    /// What fetches the keys, for its settings and metrics; `None` for a local verifier.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.inner.remote.as_ref().map(Remote::client)
     }
 
     /// Fetches the issuer's keys now and then, and when asked for, until `stop`.

@@ -8,9 +8,10 @@ use nova_testkit::{Postgres, TestService, server_config};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 use tokio::time::timeout;
 
 use crate::support::{problem, shop};
@@ -65,10 +66,59 @@ async fn required_parts_hold_up_the_start_and_optional_ones_do_not() {
         (status, &body["status"], &body["degraded"]),
         (StatusCode::OK, &json!("degraded"), &json!(["extra"]))
     );
+    let up = async |part: &str, up: &str| {
+        let line = format!("nova_part_up{{part=\"{part}\"}} {up}");
+        let text = service.operations("/metrics").await.text().await.unwrap();
+        assert!(text.lines().any(|found| found == line), "no {line}");
+    };
+    up("needed", "1").await;
+    up("extra", "0").await;
     optional.add_permits(1);
     service
         .until("/health/ready", |_, text| text.contains("\"ready\""))
         .await;
+    up("extra", "1").await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_are_initialised_beside_each_other() {
+    // Each is done only when all of them have begun: one after the other they would never end.
+    let all = Arc::new(Barrier::new(3));
+    let part = || {
+        let all = all.clone();
+        move || {
+            let all = all.clone();
+            async move {
+                all.wait().await;
+                Ok(())
+            }
+        }
+    };
+    let service = Service::new("parts", "1", server_config())
+        .required("first", part())
+        .required("second", part())
+        .optional("third", part());
+    let service = TestService::start(service).await;
+    service
+        .until("/health/ready", |_, text| text.contains("\"ready\""))
+        .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_panics_is_tried_again() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counting = attempts.clone();
+    let service = Service::new("parts", "1", server_config()).required("shaky", move || {
+        let attempt = counting.fetch_add(1, Ordering::Relaxed);
+        async move {
+            assert!(attempt > 1, "on purpose");
+            Ok(())
+        }
+    });
+    let service = TestService::start(service).await;
+    assert_eq!(attempts.load(Ordering::Relaxed), 3);
     service.stop().await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nova_service::config::ServerConfig;
+use nova_service::config::{PostgresConfig, ServerConfig};
 use nova_testkit::{Postgres, TestService, server_config};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -13,6 +13,15 @@ use tokio::time::timeout;
 use crate::support::{problem, shop};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A database whose timeouts are inside those of the requests.
+fn within(time: Duration, database: PostgresConfig) -> PostgresConfig {
+    PostgresConfig {
+        acquire_timeout: time,
+        statement_timeout: time,
+        ..database
+    }
+}
 
 /// Sends bytes as they are and returns everything that comes back until the service closes.
 async fn raw(shop: &TestService, bytes: &[u8]) -> String {
@@ -85,7 +94,8 @@ async fn clients_that_never_finish() {
         ..server_config()
     };
     let database = Postgres::shared().await.database("shop").await;
-    let shop = TestService::start(shop(config, &database.config()).0).await;
+    let database = within(Duration::from_millis(200), database.config());
+    let shop = TestService::start(shop(config, &database).0).await;
     // A header that does not end, and one that never begins: the connection is closed.
     assert_eq!(raw(&shop, b"GET /plain HTTP/1.1\r\nHost: x\r\n").await, "");
     assert_eq!(raw(&shop, b"").await, "");
@@ -101,11 +111,11 @@ async fn clients_that_never_finish() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_takes_too_long_is_cancelled_and_a_write_is_not() {
     let config = ServerConfig {
-        request_timeout: Duration::from_millis(300),
+        request_timeout: Duration::from_secs(2),
         ..server_config()
     };
     let database = Postgres::shared().await.database("shop").await;
-    let (service, held) = shop(config, &database.config());
+    let (service, held) = shop(config, &within(Duration::from_millis(1900), database.config()));
     let shop = TestService::start(service).await;
     problem(shop.client.get(shop.url("/wait")).send().await.unwrap(), 504, "timeout").await;
 

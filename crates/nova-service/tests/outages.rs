@@ -66,7 +66,11 @@ async fn a_service_starts_before_its_postgres() {
     })
     .await;
     assert_eq!(shop.operations("/health/live").await.status(), StatusCode::OK);
-    problem(write(&shop).await, 503, "starting").await;
+    // Refused at the door, not after a wait for a connection.
+    let refused = write(&shop).await;
+    assert!(refused.headers().contains_key("retry-after"));
+    let body = problem(refused, 503, "starting").await;
+    assert_eq!(body.detail.as_deref(), Some("waiting for database"));
     server.restart().await;
     shop.until("/health/ready", |_, text| text.contains("\"ready\"")).await;
     assert_eq!(write(&shop).await.status(), StatusCode::CREATED);

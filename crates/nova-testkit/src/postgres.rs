@@ -181,7 +181,7 @@ impl TestDatabase<'_> {
             owner_password: SecretFile::from_text(&self.owner),
             pool: 5,
             acquire_timeout: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(8),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nova_service::config::ServerConfig;
 use nova_service::{Listeners, Running, Service};
 use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -111,6 +112,31 @@ impl TestService {
         }
     }
 
+    /// Waits until exactly these parts, in the order of their names, are degraded: readiness names each of them and a
+    /// reason, `nova_part_up` is 0 for each of them and 1 for all others. The service is live all the time.
+    ///
+    /// Metrics are one set a process, so no other service may run in the test's.
+    pub async fn until_degraded(&self, parts: &[&str]) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let live = self.operations("/health/live").await.status();
+            assert_eq!(live, StatusCode::OK, "not live");
+            let ready = self.operations("/health/ready").await.text().await.unwrap_or_default();
+            let metrics = self.operations("/metrics").await.text().await.unwrap_or_default();
+            let ready: Value = serde_json::from_str(&ready).unwrap_or_else(|error| panic!("{error} in {ready}"));
+            let explained = |part: &&str| ready["reasons"][part].as_str().is_some_and(|reason| !reason.is_empty());
+            let down = parts_down(&metrics);
+            if ready["degraded"] == json!(parts) && parts.iter().all(explained) && down == parts {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "not {parts:?}: readiness says {ready}, the metric {down:?}"
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Tells the service to end, as SIGTERM does, without waiting for it.
     pub fn drain(&self) {
         self.stop.cancel();
@@ -126,6 +152,16 @@ impl TestService {
             ended.expect("the service ended by an error");
         }
     }
+}
+
+/// The parts of which the metric says that they are down, in the order of their names.
+fn parts_down(metrics: &str) -> Vec<&str> {
+    let lines = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("nova_part_up{part=\""));
+    let mut parts: Vec<_> = lines.filter_map(|line| line.strip_suffix("\"} 0")).collect();
+    parts.sort_unstable();
+    parts
 }
 
 impl Drop for TestService {

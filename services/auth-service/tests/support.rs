@@ -12,7 +12,7 @@ use std::{
 use auth_service::{App, Config, config::AuthConfig, service_clients::ServiceClient};
 use clap::Parser;
 use nova_service::config::{CallsConfig, IdentityConfig, RedisConfig};
-use nova_testkit::{Postgres, Redis, TestService};
+use nova_testkit::{Postgres, Redis, TestDatabase, TestService};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -81,6 +81,17 @@ impl Auth {
 
     pub(crate) async fn start_on(redis: RedisConfig, change: impl FnOnce(&mut AuthConfig)) -> Self {
         let database = Postgres::shared().await.database("auth").await;
+        let auth = Self::start_unready(&database, redis, change).await;
+        auth.service.until("/health/startup", |status, _| status == 200).await;
+        auth
+    }
+
+    /// On stores that need not be there yet.
+    pub(crate) async fn start_unready(
+        database: &TestDatabase<'_>,
+        redis: RedisConfig,
+        change: impl FnOnce(&mut AuthConfig),
+    ) -> Self {
         let ring = Ring::new(&[("first", 3600)]);
         let mut auth = OnlyAuth::parse_from(["test", "--auth-signing-keys-file", ring.path()]).auth;
         (auth.hash_memory, auth.hash_iterations, auth.hash_threads) = (64, 1, Some(2));
@@ -110,7 +121,7 @@ impl Auth {
             auth,
         };
         let (app, service) = auth_service::assemble(config.clone()).unwrap();
-        let service = TestService::start(service).await;
+        let service = TestService::start_unready(service).await;
         Self {
             app,
             service,

@@ -40,7 +40,6 @@ const AUTH: &str = "auth-service";
 /// # Errors
 /// When the settings of calls make no sense together.
 pub fn service(config: Config) -> anyhow::Result<Service> {
-    config.calls.only_for(&[AUTH, "identity"])?;
     let postgres = Postgres::new(&config.postgres);
     let verifier = TokenVerifier::remote(&config.identity, &config.calls)?;
     let calls = config.calls.capped(AUTH, config.users.account_timeout);

@@ -14,7 +14,6 @@ mod follows;
 mod idempotency;
 mod likes;
 mod openapi;
-mod outage;
 mod posts;
 mod profiles;
 mod support;

@@ -200,7 +200,7 @@ pub(crate) fn config(postgres: PostgresConfig, issuer: &TestIssuer, users: Users
             ..server_config()
         },
         postgres: PostgresConfig {
-            acquire_timeout: patience,
+            acquire_timeout: patience / 2,
             ..postgres
         },
         identity: issuer.config(),

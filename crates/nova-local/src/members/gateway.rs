@@ -152,6 +152,9 @@ backend {name}
     balance leastconn
     timeout server 30s
     timeout tunnel 1h
+    # A member that refuses a connection is out until its next check succeeds: it looks the least busy, and a request that is
+    # tried elsewhere would come back to it.
+    default-server observe layer4 error-limit 1 on-error mark-down
     # A request that never left is tried elsewhere, whatever it is; one that may have arrived only when repeating is harmless.
     retry-on conn-failure empty-response
     http-request disable-l7-retry unless METH_GET

@@ -54,9 +54,16 @@ async fn a_pid_that_was_given_to_another_process_is_neither_adopted_nor_killed()
     home.supervise().await;
     let other = home.ensure(&home.member("redis-2", "exec sleep 600")).await;
     let first = home.ensure(&home.member("redis-1", "exec sleep 600")).await;
+    let born = identity(&first).start;
     kill_supervisor(&home).await;
     kill_hard(first.pid.unwrap().cast_signed());
-    let bystander = Bystander::start();
+    // The clock ticks every 10 ms only; a number that is used again comes around much later.
+    let bystander = loop {
+        let bystander = Bystander::start();
+        if bystander.identity().start != born {
+            break bystander;
+        }
+    };
     let stranger = bystander.identity();
     let notes = std::fs::read_to_string(home.layout.members_file()).unwrap();
     let noted = format!("\"pid\":{}", first.pid.unwrap());

@@ -22,6 +22,8 @@ pub struct Answer {
     /// The body, at most 1 MiB.
     pub body: Bytes,
     dependency: &'static str,
+    /// Whether it says that the little time which it was given was up.
+    hurried: bool,
 }
 
 /// Why a call has no usable answer. Each names the service that was called.
@@ -90,7 +92,18 @@ impl Answer {
             headers,
             body,
             dependency: "",
+            hurried: false,
         }
+    }
+
+    /// Notes whether the other side was given too little time to be blamed for having run out of it.
+    pub(super) fn with_little_time(mut self, little: bool) -> Self {
+        self.hurried = little && self.status == StatusCode::GATEWAY_TIMEOUT;
+        self
+    }
+
+    pub(super) fn is_hurried(&self) -> bool {
+        self.hurried
     }
 
     pub(super) fn from(mut self, dependency: &'static str) -> Self {
@@ -157,14 +170,16 @@ impl CallError {
 }
 
 impl From<CallError> for Problem {
-    /// 503 `dependency_unavailable`. Whoever called us must not repeat what was repeated here already.
+    /// 503 `dependency_unavailable`, or 500 for a defect. Whoever called this service must not repeat the call: it was
+    /// repeated here, or repeating does not help.
     fn from(error: CallError) -> Self {
-        match error {
+        let problem = match error {
             CallError::Malformed { .. } | CallError::Invalid { .. } => Self::internal(error),
-            CallError::Open { retry_after, .. } => Self::dependency_unavailable(error.dependency())
-                .retry_after(retry_after)
-                .do_not_retry(),
-            _ => Self::dependency_unavailable(error.dependency()).do_not_retry(),
-        }
+            CallError::Open { retry_after, .. } => {
+                Self::dependency_unavailable(error.dependency()).retry_after(retry_after)
+            }
+            _ => Self::dependency_unavailable(error.dependency()),
+        };
+        problem.do_not_retry()
     }
 }

@@ -34,6 +34,11 @@ fn of_answer(answer: &Answer) -> Verdict {
         },
         // It will never do this.
         StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => Verdict::success(),
+        // Otherwise callers with tiny deadlines could open the breaker for everyone.
+        _ if answer.is_hurried() => Verdict {
+            health: Health::Unknown,
+            ..Verdict::failure()
+        },
         status if status.is_server_error() => Verdict::failure(),
         _ => return Verdict::success(),
     };
@@ -98,6 +103,18 @@ mod tests {
         ] {
             assert_eq!(verdict(503, &[("retry-after", odd)]).retry_after, None, "{odd}");
         }
+    }
+
+    #[test]
+    fn a_host_that_was_given_too_little_time_is_not_blamed() {
+        let answer = |status| Answer::new(status, HeaderMap::new(), Bytes::new()).with_little_time(true);
+        let verdict = HttpClassify.classify(Ok(&answer(StatusCode::GATEWAY_TIMEOUT)));
+        assert_eq!(
+            (verdict.health, verdict.repeat),
+            (Health::Unknown, Repeat::IfRepeatable)
+        );
+        let verdict = HttpClassify.classify(Ok(&answer(StatusCode::INTERNAL_SERVER_ERROR)));
+        assert_eq!(verdict, Verdict::failure());
     }
 
     #[test]

@@ -44,6 +44,14 @@ impl Observed {
         self.0.dependency
     }
 
+    pub(super) fn config(&self) -> &CallsConfig {
+        &self.0.config
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(super) fn state(&self) -> &PartState {
         &self.0.state
     }

@@ -44,7 +44,8 @@ pub enum TransportError {
 }
 
 /// Connections to one host. An attempt that got no answer makes it leave all unused connections too: they lead to the same
-/// process, which may be dead or demoted, while a new connection goes where the name or the load balancer leads now.
+/// process, which may be dead or demoted, while a new connection goes where the name or the load balancer leads now. An
+/// attempt that its caller gave up, or that had hardly any time, says nothing about them.
 #[derive(Clone, Debug)]
 pub(super) struct Transport(Arc<Shared>);
 
@@ -53,13 +54,15 @@ struct Shared {
     connect_timeout: Duration,
     idle_timeout: Duration,
     idle_connections: usize,
+    /// Whoever had less time than this proves nothing by having no answer.
+    patience: Duration,
     connections: RwLock<Connections>,
 }
 
 #[derive(Debug)]
 struct Connections {
     http: Http,
-    since: Instant,
+    left: Option<Instant>,
 }
 
 impl Transport {
@@ -70,9 +73,10 @@ impl Transport {
             connect_timeout,
             idle_timeout,
             idle_connections,
+            patience: config.settings().patience(),
             connections: RwLock::new(Connections {
                 http: http(connect_timeout, idle_timeout, idle_connections),
-                since: Instant::now(),
+                left: None,
             }),
         }))
     }
@@ -101,9 +105,9 @@ impl Shared {
     /// Leaves the unused connections; those in use end with their requests.
     fn leave(&self) {
         let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
-        if connections.since.elapsed() >= RENEWED_EVERY {
+        if connections.left.is_none_or(|left| left.elapsed() >= RENEWED_EVERY) {
             connections.http = http(self.connect_timeout, self.idle_timeout, self.idle_connections);
-            connections.since = Instant::now();
+            connections.left = Some(Instant::now());
         }
     }
 
@@ -112,9 +116,10 @@ impl Shared {
         *request.method_mut() = outgoing.method.clone();
         *request.uri_mut() = outgoing.uri.clone();
         *request.headers_mut() = outgoing.headers.clone();
-        if let Some(deadline) = deadline {
+        let left = deadline.map(Deadline::remaining);
+        if let Some(left) = left {
             let name = HeaderName::from_static(TIMEOUT_HEADER);
-            request.headers_mut().insert(name, timeout_header(deadline.remaining()));
+            request.headers_mut().insert(name, timeout_header(left));
         }
         let response = self.http().request(request).await.map_err(|error| {
             if error.is_connect() {
@@ -131,7 +136,8 @@ impl Shared {
                 TransportError::Lost(error)
             }
         })?;
-        Ok(Answer::new(head.status, head.headers, body.to_bytes()))
+        let answer = Answer::new(head.status, head.headers, body.to_bytes());
+        Ok(answer.with_little_time(left.is_some_and(|left| left < self.patience)))
     }
 }
 
@@ -149,24 +155,32 @@ impl Service<Call<Arc<Outgoing>>> for Transport {
         Box::pin(async move {
             let mut waiting = Waiting {
                 shared: &shared,
-                answered: false,
+                since: Instant::now(),
+                deadline: call.deadline,
+                ended: false,
             };
             let result = shared.attempt(&call.request, call.deadline).await;
-            waiting.answered = !matches!(result, Err(TransportError::Lost(_) | TransportError::Connect(_)));
+            waiting.ended = true;
+            if matches!(result, Err(TransportError::Lost(_) | TransportError::Connect(_))) {
+                shared.leave();
+            }
             result
         })
     }
 }
 
-/// Notices an attempt that ends without an answer, also when its future is dropped at a deadline.
+/// Notices an attempt whose future is dropped at its deadline.
 struct Waiting<'a> {
     shared: &'a Shared,
-    answered: bool,
+    since: Instant,
+    deadline: Option<Deadline>,
+    ended: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.answered {
+        let too_late = self.deadline.is_some_and(Deadline::expired);
+        if !self.ended && too_late && self.since.elapsed() >= self.shared.patience {
             self.shared.leave();
         }
     }

@@ -184,7 +184,7 @@ impl CallsConfig {
     ///
     /// # Errors
     /// With the first such service.
-    pub fn only_for(&self, dependencies: &[&str]) -> Result<(), CallsError> {
+    pub(crate) fn only_for(&self, dependencies: &[&str]) -> Result<(), CallsError> {
         match self
             .overrides
             .iter()

@@ -20,7 +20,7 @@ use futures::{FutureExt, StreamExt};
 use metrics::{counter, gauge};
 use nova_resilience::Deadline;
 use nova_resilience::header::{TIMEOUT_HEADER, budget};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -42,7 +42,7 @@ const DRAINED_FOR: Duration = Duration::from_secs(1);
 pub(super) struct Gate {
     status: Arc<Status>,
     refusing: AtomicBool,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     capacity: usize,
     writes: TaskTracker,
     max_body: usize,
@@ -56,7 +56,7 @@ impl Gate {
         Self {
             status,
             refusing: AtomicBool::new(false),
-            places: Semaphore::new(capacity),
+            places: Arc::new(Semaphore::new(capacity)),
             capacity,
             writes: TaskTracker::new(),
             max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
@@ -89,6 +89,13 @@ impl Gate {
         }
     }
 
+    /// How long a request may take: never longer than the service's own limit, nor than any that its caller states.
+    fn time_of(&self, headers: &HeaderMap) -> Duration {
+        let stated = headers.get_all(TIMEOUT_HEADER).iter();
+        let stated = stated.map(|stated| budget(self.request_timeout, Some(stated)));
+        stated.min().unwrap_or(self.request_timeout)
+    }
+
     fn refusal(&self) -> Option<Problem> {
         if self.refusing.load(Ordering::Relaxed) {
             return Some(Problem::new(&codes::DRAINING).retry_after(Duration::from_secs(1)));
@@ -114,7 +121,7 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
     if let Some(problem) = gate.refusal() {
         return problem.into_response();
     }
-    let Ok(_place) = gate.places.try_acquire() else {
+    let Ok(place) = gate.places.clone().try_acquire_owned() else {
         counter!(names::HTTP_SHED).increment(1);
         return Problem::new(&codes::OVERLOADED)
             .retry_after(Duration::from_secs(1))
@@ -125,13 +132,13 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
         drain(request.into_body()).await;
         return too_large(gate.max_body).into_response();
     }
-    let time = budget(gate.request_timeout, request.headers().get(TIMEOUT_HEADER));
+    let time = gate.time_of(request.headers());
     if time.is_zero() {
         return Problem::new(&codes::DEADLINE_EXCEEDED).into_response();
     }
     let answered = match *request.method() {
         Method::GET | Method::HEAD | Method::OPTIONS => read(&gate, request, next, time).await,
-        _ => write(&gate, request, next, time).await,
+        _ => write(&gate, request, next, time, place).await,
     };
     answered.unwrap_or_else(IntoResponse::into_response)
 }
@@ -166,12 +173,23 @@ async fn read(gate: &Gate, request: Request, next: Next, time: Duration) -> Resu
     }
 }
 
-/// A write starts when all of its body is there, and is then seen through.
-async fn write(gate: &Gate, request: Request, next: Next, time: Duration) -> Result<Response, Problem> {
+/// A write starts when all of its body is there, and is then seen through. It keeps its place until then, whoever waits
+/// for it: callers who give little time could otherwise begin any number of writes.
+async fn write(
+    gate: &Gate,
+    request: Request,
+    next: Next,
+    time: Duration,
+    place: OwnedSemaphorePermit,
+) -> Result<Response, Problem> {
     let deadline = Deadline::after(time);
     let request = with_whole_body(gate, request, deadline.instant()).await?;
     let working = AssertUnwindSafe(next.run(request)).catch_unwind();
     let working = timeout(gate.write_timeout, working).instrument(tracing::Span::current());
+    let working = async move {
+        let _place = place;
+        working.await
+    };
     let task = gate.writes.spawn(within(deadline, working));
     match timeout_at(deadline.instant(), task).await {
         Ok(Ok(Ok(Ok(response)))) => Ok(response),

@@ -61,6 +61,21 @@ impl Status {
         self.waiting().remove(part);
     }
 
+    /// Whether someone watches a part of this name.
+    pub(super) fn watches(&self, part: &str) -> bool {
+        self.states.iter().any(|state| state.name() == part)
+    }
+
+    /// What is watched, and why it is down if it is.
+    pub(super) fn watched(&self) -> impl Iterator<Item = (&'static str, Option<String>)> {
+        self.states.iter().map(|state| (state.name(), state.reason()))
+    }
+
+    /// Why a part's initialisation is not over.
+    pub(super) fn lacks(&self, part: &str) -> Option<String> {
+        self.waiting().get(part).cloned()
+    }
+
     /// The answer to a request that came too early.
     pub(super) fn not_started(&self) -> Problem {
         let parts: Vec<_> = self.waiting().keys().copied().collect();

@@ -36,6 +36,10 @@ impl Remote {
         })
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Fetches for ever. Keys stay in use when a later fetch fails.
     pub(super) async fn keep_keys(&self, verifier: &TokenVerifier) {
         let mut backoff = Backoff::new(FIRST, LONGEST);

@@ -31,8 +31,10 @@ impl Default for Local {
 impl Local {
     /// Zero means counted.
     pub(super) fn attempt(&self, counters: &[Counter]) -> Duration {
-        let now = millis(self.started.elapsed());
         let mut levels = self.lock();
+        // Read under the lock: an attempt that read the clock before another one that is counted first would seem to be
+        // in that one's wait.
+        let now = millis(self.started.elapsed());
         let mut next = Vec::with_capacity(counters.len());
         let mut wait = Duration::ZERO;
         for counter in counters {
@@ -105,6 +107,21 @@ mod tests {
         assert!(!local.attempt(&[tight.clone(), loose.clone()]).is_zero());
         local.forget("tight");
         assert!(local.attempt(&[tight, loose]).is_zero());
+    }
+
+    #[test]
+    fn attempts_at_the_same_time_do_not_look_early_to_each_other() {
+        let local = Local::default();
+        let counters = [counter("office", u32::MAX)];
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        assert!(local.attempt(&counters).is_zero());
+                    }
+                });
+            }
+        });
     }
 
     #[test]
