@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Cleanup(Cleanup),
     /// Show what deploy would do; exit 3 when that is not nothing
     Diff(Described),
+    /// Break something while clients write, measure what it costs, and prove that nothing acknowledged was lost
+    Drill(Drill),
     /// Show or rotate generated secrets
     Secrets {
         /// What to do
@@ -169,6 +171,59 @@ pub(crate) struct Cleanup {
     pub(crate) yes: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Drill {
+    #[command(flatten)]
+    pub(crate) described: Described,
+    #[command(subcommand)]
+    pub(crate) action: Option<DrillAction>,
+    /// A component, `node`, or `all`
+    #[arg(value_name = "COMPONENT|node|all", required = true)]
+    pub(crate) what: Option<String>,
+    /// kill, crash (the server without what manages it), stop (freeze and continue), node, switchover, rolling, cold;
+    /// `kill` of a component and `node` of a node when not given
+    #[arg(long, value_name = "FAULT")]
+    pub(crate) fault: Option<String>,
+    /// Whom it hits, instead of the leader; for a node its name, such as node-2
+    #[arg(long, value_name = "MEMBER")]
+    pub(crate) member: Option<String>,
+    /// Runs of each fault
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) runs: u32,
+    /// Repeats the choice of members and times; a new one when not given, and always told
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Operations a second a store; 500, of posts 50 and of requests to a service 200, when not given
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: Option<u32>,
+    /// Clients a store
+    #[arg(long, value_name = "W", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) writers: u16,
+    /// How long a member is frozen or a node is gone
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) lasts: Duration,
+    /// Where every operation is written down; a new file below the system's folder for temporary ones when not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DrillAction {
+    /// Judge a ledger, also one of a drill that was killed
+    Report {
+        /// The ledger
+        #[arg(value_name = "FILE")]
+        ledger: PathBuf,
+    },
+    /// Prove that the judge sees a lost, a duplicated, a risen and a reordered write
+    SelfTest {
+        /// Where they are planted
+        #[arg(long, value_name = "S", default_value_t = 1)]
+        seed: u64,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Secrets {
     /// Name the secrets that there are
@@ -210,6 +265,7 @@ impl Cli {
             | Command::Status(Status { described, .. })
             | Command::Doctor(Doctor { described, .. })
             | Command::Cleanup(Cleanup { described, .. })
+            | Command::Drill(Drill { described, .. })
             | Command::Verify(described)
             | Command::Diff(described) => described.short_file.clone(),
             _ => None,

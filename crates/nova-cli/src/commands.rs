@@ -4,6 +4,7 @@ mod cleanup;
 mod deploy;
 mod diff;
 mod doctor;
+mod drill;
 mod logs;
 mod schema;
 mod secrets;
@@ -12,6 +13,7 @@ mod verify;
 
 use std::path::Path;
 
+use nova_drill::error::DrillError;
 use nova_local::layout::Layout;
 use nova_local::target::LocalTarget;
 use nova_platform::checks::Checks;
@@ -56,6 +58,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             Command::Doctor(args) => doctor::run(&session, args),
             Command::Logs(args) => logs::run(&session, args).await,
             Command::Cleanup(args) => cleanup::run(&session, args).await,
+            Command::Drill(args) => drill::run(&session, args).await,
             Command::Diff(_) => diff::run(&session).await,
             Command::Secrets { action } => secrets::run(&session, action),
             Command::Schema | Command::Supervise { .. } | Command::Member { .. } => Ok(Exit::Done),
@@ -70,6 +73,12 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
 pub(crate) fn exit_code(error: &anyhow::Error) -> Exit {
     if error.downcast_ref::<load::LoadError>().is_some() || error.downcast_ref::<WrongUsage>().is_some() {
         return Exit::Usage;
+    }
+    match error.downcast_ref::<DrillError>() {
+        Some(DrillError::Usage(_)) => return Exit::Usage,
+        Some(DrillError::Unhealthy(_)) => return Exit::Unhealthy,
+        Some(DrillError::Interrupted) => return Exit::Interrupted,
+        Some(DrillError::Failed(_) | DrillError::NotRecovered(_)) | None => {}
     }
     if error
         .chain()

@@ -31,8 +31,9 @@ fn start_logging(verbose: bool) {
     } else {
         tracing::Level::WARN
     };
-    let filter =
-        tracing_subscriber::EnvFilter::new(format!("off,nova={level},nova_local={level},nova_platform={level}"));
+    let filter = tracing_subscriber::EnvFilter::new(format!(
+        "off,nova={level},nova_drill={level},nova_local={level},nova_platform={level}"
+    ));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -1,5 +1,6 @@
 //! How text reaches people: colours where they are wanted, sizes and times in words, the failure block.
 
+mod drill;
 mod failure;
 mod status;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use crate::cli::{Format, Global};
 
+pub(crate) use drill::{drill_text, fault_line, run_text};
 pub(crate) use failure::{failure_block, failure_json};
 pub(crate) use status::status_text;
 

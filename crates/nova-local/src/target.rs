@@ -4,6 +4,7 @@ mod addresses;
 mod apply;
 mod binaries;
 mod error;
+mod harm;
 mod inspect;
 mod log;
 mod parts;
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 
 use nova_platform::endpoints::Endpoints;
 use nova_platform::spec::Spec;
-use nova_platform::target::{LogQuery, MemberStatus, Plan, Removal, Target};
+use nova_platform::target::{Harm, LogQuery, MemberStatus, Plan, Removal, Target};
 use tokio::sync::OnceCell;
 
 use crate::doctor::Programs;
@@ -211,6 +212,14 @@ impl Target for LocalTarget {
 
     async fn logs(&self, member: &str, query: &LogQuery) -> Result<Vec<String>, LocalError> {
         self.read_log(member, query)
+    }
+
+    async fn harm(&self, members: &[String], harm: Harm) -> Result<(), LocalError> {
+        self.harm_members(members, harm).await
+    }
+
+    async fn heal(&self) -> Result<Vec<String>, LocalError> {
+        self.heal_members().await
     }
 
     async fn remove(&self, data: bool) -> Result<Removal, LocalError> {

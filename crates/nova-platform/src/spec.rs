@@ -1,6 +1,7 @@
 //! What a platform is: the typed content of `nova.toml`, already merged over the shipped defaults.
 
 mod calls;
+mod drill;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::units::{Duration, Size};
 
 pub use calls::{CallsOverride, CallsSpec};
+pub use drill::{BudgetSpec, BudgetTimes, DrillSpec};
 
 /// The whole platform. Every field has its default in the shipped `nova.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +33,8 @@ pub struct Spec {
     pub gateway: GatewaySpec,
     /// Calls from one service to another.
     pub calls: CallsSpec,
+    /// What drills may find.
+    pub drill: DrillSpec,
     /// The services, by component name.
     pub services: BTreeMap<String, ServiceSpec>,
 }

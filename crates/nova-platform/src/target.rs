@@ -115,6 +115,25 @@ pub struct Removal {
     pub data: Option<String>,
 }
 
+/// What a drill does to members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// SIGKILL of everything that they run; they are started again as after any crash.
+    Kill,
+    /// SIGKILL of the servers alone, where something else of the member manages them; otherwise as [`Harm::Kill`].
+    Crash,
+    /// Frozen: alive, and neither running nor answering.
+    Freeze,
+    /// Continued after [`Harm::Freeze`].
+    Thaw,
+    /// Gone at once, without being asked to end, and not started again.
+    TakeDown,
+    /// Started again after [`Harm::TakeDown`].
+    BringUp,
+    /// Ended in good order and started again.
+    Restart,
+}
+
 /// A place where a platform runs.
 pub trait Target: Sync {
     /// Why the target could not do what was asked.
@@ -141,6 +160,13 @@ pub trait Target: Sync {
 
     /// Log lines of a member, oldest first.
     fn logs(&self, member: &str, query: &LogQuery) -> impl Future<Output = Result<Vec<String>, Self::Error>> + Send;
+
+    /// Harms all of these members at once, or undoes that. Returns when it is done, not when the platform has recovered.
+    fn harm(&self, members: &[String], harm: Harm) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Undoes whatever harm is left, also that of a drill which was killed: continues what is frozen, starts what was taken
+    /// down. Returns the members that needed it.
+    fn heal(&self) -> impl Future<Output = Result<Vec<String>, Self::Error>> + Send;
 
     /// Removes everything that was deployed, dependents first; data too when `data`. Looks afterwards and reports what is left.
     fn remove(&self, data: bool) -> impl Future<Output = Result<Removal, Self::Error>> + Send;

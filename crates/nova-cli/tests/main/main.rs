@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod calls;
+mod drill;
 mod faults;
 mod lifecycle;
 mod support;

@@ -106,6 +106,14 @@ pub async fn end_all(uid: u32, find: impl Fn(&Table) -> Vec<Identity>) -> Result
     }
 }
 
+/// Sends a signal to each of these processes; those that have ended meanwhile are no error.
+///
+/// # Errors
+/// When one belongs to another user.
+pub fn signal_all(processes: &[Identity], signal: Signal) -> io::Result<()> {
+    handles(processes).iter().try_for_each(|process| process.signal(signal))
+}
+
 fn handles(processes: &[Identity]) -> Vec<Handle> {
     let handle = |process: &Identity| -> io::Result<Option<Handle>> { process.handle() };
     processes

@@ -46,6 +46,13 @@ impl Identity {
         Self::of(self.pid) == Some(*self)
     }
 
+    /// Whether it is stopped by a signal, and goes on only with SIGCONT.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        let stat = Process::new(self.pid).and_then(|process| process.stat());
+        stat.is_ok_and(|stat| stat.starttime == self.start && stat.state == 'T')
+    }
+
     /// A handle that stays with this very process, or `None` when it has ended.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Event, Failure, Outcome, Prober, Reason, rollout};
 use crate::checks::{CheckResult, MemberRole};
 use crate::endpoints::Endpoints;
-use crate::target::{Action, LogQuery, MemberStatus, Plan, PlanStep, Removal, RunState, Target};
+use crate::target::{Action, Harm, LogQuery, MemberStatus, Plan, PlanStep, Removal, RunState, Target};
 use crate::topology::Component;
 
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,14 @@ impl Target for Fake {
             "{member} {}",
             if query.previous { "before" } else { "now" }
         )])
+    }
+
+    async fn harm(&self, _: &[String], _: Harm) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn heal(&self) -> Result<Vec<String>, Self::Error> {
+        Ok(Vec::new())
     }
 
     async fn remove(&self, _: bool) -> Result<Removal, Taken> {

@@ -5,7 +5,10 @@ use std::fmt::Display;
 use std::time::Duration as StdDuration;
 
 use crate::key::Key;
-use crate::spec::{EtcdSpec, GatewaySpec, KafkaSpec, LocalSpec, PostgresSpec, RedisSpec, ServiceSpec, Spec};
+use crate::spec::{
+    BudgetSpec, BudgetTimes, DrillSpec, EtcdSpec, GatewaySpec, KafkaSpec, LocalSpec, PostgresSpec, RedisSpec,
+    ServiceSpec, Spec,
+};
 use crate::units::{Duration, Size};
 
 use super::Findings;
@@ -28,6 +31,7 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
         gateway,
         // `calls.rs` judges them.
         calls: _,
+        drill,
         services,
     } = spec;
     check_local(local, &mut Section::new("local", findings));
@@ -36,6 +40,7 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
     check_redis(redis, &mut Section::new("redis", findings));
     check_kafka(kafka, &mut Section::new("kafka", findings));
     check_gateway(gateway, &mut Section::new("gateway", findings));
+    check_drill(drill, findings);
     for (name, service) in services {
         let key = Key::service(name);
         check_service(service, &mut Section { key, findings });
@@ -175,6 +180,30 @@ fn check_gateway(spec: &GatewaySpec, section: &mut Section) {
     section.port("replicas_port", *replicas_port);
     section.between("check_interval", *check_interval, ms(50), MINUTE);
     section.between("max_connections", *max_connections, 20, 1_000_000);
+}
+
+fn check_drill(spec: &DrillSpec, findings: &mut Findings) {
+    let DrillSpec { budget } = spec;
+    let BudgetSpec {
+        postgres,
+        redis,
+        kafka,
+        service,
+    } = budget;
+    for (store, times) in [
+        ("postgres", postgres),
+        ("redis", redis),
+        ("kafka", kafka),
+        ("service", service),
+    ] {
+        let BudgetTimes { kill, node, switchover } = times;
+        let key = Key::new("drill.budget").child(store);
+        let mut section = Section { key, findings };
+        // Below the clients' own pace nothing could be told from an undisturbed write.
+        for (name, time) in [("kill", kill), ("node", node), ("switchover", switchover)] {
+            section.between(name, *time, ms(50), HOUR);
+        }
+    }
 }
 
 fn check_service(spec: &ServiceSpec, section: &mut Section) {

@@ -1,0 +1,231 @@
+//! `nova drill`: which faults, how, and the report of what they cost.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nova_drill::campaign::{Campaign, Event, Plan, Settings};
+use nova_drill::error::DrillError;
+use nova_drill::fault::Fault;
+use nova_drill::ledger::{self, Ledger};
+use nova_drill::report::CampaignReport;
+use nova_drill::self_test;
+use nova_platform::secrets::Secrets;
+use nova_platform::suggestion::closest;
+use nova_platform::topology::{NODES, components};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::Session;
+use crate::cli::{Drill, DrillAction, Format};
+use crate::exit::Exit;
+use crate::output::{GREEN, Output, RED, YELLOW, drill_text, fault_line, run_text};
+
+pub(super) async fn run(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
+    match &args.action {
+        Some(DrillAction::Report { ledger }) => report_of(session, ledger),
+        Some(DrillAction::SelfTest { seed }) => prove(session, *seed),
+        None => drill(session, args).await,
+    }
+}
+
+async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
+    let plans = plans(session, args)?;
+    let Some(target) = session.deployed()? else {
+        let nothing = format!("nothing of platform {} is deployed here", session.name());
+        return Err(DrillError::Unhealthy(nothing).into());
+    };
+    let _lock = target.lock_existing("drill")?;
+    let settings = Settings {
+        runs: args.runs,
+        seed: args.seed.unwrap_or_else(|| unix_ms() % 1_000_000),
+        writers: args.writers,
+        rate: args.rate,
+        lasts: args.lasts,
+    };
+    let path = args.ledger.clone().unwrap_or_else(|| new_ledger(session.name()));
+    let ledger = Ledger::create(&path, session.name(), settings.seed)?;
+    let secrets = Secrets::load(&session.layout()?.secrets_file())?;
+    let checks = session.checks(&target)?;
+    let cancel = CancellationToken::new();
+    let watcher = tokio::spawn(cancel_on_signal(cancel.clone()));
+    let output = session.output;
+    let show = |event: Event| show(&event, output);
+    eprintln!("seed {}, ledger {}", settings.seed, path.display());
+    let campaign = Campaign {
+        target: &target,
+        spec: session.spec(),
+        secrets: &secrets,
+        checks: &checks,
+        ledger: &ledger,
+        settings: &settings,
+        cancel: &cancel,
+        events: &show,
+    };
+    let (drills, ended) = campaign.run(&plans).await;
+    watcher.abort();
+    let mut report = CampaignReport::of(session.name(), "local", settings.seed, &path.to_string_lossy(), drills);
+    match ended {
+        Ok(()) => {}
+        Err(DrillError::Interrupted) => "interrupted".clone_into(&mut report.result),
+        Err(error @ (DrillError::Unhealthy(_) | DrillError::Usage(_))) => {
+            // Nothing was written down but the header.
+            let _ = std::fs::remove_file(&path);
+            return Err(error.into());
+        }
+        Err(error) => {
+            "failed".clone_into(&mut report.result);
+            eprintln!("{}", output.paint(RED, &format!("error: {error}")));
+        }
+    }
+    print(session, &report)?;
+    Ok(match report.result.as_str() {
+        "passed" => Exit::Done,
+        "interrupted" => Exit::Interrupted,
+        _ => Exit::Failed,
+    })
+}
+
+/// What to do, or why it cannot be done.
+fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, DrillError> {
+    let what = args.what.as_deref().unwrap_or_default();
+    let fault: Option<Fault> = match &args.fault {
+        Some(name) => Some(name.parse().map_err(DrillError::Usage)?),
+        None => None,
+    };
+    let components = components(session.spec());
+    let names: Vec<&str> = components.iter().map(|component| component.name.as_str()).collect();
+    let plan = |component: &str, fault: Fault| Plan {
+        component: component.to_owned(),
+        fault,
+        member: args.member.clone(),
+    };
+    if what == "all" {
+        if args.member.is_some() {
+            return Err(DrillError::Usage(
+                "--member names one member: it cannot go with `all`".to_owned(),
+            ));
+        }
+        let mut plans: Vec<Plan> = names
+            .iter()
+            .map(|name| plan(name, fault.unwrap_or(Fault::Kill)))
+            .filter(|plan| plan.fault.missing_here(&plan.component).is_none())
+            .collect();
+        if matches!(fault, None | Some(Fault::Node)) {
+            plans.push(plan("node", Fault::Node));
+        }
+        return match (plans.is_empty(), fault) {
+            (true, Some(fault)) => Err(DrillError::Usage(fault.missing_here("all").unwrap_or_default())),
+            _ => Ok(plans),
+        };
+    }
+    let component = components.iter().find(|component| component.name == what);
+    let members: Vec<String> = match (what, component) {
+        ("node", _) => (1..=NODES).map(|node| format!("node-{node}")).collect(),
+        (_, Some(component)) => component.members.iter().map(|member| member.name.clone()).collect(),
+        (_, None) => {
+            let known = names.iter().copied().chain(["node", "all"]);
+            let near = closest(what, known.clone()).map_or_else(String::new, |near| format!("did you mean {near:?}? "));
+            let known: Vec<&str> = known.collect();
+            return Err(DrillError::Usage(format!(
+                "unknown component {what:?}: {near}there are {}",
+                known.join(", ")
+            )));
+        }
+    };
+    let fault = fault.unwrap_or(if what == "node" { Fault::Node } else { Fault::Kill });
+    if let Some(why) = fault.missing_here(what) {
+        return Err(DrillError::Usage(why));
+    }
+    if let Some(member) = &args.member {
+        if !members.contains(member) {
+            return Err(DrillError::Usage(format!(
+                "{what} has no member {member:?}: it has {}",
+                members.join(", ")
+            )));
+        }
+        if matches!(fault, Fault::Switchover | Fault::Rolling | Fault::Cold) {
+            return Err(DrillError::Usage(format!(
+                "fault {fault} is not one of a single member: leave --member out"
+            )));
+        }
+    }
+    Ok(vec![plan(what, fault)])
+}
+
+fn show(event: &Event, output: Output) {
+    match event {
+        Event::Healed(members) => eprintln!("healed what an earlier drill left: {}", members.join(", ")),
+        Event::Drill(plan) => eprintln!("{} of {}", plan.fault, plan.component),
+        Event::Fault { run, fault, members } => eprintln!("{}", fault_line(*run, *fault, members)),
+        Event::Run(run) => eprint!("{}", run_text(run, output)),
+        Event::Warning(warning) => eprintln!("{} {warning}", output.paint(YELLOW, "warning:")),
+        Event::Healing => eprintln!("healing what was broken"),
+    }
+}
+
+fn print(session: &Session, report: &CampaignReport) -> anyhow::Result<()> {
+    if session.output.format == Format::Json {
+        return Output::json(report);
+    }
+    print!("{}", drill_text(report, session.output));
+    Ok(())
+}
+
+fn report_of(session: &Session, path: &Path) -> anyhow::Result<Exit> {
+    let read = ledger::read(path)?;
+    let report = CampaignReport::from_ledger(&read, &path.to_string_lossy());
+    if session.output.format == Format::Text {
+        for run in report.drills.iter().flat_map(|drill| &drill.runs) {
+            print!("{}", run_text(run, session.output));
+        }
+    }
+    print(session, &report)?;
+    Ok(if report.result == "passed" {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+fn prove(session: &Session, seed: u64) -> anyhow::Result<Exit> {
+    let results = self_test::run(seed);
+    let passed = results.iter().all(|planted| planted.found);
+    if session.output.format == Format::Json {
+        let object = serde_json::json!({
+            "schema": "nova.drill-self-test/v1", "seed": seed, "passed": passed, "planted": results,
+        });
+        Output::json(&object)?;
+    } else {
+        for planted in &results {
+            let (style, word) = if planted.found { (GREEN, "ok") } else { (RED, "missed") };
+            let id = planted.id.map_or_else(String::new, |id| format!(" (id {id})"));
+            println!("{:8} planted: {}{id}", session.output.paint(style, word), planted.what);
+        }
+    }
+    Ok(if passed { Exit::Done } else { Exit::Failed })
+}
+
+/// However often it is asked to end, it heals first.
+async fn cancel_on_signal(cancel: CancellationToken) {
+    let streams = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = streams else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        cancel.cancel();
+    }
+}
+
+fn new_ledger(platform: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("nova-drill-{platform}-{}.jsonl", unix_ms()))
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,162 @@
+//! The doors that applications use, and clients that write through them.
+
+mod kafka;
+mod postgres;
+mod posts;
+mod redis;
+mod requests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use nova_platform::endpoints::Endpoints;
+use nova_platform::secrets::Secrets;
+use nova_platform::spec::Spec;
+use serde::{Deserialize, Serialize};
+
+use crate::judge::Found;
+use crate::ledger::Outcome;
+
+/// After this an answer no longer counts and the outcome is unknown: as long as the services wait.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A connection that takes longer will not come.
+const CONNECT: Duration = Duration::from_secs(1);
+/// Limit of making or reading everything that a run wrote.
+const WHOLE: Duration = Duration::from_secs(60);
+
+/// Where operations go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Store {
+    /// Rows through the gateway's door to the primary.
+    Postgres,
+    /// List elements, on the master that the Sentinels name.
+    Redis,
+    /// Records with acks=all and idempotence.
+    Kafka,
+    /// Posts through user-service, each repeated with its idempotency key until it is answered.
+    Posts,
+    /// Reading requests through the gateway, never repeated by the client.
+    Requests,
+}
+
+impl Store {
+    /// Whether what it holds is looked at afterwards.
+    #[must_use]
+    pub fn is_judged(self) -> bool {
+        self != Self::Requests
+    }
+
+    /// Whether the platform promises to lose nothing that was acknowledged.
+    #[must_use]
+    pub fn keeps_everything(self) -> bool {
+        matches!(self, Self::Postgres | Self::Kafka | Self::Posts)
+    }
+
+    /// Operations a second when nothing was asked for. Each post is a transaction with an idempotency record, and each
+    /// request a token's worth of work: fewer of them than of bare writes.
+    #[must_use]
+    pub fn default_rate(self) -> u32 {
+        match self {
+            Self::Postgres | Self::Redis | Self::Kafka => 500,
+            Self::Posts => 50,
+            Self::Requests => 200,
+        }
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+            Self::Kafka => "kafka",
+            Self::Posts => "posts",
+            Self::Requests => "requests",
+        })
+    }
+}
+
+/// One store as clients meet it. Its errors say what was tried and what came back.
+pub trait Door: Send + Sync {
+    /// Which store.
+    fn store(&self) -> Store;
+
+    /// Makes what this run writes into, empty.
+    fn prepare(&self, run: u32) -> BoxFuture<'_, Result<(), String>>;
+
+    /// One client. Connects when it first writes.
+    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, String>;
+
+    /// Everything that the store holds of this run.
+    fn found(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<Option<Found>, String>>;
+
+    /// Removes what this run wrote.
+    fn remove(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Removes what all runs share.
+    fn leave(&self) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// One client: one operation at a time.
+pub trait Client: Send {
+    /// Writes an id and says how that ended. Bounded in time; never repeats what may have been done already, unless it can
+    /// be repeated without effect.
+    fn write(&mut self, id: u64) -> BoxFuture<'_, Outcome>;
+}
+
+/// What doors are made from.
+pub struct Site<'a> {
+    /// The platform.
+    pub spec: &'a Spec,
+    /// Where it is met.
+    pub endpoints: &'a Endpoints,
+    /// Its passwords.
+    pub secrets: &'a Secrets,
+}
+
+/// The stores whose clients notice that something happens to this component; every one of them for a node.
+#[must_use]
+pub fn stores_of(component: &str) -> Vec<Store> {
+    match component {
+        "postgres" | "etcd" => vec![Store::Postgres],
+        "redis" => vec![Store::Redis],
+        "kafka" => vec![Store::Kafka],
+        "gateway" => vec![Store::Postgres, Store::Posts],
+        "user-service" => vec![Store::Posts],
+        "node" => vec![Store::Postgres, Store::Redis, Store::Kafka, Store::Posts],
+        _ => vec![Store::Requests],
+    }
+}
+
+/// Opens the door to a store; `component` is the service that [`Store::Requests`] go to.
+///
+/// # Errors
+/// When a password is missing or a client cannot be made.
+pub fn open(store: Store, component: &str, site: &Site<'_>) -> Result<Arc<dyn Door>, String> {
+    Ok(match store {
+        Store::Postgres => Arc::new(postgres::Postgres::new(site)?),
+        Store::Redis => Arc::new(redis::Redis::new(site)?),
+        Store::Kafka => Arc::new(kafka::Kafka::new(site)?),
+        Store::Posts => Arc::new(posts::Posts::new(site)?),
+        Store::Requests => Arc::new(requests::Requests::new(component, site)?),
+    })
+}
+
+/// The innermost error, which is the one that says what happened.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn secret(site: &Site<'_>, name: &str) -> Result<String, String> {
+    site.secrets
+        .reveal(name)
+        .map(str::to_owned)
+        .map_err(|error| error.to_string())
+}

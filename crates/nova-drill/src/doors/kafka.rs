@@ -1,0 +1,256 @@
+//! Records with acks=all and idempotence, as an application's one producer sends them. Each writer keeps to one partition,
+//! whose order Kafka promises.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use nova_platform::endpoints::Endpoints;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tokio::task::spawn_blocking;
+
+use super::{Client, Door, Site, Store, WHOLE};
+use crate::judge::Found;
+use crate::ledger::Outcome;
+
+/// A partition for each broker to lead.
+const PARTITIONS: i32 = 3;
+
+/// See the module.
+pub(super) struct Kafka {
+    bootstrap: String,
+    copies: i32,
+    in_sync: String,
+    producer: Arc<FutureProducer>,
+}
+
+impl Kafka {
+    pub(super) fn new(site: &Site<'_>) -> Result<Self, String> {
+        let bootstrap = bootstrap(site.endpoints);
+        let producer = common(&bootstrap)
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", "60000")
+            .set("topic.metadata.refresh.interval.ms", "1000")
+            .create()
+            .map_err(|error| format!("the Kafka producer could not start: {error}"))?;
+        Ok(Self {
+            bootstrap,
+            copies: i32::from(site.spec.kafka.replication_factor),
+            in_sync: site.spec.kafka.min_insync_replicas.to_string(),
+            producer: Arc::new(producer),
+        })
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, String> {
+        common(&self.bootstrap)
+            .create()
+            .map_err(|error| format!("the Kafka admin client could not start: {error}"))
+    }
+}
+
+fn bootstrap(endpoints: &Endpoints) -> String {
+    let brokers: Vec<String> = endpoints
+        .kafka
+        .iter()
+        .map(|broker| broker.address.to_string())
+        .collect();
+    brokers.join(",")
+}
+
+fn common(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", bootstrap)
+        .set("client.id", "nova-drill")
+        .set("broker.address.family", "v4")
+        .set("log.connection.close", "false")
+        .set("enable.metrics.push", "false")
+        .set("reconnect.backoff.ms", "20")
+        .set("reconnect.backoff.max.ms", "200")
+        .set("retry.backoff.ms", "20")
+        .set("socket.connection.setup.timeout.ms", "1000")
+        .set("socket.timeout.ms", "3000")
+        .set("socket.nagle.disable", "true")
+        .set_log_level(RDKafkaLogLevel::Emerg);
+    config
+}
+
+fn topic(run: u32) -> String {
+    format!("nova.drill.{run}")
+}
+
+fn limits() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(WHOLE))
+        .operation_timeout(Some(WHOLE))
+}
+
+impl Door for Kafka {
+    fn store(&self) -> Store {
+        Store::Kafka
+    }
+
+    fn prepare(&self, run: u32) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            let name = topic(run);
+            let admin = self.admin()?;
+            let deadline = Instant::now() + WHOLE;
+            let result = loop {
+                let wanted = NewTopic::new(&name, PARTITIONS, TopicReplication::Fixed(self.copies))
+                    .set("min.insync.replicas", &self.in_sync);
+                let created = admin.create_topics([&wanted], &limits()).await;
+                match created.map(|results| results.into_iter().next()) {
+                    Ok(Some(Ok(_)) | None) => break Ok(()),
+                    // One that a killed drill left is removed, which takes a moment.
+                    Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) if Instant::now() < deadline => {
+                        let _ = admin.delete_topics(&[&name], &limits()).await;
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    Ok(Some(Err((_, code)))) => break Err(format!("topic {name} could not be made: {code}")),
+                    Err(error) => break Err(format!("topic {name} could not be made: {error}")),
+                }
+            };
+            // Ending librdkafka's threads takes its time, which no runtime thread has.
+            spawn_blocking(move || drop(admin));
+            result
+        }
+        .boxed()
+    }
+
+    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, String> {
+        Ok(Box::new(Writer {
+            producer: self.producer.clone(),
+            topic: topic(run),
+            partition: i32::from(writer) % PARTITIONS,
+        }))
+    }
+
+    fn found(&self, run: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, String>> {
+        let (bootstrap, name) = (self.bootstrap.clone(), topic(run));
+        async move {
+            let read = spawn_blocking(move || read(&bootstrap, &name)).await;
+            read.map_err(|error| format!("the Kafka client failed: {error}"))?
+                .map(Some)
+        }
+        .boxed()
+    }
+
+    fn remove(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            let name = topic(run);
+            let admin = self.admin()?;
+            let deleted = admin.delete_topics(&[&name], &limits()).await;
+            spawn_blocking(move || drop(admin));
+            match deleted.map(|results| results.into_iter().next()) {
+                Ok(Some(Err((_, code)))) if code != RDKafkaErrorCode::UnknownTopicOrPartition => {
+                    Err(format!("topic {name} could not be removed: {code}"))
+                }
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("topic {name} could not be removed: {error}")),
+            }
+        }
+        .boxed()
+    }
+
+    fn leave(&self) -> BoxFuture<'_, Result<(), String>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+struct Writer {
+    producer: Arc<FutureProducer>,
+    topic: String,
+    partition: i32,
+}
+
+impl Client for Writer {
+    fn write(&mut self, id: u64) -> BoxFuture<'_, Outcome> {
+        async move {
+            let payload = id.to_string();
+            let record = FutureRecord::<(), str>::to(&self.topic)
+                .partition(self.partition)
+                .payload(&payload);
+            // The library repeats by itself, without effect where the record is there already, until its own limit.
+            match self.producer.send_result(record) {
+                // The queue was full: nothing was sent.
+                Err(_) => Outcome::Failed,
+                Ok(delivery) => match delivery.await {
+                    Ok(Ok(_)) => Outcome::Acknowledged,
+                    Ok(Err(_)) | Err(_) => Outcome::Unknown,
+                },
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        let producer = self.producer.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || drop(producer));
+        }
+    }
+}
+
+/// Reads every partition from its beginning to its end, as committed.
+fn read(bootstrap: &str, topic: &str) -> Result<Found, String> {
+    let of = |error: KafkaError| format!("reading {topic}: {error}");
+    let consumer: BaseConsumer = common(bootstrap)
+        .set("group.id", "nova-drill")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .create()
+        .map_err(of)?;
+    let mut assignment = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        assignment
+            .add_partition_offset(topic, partition, Offset::Beginning)
+            .map_err(of)?;
+    }
+    consumer.assign(&assignment).map_err(of)?;
+    let deadline = Instant::now() + WHOLE;
+    let mut partitions = vec![Vec::new(); usize::try_from(PARTITIONS).unwrap_or(0)];
+    let mut ended = BTreeSet::new();
+    let mut trouble = None;
+    while ended.len() < partitions.len() {
+        if Instant::now() > deadline {
+            let trouble = trouble.map_or_else(String::new, |error: KafkaError| format!(": {error}"));
+            return Err(format!(
+                "{topic} could not be read to its end within {} s{trouble}",
+                WHOLE.as_secs()
+            ));
+        }
+        match consumer.poll(Duration::from_millis(200)) {
+            None => {}
+            Some(Ok(message)) => {
+                let id = message
+                    .payload()
+                    .and_then(|payload| std::str::from_utf8(payload).ok()?.parse().ok());
+                let id = id.ok_or_else(|| format!("{topic} holds a record that no writer wrote"))?;
+                let partition = usize::try_from(message.partition()).unwrap_or(usize::MAX);
+                if let Some(ids) = partitions.get_mut(partition) {
+                    ids.push(id);
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(ended.insert(partition)),
+            Some(Err(error)) => trouble = Some(error),
+        }
+    }
+    Ok(Found {
+        ids: partitions.into_iter().flatten().collect(),
+        ordered: true,
+    })
+}

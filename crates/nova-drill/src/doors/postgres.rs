@@ -1,0 +1,164 @@
+//! Rows through the gateway's door to the primary. The table has no key, so that a row which is there twice is seen.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use nova_platform::provision::SUPERUSER_SECRET;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use tokio::time::timeout;
+
+use super::{CONNECT, Client, Door, PATIENCE, Site, Store, WHOLE, secret};
+use crate::judge::Found;
+use crate::ledger::Outcome;
+
+/// See the module.
+pub(super) struct Postgres {
+    options: PgConnectOptions,
+}
+
+/// Where the rows are; in the database that no service may enter.
+const SCHEMA: &str = "nova_drill";
+
+impl Postgres {
+    pub(super) fn new(site: &Site<'_>) -> Result<Self, String> {
+        let primary = &site.endpoints.primary;
+        let options = PgConnectOptions::new_without_pgpass()
+            .host(&primary.host)
+            .port(primary.port)
+            .username("postgres")
+            .password(&secret(site, SUPERUSER_SECRET)?)
+            .database("postgres")
+            .ssl_mode(PgSslMode::Disable)
+            .application_name("nova-drill")
+            .disable_statement_logging();
+        Ok(Self { options })
+    }
+
+    async fn execute(&self, statements: &[String]) -> Result<(), String> {
+        let all = async {
+            let mut connection = PgConnection::connect_with(&self.options).await?;
+            for statement in statements {
+                sqlx::query(AssertSqlSafe(statement.as_str()))
+                    .execute(&mut connection)
+                    .await?;
+            }
+            connection.close().await
+        };
+        within("PostgreSQL", all).await
+    }
+}
+
+async fn within<T>(what: &str, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, String> {
+    match timeout(WHOLE, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(format!("{what}: {error}")),
+        Err(_) => Err(format!("{what} did not answer within {} s", WHOLE.as_secs())),
+    }
+}
+
+fn table(run: u32) -> String {
+    format!("{SCHEMA}.run_{run}")
+}
+
+impl Door for Postgres {
+    fn store(&self) -> Store {
+        Store::Postgres
+    }
+
+    fn prepare(&self, run: u32) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            let table = table(run);
+            self.execute(&[
+                format!("create schema if not exists {SCHEMA}"),
+                format!("drop table if exists {table}"),
+                format!("create table {table} (id bigint not null)"),
+            ])
+            .await
+        }
+        .boxed()
+    }
+
+    fn client(&self, run: u32, _: u16) -> Result<Box<dyn Client>, String> {
+        Ok(Box::new(Writer {
+            options: self.options.clone(),
+            insert: format!("insert into {} values ($1)", table(run)),
+            connection: None,
+        }))
+    }
+
+    fn found(&self, run: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, String>> {
+        async move {
+            let select = format!("select id from {}", table(run));
+            let read = async {
+                let mut connection = PgConnection::connect_with(&self.options).await?;
+                let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(select.as_str()))
+                    .fetch_all(&mut connection)
+                    .await?;
+                connection.close().await?;
+                Ok(ids)
+            };
+            let ids = within("PostgreSQL", read).await?;
+            Ok(Some(Found {
+                ids: ids.into_iter().map(i64::cast_unsigned).collect(),
+                ordered: false,
+            }))
+        }
+        .boxed()
+    }
+
+    fn remove(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
+        async move { self.execute(&[format!("drop table if exists {}", table(run))]).await }.boxed()
+    }
+
+    fn leave(&self) -> BoxFuture<'_, Result<(), String>> {
+        async move { self.execute(&[format!("drop schema if exists {SCHEMA} cascade")]).await }.boxed()
+    }
+}
+
+struct Writer {
+    options: PgConnectOptions,
+    insert: String,
+    connection: Option<PgConnection>,
+}
+
+impl Client for Writer {
+    fn write(&mut self, id: u64) -> BoxFuture<'_, Outcome> {
+        self.insert(id).boxed()
+    }
+}
+
+impl Writer {
+    async fn insert(&mut self, id: u64) -> Outcome {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => match timeout(CONNECT, PgConnection::connect_with(&self.options)).await {
+                Ok(Ok(connection)) => connection,
+                // Nothing was sent.
+                Ok(Err(_)) | Err(_) => return Outcome::Failed,
+            },
+        };
+        let insert = sqlx::query(AssertSqlSafe(self.insert.as_str()))
+            .bind(id.cast_signed())
+            .execute(&mut connection);
+        match timeout(PATIENCE, insert).await {
+            Ok(Ok(_)) => {
+                self.connection = Some(connection);
+                Outcome::Acknowledged
+            }
+            // The connection is dropped: a commit that is under way is not cancelled, and may come to pass.
+            Ok(Err(error)) => refusal(&error),
+            Err(_) => Outcome::Unknown,
+        }
+    }
+}
+
+/// Only what the server refused before it did anything has failed for certain; one that is being shut down (class 57) may
+/// have the commit on disk already.
+fn refusal(error: &sqlx::Error) -> Outcome {
+    let code = error.as_database_error().and_then(|error| error.code());
+    match code.as_deref() {
+        // A server that is no longer the primary is read-only.
+        Some("25006" | "57P03" | "53300") => Outcome::Failed,
+        _ => Outcome::Unknown,
+    }
+}

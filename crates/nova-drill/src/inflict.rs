@@ -1,0 +1,77 @@
+//! Injects a fault, waits as long as it lasts, and undoes it.
+
+use std::time::Duration;
+
+use nova_platform::target::{Harm, Target};
+use tokio::time::sleep;
+
+use crate::doors::Site;
+use crate::fault::Fault;
+use crate::switchover;
+
+/// Who is hit, and how long.
+#[derive(Debug, Clone)]
+pub(crate) struct Blow {
+    pub(crate) fault: Fault,
+    pub(crate) component: String,
+    pub(crate) members: Vec<String>,
+    /// How long a member is frozen or a node away.
+    pub(crate) lasts: Duration,
+}
+
+/// Does it, and undoes what does not heal by itself. `whole` is awaited between two members of [`Fault::Rolling`].
+pub(crate) async fn inflict<T, F>(target: &T, blow: &Blow, site: &Site<'_>, whole: impl Fn() -> F) -> Result<(), String>
+where
+    T: Target,
+    F: Future<Output = Result<(), String>>,
+{
+    let harm = async |harm: Harm| {
+        target
+            .harm(&blow.members, harm)
+            .await
+            .map_err(|error| explained(&error))
+    };
+    match blow.fault {
+        Fault::Kill | Fault::Cold => harm(Harm::Kill).await,
+        Fault::Crash => harm(Harm::Crash).await,
+        Fault::Stop => {
+            harm(Harm::Freeze).await?;
+            sleep(blow.lasts).await;
+            harm(Harm::Thaw).await
+        }
+        Fault::Node => {
+            harm(Harm::TakeDown).await?;
+            sleep(blow.lasts).await;
+            harm(Harm::BringUp).await
+        }
+        Fault::Switchover => {
+            let leader = blow.members.first().map_or("", String::as_str);
+            switchover::ask(&blow.component, leader, site).await
+        }
+        Fault::Rolling => {
+            for (number, member) in blow.members.iter().enumerate() {
+                if number > 0 {
+                    whole().await?;
+                }
+                let one = std::slice::from_ref(member);
+                target
+                    .harm(one, Harm::Restart)
+                    .await
+                    .map_err(|error| explained(&error))?;
+            }
+            Ok(())
+        }
+        Fault::Partition | Fault::DiskFull => Err(format!("fault {} cannot be injected here", blow.fault)),
+    }
+}
+
+/// An error and its causes on one line.
+pub(crate) fn explained(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,365 @@
+//! The ledger: what every client asked for and what it was told, appended to a file as it goes, so that a drill that is
+//! killed itself can still be judged.
+
+mod read;
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::doors::Store;
+use crate::fault::Fault;
+use crate::report::{Budget, RunReport};
+
+pub use read::{Read, ReadError, parse, read};
+
+/// Name and version of the file's first line.
+pub const SCHEMA: &str = "nova.ledger/v1";
+/// Lines that may wait to be written. When the disk does not keep up, the drill stops rather than forget.
+const WAITING: usize = 16_384;
+/// Longest time that a line stays in memory.
+const FLUSH_EVERY: Duration = Duration::from_millis(50);
+
+/// How an operation ended, as its client knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The store said that it is done: it must be there.
+    Acknowledged,
+    /// The store said that it is not done, or never heard of it: it must not be there.
+    Failed,
+    /// No answer: either is right.
+    Unknown,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The run that it belongs to, from 1.
+    pub run: u32,
+    /// Which store was written to.
+    pub store: Store,
+    /// Unique within the run and the store; grows with time within one writer.
+    pub id: u64,
+    /// Which client wrote it, from 0.
+    pub writer: u16,
+    /// Unix time in milliseconds, by the client's clock, at which it was sent.
+    pub begun: u64,
+    /// And at which its outcome was known.
+    pub ended: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What a run was, written when its fault begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    /// Which run, from 1, over all components of the drill.
+    pub run: u32,
+    /// What was drilled.
+    pub component: String,
+    /// What was done to it.
+    pub fault: Fault,
+    /// To whom.
+    pub members: Vec<String>,
+    /// Unix time in milliseconds.
+    pub at: u64,
+    /// What it may cost.
+    #[serde(default)]
+    pub budgets: Vec<Budget>,
+}
+
+/// One line of the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// The first one.
+    Header {
+        /// [`SCHEMA`].
+        schema: String,
+        /// The platform's name.
+        platform: String,
+        /// What the choices follow from.
+        seed: u64,
+    },
+    /// A fault begins.
+    Begin {
+        /// What it is.
+        begin: Begin,
+    },
+    /// A run was judged against what the store holds.
+    Judged {
+        /// What was found.
+        judged: Box<RunReport>,
+    },
+    /// An operation.
+    Entry(Entry),
+}
+
+/// The ledger cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger {} cannot be written: {reason}; without it nothing could be proved, so the drill stopped", .path.display())]
+pub struct LedgerError {
+    path: PathBuf,
+    reason: String,
+}
+
+/// An open ledger. Cheap to clone; the file is complete once [`Ledger::close`] has returned.
+#[derive(Clone)]
+pub struct Ledger {
+    lines: SyncSender<Order>,
+    state: Arc<State>,
+}
+
+enum Order {
+    Line(Box<Line>),
+    Flush(SyncSender<()>),
+}
+
+struct State {
+    path: PathBuf,
+    failed: Mutex<Option<String>>,
+    broken: CancellationToken,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Ledger {
+    /// Makes the file, which must not exist yet, and writes its header.
+    ///
+    /// # Errors
+    /// When it exists, or cannot be made or written.
+    pub fn create(path: &Path, platform: &str, seed: u64) -> Result<Self, LedgerError> {
+        let cannot = |error: std::io::Error| LedgerError {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(cannot)?;
+        let header = Line::Header {
+            schema: SCHEMA.to_owned(),
+            platform: platform.to_owned(),
+            seed,
+        };
+        write_line(&mut file, &header).map_err(cannot)?;
+        let (lines, orders) = sync_channel(WAITING);
+        let state = Arc::new(State {
+            path: path.to_owned(),
+            failed: Mutex::default(),
+            broken: CancellationToken::new(),
+            thread: Mutex::default(),
+        });
+        let kept = state.clone();
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || keep(file, &orders, &kept))
+            .map_err(cannot)?;
+        *state.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(Self { lines, state })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.state.path
+    }
+
+    /// Appends a line, without waiting for the disk. After a failure the drill must stop: see [`Ledger::broken`].
+    pub fn append(&self, line: Line) {
+        match self.lines.try_send(Order::Line(Box::new(line))) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => self.state.fail(format!("the disk is behind by {WAITING} lines")),
+            Err(TrySendError::Disconnected(_)) => self.state.fail("its thread has ended".to_owned()),
+        }
+    }
+
+    /// Is cancelled when the ledger cannot be kept any longer.
+    #[must_use]
+    pub fn broken(&self) -> &CancellationToken {
+        &self.state.broken
+    }
+
+    /// Why it could not be kept, if so.
+    ///
+    /// # Errors
+    /// When something was not written.
+    pub fn check(&self) -> Result<(), LedgerError> {
+        let failed = self.state.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match failed.as_ref() {
+            None => Ok(()),
+            Some(reason) => Err(LedgerError {
+                path: self.state.path.clone(),
+                reason: reason.clone(),
+            }),
+        }
+    }
+
+    /// Waits until everything appended so far is written.
+    ///
+    /// # Errors
+    /// When something could not be written.
+    pub fn flush(&self) -> Result<(), LedgerError> {
+        let (done, written) = sync_channel(1);
+        if self.lines.send(Order::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(Duration::from_secs(10));
+        }
+        self.check()
+    }
+}
+
+impl State {
+    fn fail(&self, reason: String) {
+        self.failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(reason);
+        self.broken.cancel();
+    }
+}
+
+fn keep(file: File, orders: &Receiver<Order>, state: &State) {
+    let mut file = BufWriter::new(file);
+    let mut dirty = false;
+    let mut flushed = Instant::now();
+    loop {
+        let order = match orders.recv_timeout(FLUSH_EVERY) {
+            Ok(order) => Some(order),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        let result = match &order {
+            Some(Order::Line(line)) => {
+                dirty = true;
+                write_line(&mut file, line)
+            }
+            Some(Order::Flush(_)) | None if dirty => {
+                dirty = false;
+                file.flush()
+            }
+            _ => Ok(()),
+        };
+        // Lines may come without a pause for as long as the drill lasts.
+        let due = dirty && flushed.elapsed() >= FLUSH_EVERY;
+        let result = if due {
+            result.and_then(|()| file.flush())
+        } else {
+            result
+        };
+        if due || !dirty {
+            dirty = false;
+            flushed = Instant::now();
+        }
+        if let Err(error) = result {
+            state.fail(error.to_string());
+        }
+        if let Some(Order::Flush(done)) = order {
+            let _ = done.send(());
+        }
+    }
+    if let Err(error) = file.flush() {
+        state.fail(error.to_string());
+    }
+}
+
+fn write_line(file: &mut impl Write, line: &Line) -> std::io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    file.write_all(&text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::{Entry, Ledger, Line, Outcome, read};
+    use crate::doors::Store;
+
+    fn entry(id: u64) -> Line {
+        Line::Entry(Entry {
+            run: 1,
+            store: Store::Postgres,
+            id,
+            writer: 0,
+            begun: id,
+            ended: id + 1,
+            outcome: Outcome::Acknowledged,
+        })
+    }
+
+    #[test]
+    fn what_was_appended_is_read_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        let ledger = Ledger::create(&path, "nova", 7).unwrap();
+        (0..1000).map(entry).for_each(|line| ledger.append(line));
+        ledger.flush().unwrap();
+        let read = read(&path).unwrap();
+        assert_eq!((read.entries.len(), read.seed, read.torn), (1000, 7, false));
+        assert_eq!(read.platform, "nova");
+    }
+
+    #[test]
+    fn lines_that_come_without_a_pause_reach_the_file_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ledger");
+        let ledger = Ledger::create(&path, "nova", 7).unwrap();
+        let begin = std::time::Instant::now();
+        let mut id = 0;
+        // Fewer than fill the buffer, and never a pause as long as the time after which the file is flushed.
+        while read(&path).unwrap().entries.is_empty() {
+            assert!(begin.elapsed() < Duration::from_millis(700), "nothing was flushed");
+            ledger.append(entry(id));
+            id += 1;
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn an_existing_file_is_not_written_over() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Ledger::create(file.path(), "nova", 7).err().unwrap();
+        assert!(error.to_string().contains("exists"), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_stops_the_drill() {
+        // The kernel's own full disk cannot be made new, so the writing half is driven directly.
+        let state = std::sync::Arc::new(super::State {
+            path: "/dev/full".into(),
+            failed: std::sync::Mutex::default(),
+            broken: tokio_util::sync::CancellationToken::new(),
+            thread: std::sync::Mutex::default(),
+        });
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(Path::new("/dev/full"))
+            .unwrap();
+        let (lines, orders) = std::sync::mpsc::sync_channel(8);
+        let ledger = Ledger {
+            lines,
+            state: state.clone(),
+        };
+        let thread = std::thread::spawn(move || super::keep(file, &orders, &state));
+        ledger.append(entry(1));
+        let error = ledger.flush().unwrap_err();
+        assert!(error.to_string().contains("No space left on device"), "{error}");
+        assert!(ledger.broken().is_cancelled());
+        drop(ledger);
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        while !thread.is_finished() {
+            assert!(std::time::Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+    }
+}

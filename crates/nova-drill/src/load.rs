@@ -1,0 +1,152 @@
+//! Writers at a set rate, each with one operation at a time, and what each was told written down.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use crate::doors::{Client, Door, Store};
+use crate::ledger::{Entry, Ledger, Line, Outcome};
+use crate::now_ms;
+
+/// How hard clients write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rate {
+    /// Clients a store.
+    pub(crate) writers: u16,
+    /// Operations a second of all clients of a store together; the store's own default for `None`.
+    pub(crate) per_second: Option<u32>,
+}
+
+/// Writers end one operation, and the slowest of those is bounded by this.
+const LAST_OPERATION: Duration = Duration::from_secs(70);
+/// Pause between two looks at whether writers got on.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The clients of all stores of one run.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    tasks: JoinSet<Vec<Entry>>,
+    acknowledged: Vec<(Store, Arc<AtomicU64>)>,
+}
+
+impl Load {
+    /// Starts all writers.
+    pub(crate) fn start(run: u32, doors: &[Arc<dyn Door>], rate: Rate, ledger: &Ledger) -> Result<Self, String> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut tasks = JoinSet::new();
+        let mut counters = Vec::new();
+        for door in doors {
+            let per_second = rate.per_second.unwrap_or(door.store().default_rate()).max(1);
+            let pace = Duration::from_secs(1) * u32::from(rate.writers) / per_second;
+            for number in 0..rate.writers {
+                let acknowledged = Arc::new(AtomicU64::new(0));
+                counters.push((door.store(), acknowledged.clone()));
+                let writer = Writer {
+                    run,
+                    store: door.store(),
+                    number,
+                    writers: rate.writers,
+                    ledger: ledger.clone(),
+                    acknowledged,
+                    stop: stop.clone(),
+                };
+                tasks.spawn(writer.write(door.client(run, number)?, pace));
+            }
+        }
+        Ok(Self {
+            stop,
+            tasks,
+            acknowledged: counters,
+        })
+    }
+
+    /// Waits until every writer has been acknowledged `times` more; otherwise names the stores that were not.
+    pub(crate) async fn progress(&self, times: u64, limit: Duration) -> Result<(), String> {
+        let read = || self.acknowledged.iter().map(|(_, count)| count.load(Ordering::Relaxed));
+        let before: Vec<u64> = read().collect();
+        let deadline = Instant::now() + limit;
+        loop {
+            let behind = |((_, now), before): (&(Store, Arc<AtomicU64>), &u64)| {
+                now.load(Ordering::Relaxed) < before.saturating_add(times)
+            };
+            let mut waiting = self
+                .acknowledged
+                .iter()
+                .zip(&before)
+                .filter(|pair| behind(*pair))
+                .peekable();
+            if waiting.peek().is_none() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let mut stores: Vec<String> = waiting.map(|((store, _), _)| store.to_string()).collect();
+                stores.dedup();
+                return Err(format!(
+                    "not every writer was acknowledged within {} s: {}",
+                    limit.as_secs(),
+                    stores.join(", ")
+                ));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Lets every writer end its operation, and returns everything that they did.
+    pub(crate) async fn end(mut self) -> Result<Vec<Entry>, String> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut entries = Vec::new();
+        let all = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                entries.extend(ended.map_err(|error| format!("a writer failed: {error}"))?);
+            }
+            Ok(())
+        };
+        match timeout(LAST_OPERATION, all).await {
+            Ok(result) => result.map(|()| entries),
+            Err(_) => Err(format!("a writer did not end within {} s", LAST_OPERATION.as_secs())),
+        }
+    }
+}
+
+struct Writer {
+    run: u32,
+    store: Store,
+    number: u16,
+    writers: u16,
+    ledger: Ledger,
+    acknowledged: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Writer {
+    async fn write(self, mut client: Box<dyn Client>, pace: Duration) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let mut ticks = interval(pace.max(Duration::from_micros(100)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut id = u64::from(self.number);
+        while !self.stop.load(Ordering::Relaxed) && !self.ledger.broken().is_cancelled() {
+            ticks.tick().await;
+            let begun = now_ms();
+            let outcome = client.write(id).await;
+            let entry = Entry {
+                run: self.run,
+                store: self.store,
+                id,
+                writer: self.number,
+                begun,
+                ended: now_ms(),
+                outcome,
+            };
+            self.ledger.append(Line::Entry(entry.clone()));
+            entries.push(entry);
+            if outcome == Outcome::Acknowledged {
+                self.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            id += u64::from(self.writers);
+        }
+        entries
+    }
+}

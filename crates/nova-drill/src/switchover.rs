@@ -1,0 +1,156 @@
+//! Planned changes of leader, asked for as an operator would: Patroni's REST API, a Sentinel.
+
+use std::time::Duration;
+
+use fred::clients::Client;
+use fred::interfaces::ClientLike;
+use fred::types::config::{Config, ServerConfig};
+use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, Value};
+use nova_platform::checks::MASTER_NAME;
+use nova_platform::endpoints::HostPort;
+use nova_platform::patroni_settings::REST_USER;
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::doors::Site;
+
+/// Patroni answers when the change is done.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Longest pause of a Redis master's writes, which ends by itself should nobody end it.
+const PAUSED_MS: &str = "15000";
+/// Sentinels name the new master within this.
+const REDIS_LIMIT: Duration = Duration::from_secs(12);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Asks for it; `leader` is who leads now.
+pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Result<(), String> {
+    let asked = async {
+        match component {
+            "postgres" => postgres(leader, site).await,
+            _ => redis(leader, site).await,
+        }
+    };
+    match timeout(LIMIT, asked).await {
+        Ok(result) => result,
+        Err(_) => Err(format!(
+            "the switchover of {component} was not done within {} s",
+            LIMIT.as_secs()
+        )),
+    }
+}
+
+async fn postgres(leader: &str, site: &Site<'_>) -> Result<(), String> {
+    let member = site.endpoints.postgres.iter().find(|member| member.member == leader);
+    let member = member.ok_or_else(|| format!("{leader} is no PostgreSQL member"))?;
+    let password = site.secrets.reveal("patroni-rest").map_err(|error| error.to_string())?;
+    let client = reqwest::Client::builder().no_proxy().build();
+    let answer = client
+        .map_err(|error| error.to_string())?
+        .post(format!("http://{}/switchover", member.patroni))
+        .basic_auth(REST_USER, Some(password))
+        .json(&json!({ "leader": leader }))
+        .send()
+        .await
+        .map_err(|error| format!("Patroni of {leader}: {error}"))?;
+    let status = answer.status();
+    let said = answer.text().await.unwrap_or_default();
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(format!("Patroni of {leader} refused the switchover ({status}): {said}"))
+    }
+}
+
+/// Sentinel's own failover asks the old master nothing: it goes on acknowledging writes for some eight seconds, which are
+/// lost when it is demoted. So its writes are paused first, and it is demoted as soon as the new master leads.
+async fn redis(leader: &str, site: &Site<'_>) -> Result<(), String> {
+    let secret = |name: &str| {
+        site.secrets
+            .reveal(name)
+            .map(str::to_owned)
+            .map_err(|error| error.to_string())
+    };
+    let old = site.endpoints.redis.iter().find(|member| member.member == leader);
+    let old = &old.ok_or_else(|| format!("{leader} is no Redis member"))?.address;
+    let master = Node::connect(old, secret("redis")?).await?;
+    let sentinel = first_sentinel(site, &secret("redis-sentinel")?).await?;
+    master.ask("CLIENT", &["PAUSE", PAUSED_MS, "WRITE"]).await?;
+    let switched = switch(&master, old, &sentinel).await;
+    // Whoever is still connected looks for the master anew. A failure here ends with the pause.
+    let _ = master.ask("CLIENT", &["KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
+    let unpaused = master.ask("CLIENT", &["UNPAUSE"]).await;
+    switched.and(unpaused.map(drop))
+}
+
+async fn switch(master: &Node, old: &HostPort, sentinel: &Node) -> Result<(), String> {
+    sentinel.ask("SENTINEL", &["FAILOVER", MASTER_NAME]).await?;
+    let begin = Instant::now();
+    loop {
+        let named = sentinel
+            .ask("SENTINEL", &["GET-MASTER-ADDR-BY-NAME", MASTER_NAME])
+            .await?;
+        let named: Vec<String> = named.convert().unwrap_or_default();
+        if let [host, port] = named.as_slice()
+            && (*host != old.host || *port != old.port.to_string())
+        {
+            return master.ask("REPLICAOF", &[host, port]).await.map(drop);
+        }
+        if begin.elapsed() > REDIS_LIMIT {
+            return Err(format!(
+                "the Sentinels named no new master within {} s",
+                REDIS_LIMIT.as_secs()
+            ));
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn first_sentinel(site: &Site<'_>, password: &str) -> Result<Node, String> {
+    let mut refusals = Vec::new();
+    for sentinel in &site.endpoints.sentinels {
+        match Node::connect(&sentinel.address, password.to_owned()).await {
+            Ok(node) => return Ok(node),
+            Err(error) => refusals.push(error),
+        }
+    }
+    Err(format!("no Sentinel answers: {}", refusals.join("; ")))
+}
+
+/// One server, and the task that serves the connection to it.
+struct Node {
+    client: Client,
+    task: ConnectHandle,
+    address: String,
+}
+
+impl Node {
+    async fn connect(address: &HostPort, password: String) -> Result<Self, String> {
+        let config = Config {
+            server: ServerConfig::new_centralized(address.host.as_str(), address.port),
+            password: Some(password),
+            fail_fast: true,
+            ..Config::default()
+        };
+        let connected = async {
+            let client = Builder::from_config(config).build()?;
+            let task = client.init().await?;
+            Ok::<_, fred::error::Error>((client, task))
+        };
+        let (client, task) = connected.await.map_err(|error| format!("{address}: {error}"))?;
+        let address = address.to_string();
+        Ok(Self { client, task, address })
+    }
+
+    async fn ask(&self, name: &'static str, arguments: &[&str]) -> Result<Value, String> {
+        let command = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
+        let sent = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let answer = self.client.custom::<Value, String>(command, sent).await;
+        answer.map_err(|error| format!("{} answered {name} {}: {error}", self.address, arguments.join(" ")))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,40 @@
+//! What `nova drill` may find: how long clients may go without an acknowledgement, p95 over the runs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::units::Duration;
+
+/// What drills may find.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillSpec {
+    /// Recovery times that a drill must not exceed.
+    pub budget: BudgetSpec,
+}
+
+/// Recovery times by store. What a fault has no entry for is measured, and judged by nothing but lost writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetSpec {
+    /// Writes to PostgreSQL through the gateway.
+    pub postgres: BudgetTimes,
+    /// Writes to Redis through Sentinel.
+    pub redis: BudgetTimes,
+    /// Records to Kafka.
+    pub kafka: BudgetTimes,
+    /// Requests to a service through the gateway.
+    pub service: BudgetTimes,
+}
+
+/// Recovery times by fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetTimes {
+    /// After SIGKILL of a member or of its server.
+    pub kill: Duration,
+    /// After the loss of a node.
+    pub node: Duration,
+    /// A planned change of leader.
+    pub switchover: Duration,
+}
