@@ -18,8 +18,8 @@ use load::{Load, Measured};
 const LONGEST_ANSWER: Duration = Duration::from_millis(3_100);
 /// After a fault everything is normal within this.
 const NORMAL_AGAIN: Duration = Duration::from_secs(5);
-/// How long things are watched before each fault, for comparison.
-const USUAL: Duration = Duration::from_secs(6);
+/// How long things are watched before and after each fault, for comparison.
+const USUAL: Duration = Duration::from_secs(4);
 /// How long each fault lasts: as long as the window over which a retry budget compares.
 const PHASE: Duration = Duration::from_secs(10);
 /// Latencies closer together than this are the same on two cores that also run the whole platform and the clients.
@@ -82,11 +82,6 @@ async fn survive(load: &Load, auth: &FaultProxy, fault: Fault) {
     during.assert_answered(&format!("under {fault:?}"));
     let longest = during.longest();
     assert!(longest <= LONGEST_ANSWER, "under {fault:?} an answer took {longest:?}");
-    let (usual, now) = (before.others_p99(), during.others_p99());
-    assert!(
-        now <= usual.mul_f64(1.5).max(usual + RESOLUTION),
-        "under {fault:?} the other routes' p99 went from {usual:?} to {now:?}"
-    );
     let calls = during.calls();
     let bound = calls * 12 / 10 + MEMBERS * RETRY_FLOOR * PHASE.as_secs();
     assert!(
@@ -95,11 +90,17 @@ async fn survive(load: &Load, auth: &FaultProxy, fault: Fault) {
     );
 
     let normal = load.until_complete(ended + NORMAL_AGAIN).await;
-    let after = load.run(Duration::from_secs(2)).await;
+    let after = load.run(USUAL).await;
     after.assert_answered(&format!("after {fault:?}"));
     assert_eq!(
         after.partial, 0,
         "after {fault:?} some profiles still lack their account"
+    );
+    // What is usual changes with whatever else the machine does; it is taken from both sides of the fault.
+    let (usual, now) = (before.others_p99().max(after.others_p99()), during.others_p99());
+    assert!(
+        now <= usual.mul_f64(1.5).max(usual + RESOLUTION),
+        "under {fault:?} the other routes' p99 went from {usual:?} to {now:?}"
     );
     eprintln!(
         "{fault:?}: longest answer {longest:?}, other routes' p99 {usual:?} -> {now:?}, {calls} calls -> {arrived} requests, \
