@@ -45,6 +45,21 @@ pub enum ClientError {
     Io(#[from] io::Error),
 }
 
+impl ClientError {
+    /// Whether there is no supervisor, or no longer: a connection that breaks is to one that dies at this moment.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::NotRunning => true,
+            Self::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof
+            ),
+            Self::Silent(_) | Self::Refused(_) | Self::Unintelligible(_) => false,
+        }
+    }
+}
+
 impl Client {
     /// The supervisor of this platform.
     #[must_use]

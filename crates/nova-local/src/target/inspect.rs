@@ -8,7 +8,7 @@ use nova_platform::topology::components;
 use super::binaries::newest;
 use super::{LocalError, LocalTarget, Supplies};
 use crate::process::{Table, member_bytes};
-use crate::supervisor::{ClientError, MemberReport, Program, Record, Registry, ensure_running};
+use crate::supervisor::{MemberReport, Program, Record, Registry, ensure_running};
 
 impl LocalTarget {
     /// Every member, with the memory that it takes when `memory`, which takes a look at every page that it has.
@@ -45,7 +45,7 @@ impl LocalTarget {
     pub(super) async fn known_members(&self) -> Result<Vec<MemberReport>, LocalError> {
         match self.client.list().await {
             Ok(report) => return Ok(report.members),
-            Err(ClientError::NotRunning) => {}
+            Err(error) if error.is_gone() => {}
             Err(error) => return Err(error.into()),
         }
         let registry = Registry::load(self.layout.clone())?;
