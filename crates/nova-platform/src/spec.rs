@@ -2,6 +2,7 @@
 
 mod calls;
 mod drill;
+mod kubernetes;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use crate::units::{Duration, Size};
 
 pub use calls::{CallsOverride, CallsSpec};
 pub use drill::{BudgetSpec, BudgetTimes, DrillSpec};
+pub use kubernetes::{CredentialsSpec, KubernetesSpec, ProfileChoice, VolumesSpec};
 
 /// The whole platform. Every field has its default in the shipped `nova.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +23,8 @@ pub struct Spec {
     pub platform: PlatformSpec,
     /// Settings of the local target.
     pub local: LocalSpec,
+    /// Settings of the Kubernetes target.
+    pub kubernetes: KubernetesSpec,
     /// etcd, which holds Patroni's leader key.
     pub etcd: EtcdSpec,
     /// PostgreSQL under Patroni.
@@ -216,6 +220,21 @@ pub struct ServiceSpec {
     /// Redis connections of a member.
     #[serde(default = "default_redis_pool")]
     pub redis_pool: u32,
+    /// On Kubernetes, members that load may raise it to; not above `members`: it is not scaled.
+    #[serde(default)]
+    pub members_max: u16,
+    /// On Kubernetes, processor time that a member asks for, in thousandths of a core.
+    #[serde(default = "default_cpu")]
+    pub cpu: u32,
+    /// On Kubernetes, processor time that a member may use, in thousandths of a core.
+    #[serde(default = "default_cpu_limit")]
+    pub cpu_limit: u32,
+    /// On Kubernetes, memory that a member asks for.
+    #[serde(default = "default_memory")]
+    pub memory: Size,
+    /// On Kubernetes, memory above which a member is ended.
+    #[serde(default = "default_memory_limit")]
+    pub memory_limit: Size,
     /// Further settings of the service, as its `--help` lists them.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -230,4 +249,20 @@ fn default_database_pool() -> u32 {
 
 fn default_redis_pool() -> u32 {
     2
+}
+
+fn default_cpu() -> u32 {
+    250
+}
+
+fn default_cpu_limit() -> u32 {
+    1000
+}
+
+fn default_memory() -> Size {
+    Size(256 << 20)
+}
+
+fn default_memory_limit() -> Size {
+    Size(512 << 20)
 }

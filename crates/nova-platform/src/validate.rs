@@ -2,6 +2,7 @@
 
 mod bounds;
 mod calls;
+mod kubernetes;
 mod members;
 mod names;
 mod pools;
@@ -56,6 +57,7 @@ pub fn validate(spec: &Spec) -> Findings {
     let mut findings = Findings::default();
     names::check(spec, &mut findings);
     bounds::check(spec, &mut findings);
+    kubernetes::check(spec, &mut findings);
     members::check(spec, &mut findings);
     timing::check(spec, &mut findings);
     ports::check(spec, &mut findings);

@@ -24,6 +24,8 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
     let Spec {
         platform: _,
         local,
+        // `kubernetes.rs` judges it.
+        kubernetes: _,
         etcd,
         postgres,
         redis,
@@ -215,6 +217,12 @@ fn check_service(spec: &ServiceSpec, section: &mut Section) {
         needs: _,
         database_pool,
         redis_pool,
+        // `kubernetes.rs` judges these.
+        members_max: _,
+        cpu: _,
+        cpu_limit: _,
+        memory: _,
+        memory_limit: _,
         env: _,
         calls: _,
     } = spec;

@@ -1,0 +1,4 @@
+//! The Kubernetes target: typed resources, applied server-side along the platform's graph, watched, proved from inside the cluster.
+
+pub mod images;
+pub mod names;

@@ -1,0 +1,3 @@
+//! `nova-member`: becomes a member's program.
+
+fn main() {}
