@@ -127,8 +127,8 @@ fn unknown_keys_are_named_with_what_was_probably_meant() {
             "2: unknown key `redis.member` (did you mean `redis.members`?)",
             "3: unknown key `redis.ttl` (did you mean `postgres.ttl`?)",
             "4: unknown key `postgress` (did you mean `postgres`?)",
-            "7: unknown key `services.auth-service.whatever` (there are calls, database, database_pool, env, members, needs, \
-             port, redis_pool, schema)",
+            "7: unknown key `services.auth-service.whatever` (there are calls, cpu, cpu_limit, database, \
+             database_pool, env, members, members_max, memory, memory_limit, needs, port, redis_pool, schema)",
         ]
     );
 }
