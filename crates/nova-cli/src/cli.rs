@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nova_drill::doors::Store;
 
 /// Runs the Nova platform and proves that it works.
 #[derive(Debug, Parser)]
@@ -216,12 +217,42 @@ pub(crate) enum DrillAction {
         #[arg(value_name = "FILE")]
         ledger: PathBuf,
     },
+    /// Write and keep the ledger while you break things yourself, then judge
+    Watch(Watch),
     /// Prove that the judge sees a lost, a duplicated, a risen and a reordered write
     SelfTest {
         /// Where they are planted
         #[arg(long, value_name = "S", default_value_t = 1)]
         seed: u64,
     },
+}
+
+/// How clients write while something else breaks things.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// postgres, redis, kafka, posts; all of them when none is named
+    #[arg(value_name = "STORE", value_parser = writable_store)]
+    pub(crate) stores: Vec<Store>,
+    /// Operations a second a store; 500, of posts 50, when not given
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: Option<u32>,
+    /// Clients a store
+    #[arg(long, value_name = "W", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) writers: u16,
+    /// How long they write; Ctrl-C ends it sooner
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) lasts: Duration,
+    /// Where every operation is written down; a new file below the system's folder for temporary ones when not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+}
+
+/// A store whose writes can be judged.
+fn writable_store(text: &str) -> Result<Store, String> {
+    Store::JUDGED
+        .into_iter()
+        .find(|store| store.to_string() == text)
+        .ok_or_else(|| "there are postgres, redis, kafka and posts".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

@@ -43,10 +43,13 @@ pub enum Store {
 }
 
 impl Store {
+    /// Those whose content is looked at afterwards.
+    pub const JUDGED: [Self; 4] = [Self::Postgres, Self::Redis, Self::Kafka, Self::Posts];
+
     /// Whether what it holds is looked at afterwards.
     #[must_use]
     pub fn is_judged(self) -> bool {
-        self != Self::Requests
+        Self::JUDGED.contains(&self)
     }
 
     /// Whether the platform promises to lose nothing that was acknowledged.

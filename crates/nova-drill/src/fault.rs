@@ -27,11 +27,13 @@ pub enum Fault {
     Partition,
     /// A store's volume full, then freed.
     DiskFull,
+    /// Whatever somebody else does meanwhile.
+    Watch,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Kill,
         Self::Crash,
         Self::Stop,
@@ -41,6 +43,7 @@ impl Fault {
         Self::Cold,
         Self::Partition,
         Self::DiskFull,
+        Self::Watch,
     ];
 
     /// As it is typed.
@@ -56,6 +59,7 @@ impl Fault {
             Self::Cold => "cold",
             Self::Partition => "partition",
             Self::DiskFull => "disk-full",
+            Self::Watch => "watch",
         }
     }
 
@@ -73,6 +77,7 @@ impl Fault {
                  else on this machine"
                     .to_owned(),
             ),
+            (Self::Watch, _) => Some("what others break is watched with `nova drill watch`".to_owned()),
             (Self::Switchover, "postgres" | "redis") => None,
             (Self::Switchover, "kafka") => Some(
                 "fault switchover is not available for kafka: its clients' library cannot ask for an election; `--fault \

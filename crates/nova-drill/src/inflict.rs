@@ -61,7 +61,9 @@ where
             }
             Ok(())
         }
-        Fault::Partition | Fault::DiskFull => Err(format!("fault {} cannot be injected here", blow.fault)),
+        Fault::Partition | Fault::DiskFull | Fault::Watch => {
+            Err(format!("fault {} cannot be injected here", blow.fault))
+        }
     }
 }
 

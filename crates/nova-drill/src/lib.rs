@@ -15,6 +15,7 @@ mod load;
 pub mod report;
 pub mod self_test;
 mod switchover;
+pub mod watch;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

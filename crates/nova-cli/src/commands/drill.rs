@@ -1,5 +1,7 @@
 //! `nova drill`: which faults, how, and the report of what they cost.
 
+mod watch;
+
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,6 +26,7 @@ pub(super) async fn run(session: &Session, args: &Drill) -> anyhow::Result<Exit>
     match &args.action {
         Some(DrillAction::Report { ledger }) => report_of(session, ledger),
         Some(DrillAction::SelfTest { seed }) => prove(session, *seed),
+        Some(DrillAction::Watch(args)) => watch::run(session, args).await,
         None => drill(session, args).await,
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn fault_line(run: u32, fault: Fault, members: &[String]) -> String {
 
 fn whom(members: &[String]) -> String {
     match members {
-        [] => "nobody".to_owned(),
+        [] => "watched".to_owned(),
         [one] => one.clone(),
         [first, .., last] => format!("{first} to {last} ({} members)", members.len()),
     }

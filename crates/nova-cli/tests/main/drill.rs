@@ -1,5 +1,6 @@
 //! `nova drill` as its users run it: real faults on a real platform, and nothing left broken afterwards.
 
+use std::io::BufRead;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -30,6 +31,7 @@ fn drills_lose_nothing_and_heal() {
     let stop = drill(&platform, &["redis", "--fault", "stop", "--for", "2s", "--seed", "7"]);
     assert_eq!(stop["drills"][0]["fault"], "stop");
 
+    a_watch_judges_what_others_break(&platform);
     a_killed_drill_can_be_judged_and_the_next_one_heals(&platform);
     an_interrupted_drill_heals_first_and_keeps_others_out(&platform);
     an_unhealthy_platform_is_refused(&platform);
@@ -70,6 +72,42 @@ fn call(platform: &TestPlatform, args: &[&str]) -> Call {
     let ledger = platform.directory().join(format!("{}.jsonl", args.join("-")));
     let ledger = ledger.to_string_lossy();
     platform.nova(&[&["drill"], args, &["-o", "json", "--ledger", &ledger]].concat())
+}
+
+fn a_watch_judges_what_others_break(platform: &TestPlatform) {
+    let ledger = platform.directory().join("watch.jsonl");
+    let mut command = platform.command(&["drill", "watch", "--for", "10m", "-o", "json", "--ledger"]);
+    command
+        .arg(&ledger)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = lines.map_while(Result::ok);
+    assert!(
+        said.any(|line| line.contains("every client writes")),
+        "the clients did not get going"
+    );
+    let victim = pid(&member(&platform.status(), "redis-2"));
+    kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
+    platform.wait_for("whole again", WHOLE_AGAIN, |status| {
+        status["verdict"] == "healthy" && pid(&member(status, "redis-2")) != victim
+    });
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    assert_eq!(report["drills"][0]["fault"], "watch", "{report:#}");
+    let stores = report["drills"][0]["runs"][0]["stores"].as_array().unwrap();
+    let names: Vec<&str> = stores.iter().filter_map(|store| store["store"].as_str()).collect();
+    assert_eq!(names, ["postgres", "redis", "kafka", "posts"], "{report:#}");
+    for store in stores {
+        assert!(store["acknowledged"].as_u64().unwrap() > 100, "{report:#}");
+        assert!(store["lost"] == 0 || store["store"] == "redis", "{report:#}");
+    }
+    // Its ledger tells the same, as every drill's.
+    let again = platform.nova(&["drill", "report", "watch.jsonl", "-o", "json"]);
+    assert_eq!(again.expect_code(0).json()["drills"], report["drills"]);
 }
 
 /// Starts a drill that freezes a member for long, and waits until it is frozen.
@@ -180,6 +218,8 @@ fn what_cannot_be_drilled_is_refused_before_anything_is_touched() {
     refused(&["all", "--member", "redis-1"], 2, "--member");
     refused(&["redis", "--runs", "0"], 2, "--runs");
     refused(&["redis"], 3, "nothing of platform");
+    refused(&["watch"], 3, "nothing of platform");
+    refused(&["watch", "requests"], 2, "postgres, redis, kafka and posts");
     refused(&["report", "absent.jsonl"], 1, "absent.jsonl");
     std::fs::write(platform.directory().join("other.jsonl"), "{}\n").unwrap();
     refused(&["report", "other.jsonl"], 1, "no ledger of a drill");

@@ -1,0 +1,67 @@
+//! `nova drill watch`: clients write and keep the ledger while somebody else breaks things.
+
+use nova_drill::doors::{Site, Store};
+use nova_drill::error::DrillError;
+use nova_drill::ledger::Ledger;
+use nova_drill::report::CampaignReport;
+use nova_drill::watch::{Settings, watch};
+use nova_platform::secrets::Secrets;
+use nova_platform::target::Target;
+use tokio_util::sync::CancellationToken;
+
+use super::{Session, cancel_on_signal, new_ledger, print};
+use crate::cli::{Format, Watch};
+use crate::exit::Exit;
+use crate::output::run_text;
+
+pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit> {
+    let Some(target) = session.deployed()? else {
+        let nothing = format!("nothing of platform {} is deployed here", session.name());
+        return Err(DrillError::Unhealthy(nothing).into());
+    };
+    let _lock = target.lock_existing("drill")?;
+    let secrets = Secrets::load(&session.layout()?.secrets_file())?;
+    let endpoints = target.endpoints();
+    let site = Site {
+        spec: session.spec(),
+        endpoints: &endpoints,
+        secrets: &secrets,
+    };
+    let path = args.ledger.clone().unwrap_or_else(|| new_ledger(session.name()));
+    let ledger = Ledger::create(&path, session.name(), 0)?;
+    let end = CancellationToken::new();
+    let watcher = tokio::spawn(cancel_on_signal(end.clone()));
+    eprintln!("ledger {}", path.display());
+    let writing = || eprintln!("every client writes; break what you like, Ctrl-C ends it");
+    let result = watch(&site, &settings(args), &ledger, &end, writing).await;
+    watcher.abort();
+    let drill = result?;
+    ledger.flush()?;
+    if session.output.format == Format::Text {
+        for run in &drill.runs {
+            print!("{}", run_text(run, session.output));
+        }
+    }
+    let report = CampaignReport::of(session.name(), "local", 0, &path.to_string_lossy(), vec![drill]);
+    print(session, &report)?;
+    Ok(if report.result == "passed" {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// As it was typed; every store when none was named.
+fn settings(args: &Watch) -> Settings {
+    let stores = if args.stores.is_empty() {
+        Store::JUDGED.to_vec()
+    } else {
+        args.stores.clone()
+    };
+    Settings {
+        stores,
+        writers: args.writers,
+        rate: args.rate,
+        lasts: args.lasts,
+    }
+}
