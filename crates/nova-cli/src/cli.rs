@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use nova_drill::doors::Store;
 
 /// Runs the Nova platform and proves that it works.
 #[derive(Debug, Parser)]
@@ -230,10 +229,10 @@ pub(crate) enum DrillAction {
 /// How clients write while something else breaks things.
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
-    /// postgres, redis, kafka, posts; all of them when none is named
-    #[arg(value_name = "STORE", value_parser = writable_store)]
-    pub(crate) stores: Vec<Store>,
-    /// Operations a second a store; 500, of posts 50, when not given
+    /// postgres, redis, kafka, posts; all of these when nothing is named. Besides, one service that is only asked
+    #[arg(value_name = "STORE|SERVICE")]
+    pub(crate) of: Vec<String>,
+    /// Operations a second a store; 500, of posts 50 and of requests to a service 200, when not given
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) rate: Option<u32>,
     /// Clients a store
@@ -245,14 +244,6 @@ pub(crate) struct Watch {
     /// Where every operation is written down; a new file below the system's folder for temporary ones when not given
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
-}
-
-/// A store whose writes can be judged.
-fn writable_store(text: &str) -> Result<Store, String> {
-    Store::JUDGED
-        .into_iter()
-        .find(|store| store.to_string() == text)
-        .ok_or_else(|| "there are postgres, redis, kafka and posts".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

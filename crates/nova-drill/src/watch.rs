@@ -30,6 +30,8 @@ const WATCHED: &str = "all";
 pub struct Settings {
     /// Whom they write to.
     pub stores: Vec<Store>,
+    /// A service that is asked as well.
+    pub service: Option<String>,
     /// Clients a store.
     pub writers: u16,
     /// Operations a second a store; the stores' defaults for `None`.

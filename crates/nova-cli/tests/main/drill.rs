@@ -219,7 +219,7 @@ fn what_cannot_be_drilled_is_refused_before_anything_is_touched() {
     refused(&["redis", "--runs", "0"], 2, "--runs");
     refused(&["redis"], 3, "nothing of platform");
     refused(&["watch"], 3, "nothing of platform");
-    refused(&["watch", "requests"], 2, "postgres, redis, kafka and posts");
+    refused(&["watch", "mysql"], 2, "postgres, redis, kafka, posts, auth-service");
     refused(&["report", "absent.jsonl"], 1, "absent.jsonl");
     std::fs::write(platform.directory().join("other.jsonl"), "{}\n").unwrap();
     refused(&["report", "other.jsonl"], 1, "no ledger of a drill");

@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::output::run_text;
 
 pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit> {
+    let settings = settings(session, args)?;
     let Some(target) = session.deployed()? else {
         let nothing = format!("nothing of platform {} is deployed here", session.name());
         return Err(DrillError::Unhealthy(nothing).into());
@@ -33,7 +34,7 @@ pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit>
     let watcher = tokio::spawn(cancel_on_signal(end.clone()));
     eprintln!("ledger {}", path.display());
     let writing = || eprintln!("every client writes; break what you like, Ctrl-C ends it");
-    let result = watch(&site, &settings(args), &ledger, &end, writing).await;
+    let result = watch(&site, &settings, &ledger, &end, writing).await;
     watcher.abort();
     let drill = result?;
     ledger.flush()?;
@@ -51,17 +52,34 @@ pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit>
     })
 }
 
-/// As it was typed; every store when none was named.
-fn settings(args: &Watch) -> Settings {
-    let stores = if args.stores.is_empty() {
-        Store::JUDGED.to_vec()
-    } else {
-        args.stores.clone()
-    };
-    Settings {
-        stores,
+/// As it was typed; every store when nothing was named.
+fn settings(session: &Session, args: &Watch) -> Result<Settings, DrillError> {
+    let store = |name: &String| Store::JUDGED.into_iter().find(|store| store.to_string() == *name);
+    let stores = args.of.iter().filter_map(store).collect();
+    let others: Vec<&String> = args.of.iter().filter(|name| store(name).is_none()).collect();
+    let services = &session.spec().services;
+    let known = Store::JUDGED
+        .map(|store| store.to_string())
+        .into_iter()
+        .chain(services.keys().cloned());
+    if let Some(unknown) = others.iter().find(|name| !services.contains_key(**name)) {
+        let known = known.collect::<Vec<_>>().join(", ");
+        return Err(DrillError::Usage(format!(
+            "nothing can be written to {unknown:?}: there are {known}"
+        )));
+    }
+    if others.len() > 1 {
+        return Err(DrillError::Usage("one service at a time can be asked".to_owned()));
+    }
+    Ok(Settings {
+        stores: if args.of.is_empty() {
+            Store::JUDGED.to_vec()
+        } else {
+            stores
+        },
+        service: others.first().map(|name| (*name).clone()),
         writers: args.writers,
         rate: args.rate,
         lasts: args.lasts,
-    }
+    })
 }
