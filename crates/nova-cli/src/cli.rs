@@ -238,6 +238,9 @@ pub(crate) struct Watch {
     /// Clients a store
     #[arg(long, value_name = "W", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) writers: u16,
+    /// On Kubernetes, the node that clients stay away from because it is to be lost
+    #[arg(long, value_name = "NODE")]
+    pub(crate) avoid_node: Option<String>,
     /// How long they write; Ctrl-C ends it sooner
     #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) lasts: Duration,

@@ -1,0 +1,141 @@
+//! Pods, nodes and the whole cluster are lost under clients that keep a ledger: nothing acknowledged is lost where that is
+//! promised, and everything is whole again without a human.
+
+use std::process::Stdio;
+
+use crate::support::session::{first_session, sees_the_post};
+use crate::support::watch::Watch;
+use crate::support::{Cluster, Platform, WHOLE_AGAIN, wait_for};
+
+#[test]
+fn pods_nodes_and_the_whole_cluster_may_be_lost() {
+    let Some(cluster) = Cluster::given() else { return };
+    let platform = Platform::new(&cluster, "k8s-faults", "");
+    platform.nova(&["deploy", "--yes"]).expect_code(0);
+    let reader = first_session(&platform);
+
+    pods_are_deleted(&platform);
+    a_service_rolls_without_a_failed_request(&platform);
+    every_node_can_be_drained(&platform);
+    if cluster.has_power() {
+        a_node_is_lost(&platform);
+        the_whole_cluster_starts_cold(&platform);
+    }
+    sees_the_post(&platform, &reader);
+}
+
+/// One pod of each kind, the leaders among them; not an agent, beside which the clients run.
+fn pods_are_deleted(platform: &Platform) {
+    let watch = Watch::start(platform, &[]);
+    let leaders = [
+        ("database", "postgres"),
+        ("redis", "redis"),
+        ("kafka", "kafka"),
+        ("database", "etcd"),
+    ]
+    .map(|(area, component)| (area, platform.leader(component)));
+    let others = [
+        ("redis", "sentinel"),
+        ("database", "gateway"),
+        ("services", "auth-service"),
+        ("services", "user-service"),
+    ];
+    for (area, pod) in leaders {
+        delete(platform, area, &pod);
+    }
+    for (area, app) in others {
+        let pods = platform.pods(area);
+        let of_app = |pod: &&serde_json::Value| pod["metadata"]["labels"]["app.kubernetes.io/name"] == app;
+        let pod = pods.iter().find(of_app).unwrap_or_else(|| panic!("no pod of {app}"));
+        delete(platform, area, pod["metadata"]["name"].as_str().unwrap());
+    }
+    watch.end();
+}
+
+#[track_caller]
+fn delete(platform: &Platform, area: &str, pod: &str) {
+    let namespace = platform.namespace(area);
+    let call = platform
+        .cluster
+        .kubectl(&["delete", "pod", "-n", &namespace, pod, "--grace-period=0", "--force"]);
+    call.expect_code(0);
+    platform.wait_until_healthy(&format!("after {pod} was deleted"));
+}
+
+/// 10,000 requests while every member of user-service is replaced.
+fn a_service_rolls_without_a_failed_request(platform: &Platform) {
+    let watch = Watch::start(platform, &["user-service", "--rate", "200"]);
+    let namespace = platform.namespace("services");
+    let restart = ["rollout", "restart", "-n", &namespace, "deployment/user-service"];
+    platform.cluster.kubectl(&restart).expect_code(0);
+    let status = [
+        "rollout",
+        "status",
+        "-n",
+        &namespace,
+        "deployment/user-service",
+        "--timeout=300s",
+    ];
+    platform.cluster.kubectl(&status).expect_code(0);
+    // Until the requests are as many as promised.
+    std::thread::sleep(std::time::Duration::from_secs(30));
+    let stores = watch.end();
+    let asked = &stores[0];
+    assert_eq!(asked["failed"], 0, "{asked:#}");
+    assert!(asked["acknowledged"].as_u64().unwrap() >= 10_000, "{asked:#}");
+}
+
+/// As for an upgrade of each node in turn; the budgets let one member of a store go at a time.
+fn every_node_can_be_drained(platform: &Platform) {
+    for node in platform.cluster.nodes() {
+        let drain = [
+            "drain",
+            &node,
+            "--ignore-daemonsets",
+            "--delete-emptydir-data",
+            "--timeout=240s",
+        ];
+        let mut drain = platform.cluster.kubectl_command(&drain);
+        let output = drain.stdout(Stdio::piped()).output().unwrap();
+        platform.cluster.kubectl(&["uncordon", &node]).expect_code(0);
+        assert!(
+            output.status.success(),
+            "{node}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        platform.wait_until_healthy(&format!("after {node} was drained"));
+    }
+}
+
+fn a_node_is_lost(platform: &Platform) {
+    let leader = platform.leader("postgres");
+    let pods = platform.pods("database");
+    let node = pods.iter().find(|pod| pod["metadata"]["name"] == *leader).unwrap()["spec"]["nodeName"].clone();
+    let node = node.as_str().unwrap();
+    let watch = Watch::start(platform, &["--avoid-node", node]);
+    platform.cluster.power(false, node);
+    // Another leads, and everything serves, while the node is away.
+    wait_for("serving without the node", WHOLE_AGAIN, || {
+        let status = platform.status();
+        status["verdict"] == "degraded" && {
+            let components = status["components"].as_array().unwrap();
+            components.iter().all(|component| component["verdict"] != "down")
+        }
+    });
+    platform.cluster.power(true, node);
+    platform.wait_until_healthy("after the node returned");
+    watch.end();
+}
+
+/// All nodes lose their power at once, and get it back together.
+fn the_whole_cluster_starts_cold(platform: &Platform) {
+    let nodes = platform.cluster.nodes();
+    for node in &nodes {
+        platform.cluster.power(false, node);
+    }
+    for node in &nodes {
+        platform.cluster.power(true, node);
+    }
+    platform.wait_until_healthy("after a cold start");
+    platform.nova(&["verify"]).expect_code(0);
+}

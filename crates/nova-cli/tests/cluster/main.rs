@@ -1,0 +1,11 @@
+//! A whole platform on a real Kubernetes cluster: it comes up from nothing, survives the loss of pods and nodes, and goes.
+//!
+//! Needs a cluster that may be broken: `NOVA_TEST_KUBECONFIG` and what `./test` says about it. Without one, each test says so
+//! and passes. They run one after another (`--test-threads 1`), since they share its nodes.
+
+#![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+
+mod bad_input;
+mod faults;
+mod lifecycle;
+mod support;

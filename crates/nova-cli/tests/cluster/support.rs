@@ -1,0 +1,247 @@
+//! The given cluster, a platform of a test's own on it, and what breaks things there.
+
+pub(crate) mod session;
+pub(crate) mod watch;
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Everything that heals must have healed after this.
+pub(crate) const WHOLE_AGAIN: Duration = Duration::from_secs(180);
+
+/// What a call of `nova` or `kubectl` did.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Call {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Panics with all output unless the call ended with this code.
+    #[track_caller]
+    pub(crate) fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// The cluster that was given to the tests.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster {
+    kubeconfig: PathBuf,
+    image_load: Vec<String>,
+    node_power: Option<PathBuf>,
+}
+
+impl Cluster {
+    /// `None`, and a word about it, when none was given.
+    pub(crate) fn given() -> Option<Self> {
+        let Some(kubeconfig) = std::env::var_os("NOVA_TEST_KUBECONFIG") else {
+            eprintln!("NOVA_TEST_KUBECONFIG names no cluster: this test did nothing");
+            return None;
+        };
+        let words = |name| std::env::var(name).unwrap_or_default();
+        Some(Self {
+            kubeconfig: kubeconfig.into(),
+            image_load: words("NOVA_TEST_IMAGE_LOAD")
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
+            node_power: std::env::var_os("NOVA_TEST_NODE_POWER").map(PathBuf::from),
+        })
+    }
+
+    pub(crate) fn kubectl(&self, args: &[&str]) -> Call {
+        Call::of(&self.kubectl_command(args).output().unwrap())
+    }
+
+    pub(crate) fn kubectl_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("kubectl");
+        command
+            .args(args)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// What the API server says, as JSON.
+    #[track_caller]
+    pub(crate) fn get(&self, args: &[&str]) -> Value {
+        self.kubectl(&[&["get", "-o", "json"], args].concat())
+            .expect_code(0)
+            .json()
+    }
+
+    /// Whether nodes can be taken away here.
+    pub(crate) fn has_power(&self) -> bool {
+        self.node_power.is_some()
+    }
+
+    /// Takes a node's power away, or gives it back.
+    #[track_caller]
+    pub(crate) fn power(&self, on: bool, node: &str) {
+        let switch = self.node_power.as_ref().expect("NOVA_TEST_NODE_POWER is set");
+        let output = Command::new(switch)
+            .args([if on { "on" } else { "off" }, node])
+            .output()
+            .unwrap();
+        Call::of(&output).expect_code(0);
+    }
+
+    pub(crate) fn nodes(&self) -> Vec<String> {
+        names(&self.get(&["nodes"]))
+    }
+}
+
+/// A platform of a test's own; what is left of it goes with it.
+pub(crate) struct Platform {
+    pub(crate) cluster: Cluster,
+    directory: tempfile::TempDir,
+    name: String,
+}
+
+impl Platform {
+    /// Described, and not deployed yet.
+    pub(crate) fn new(cluster: &Cluster, name: &str, more: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let load: Vec<String> = cluster.image_load.iter().map(|word| format!("{word:?}")).collect();
+        let text = format!(
+            "[platform]\nname = \"{name}\"\n[kubernetes]\nimage_load = [{}]\n{more}\n",
+            load.join(", ")
+        );
+        std::fs::write(directory.path().join("nova.toml"), text).unwrap();
+        Self {
+            cluster: cluster.clone(),
+            directory,
+            name: name.to_owned(),
+        }
+    }
+
+    /// Adds lines to its nova.toml.
+    pub(crate) fn describe(&self, more: &str) {
+        let file = self.directory.path().join("nova.toml");
+        let described = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{described}{more}")).unwrap();
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
+    pub(crate) fn namespace(&self, area: &str) -> String {
+        format!("{}-{area}", self.name)
+    }
+
+    /// All namespaces that it may have.
+    pub(crate) fn namespaces(&self) -> Vec<String> {
+        ["system", "redis", "database", "kafka", "services"]
+            .map(|area| self.namespace(area))
+            .into()
+    }
+
+    /// A call that is not started yet.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nova"));
+        command
+            .args(args)
+            .args(["--target", "kubernetes"])
+            .current_dir(self.directory.path())
+            .env("KUBECONFIG", &self.cluster.kubeconfig)
+            .env("XDG_STATE_HOME", self.directory.path().join("state"));
+        command
+    }
+
+    pub(crate) fn nova(&self, args: &[&str]) -> Call {
+        Call::of(&self.command(args).output().unwrap())
+    }
+
+    /// `status -o json`, whatever it says.
+    pub(crate) fn status(&self) -> Value {
+        self.nova(&["status", "-o", "json"]).json()
+    }
+
+    /// Waits until the platform is whole.
+    #[track_caller]
+    pub(crate) fn wait_until_healthy(&self, what: &str) {
+        let limit = format!("{}s", WHOLE_AGAIN.as_secs());
+        let call = self.nova(&["status", "--wait", "--timeout", &limit]);
+        assert_eq!(call.code, 0, "not healthy {what}:\n{}{}", call.stdout, call.stderr);
+    }
+
+    /// The pods of one area: name, node, uid and labels.
+    pub(crate) fn pods(&self, area: &str) -> Vec<Value> {
+        let pods = self.cluster.get(&["pods", "-n", &self.namespace(area)]);
+        pods["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The member of a store that leads.
+    #[track_caller]
+    pub(crate) fn leader(&self, component: &str) -> String {
+        let status = self.status();
+        let leads = |member: &&Value| {
+            ["leader", "master", "controller"]
+                .iter()
+                .any(|role| member["role"] == *role)
+        };
+        let members = status["components"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|found| found["name"] == component)
+            .flat_map(|found| found["members"].as_array().cloned().unwrap_or_default())
+            .collect::<Vec<_>>();
+        let leader = members.iter().find(leads);
+        leader.unwrap_or_else(|| panic!("{component} has no leader: {status:#}"))["name"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        let call = self.nova(&["cleanup", "--data", "--yes"]);
+        if std::thread::panicking() {
+            return;
+        }
+        assert_eq!(call.code, 0, "cleanup left something: {}{}", call.stdout, call.stderr);
+        let left = names(&self.cluster.get(&["namespaces"]));
+        let left: Vec<&String> = left.iter().filter(|left| self.namespaces().contains(left)).collect();
+        assert!(left.is_empty(), "these namespaces are still there: {left:?}");
+    }
+}
+
+/// The names in a list of the API server.
+pub(crate) fn names(list: &Value) -> Vec<String> {
+    let items = list["items"].as_array().into_iter().flatten();
+    items
+        .filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Waits until the condition holds.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < limit, "not {what} within {limit:?}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}

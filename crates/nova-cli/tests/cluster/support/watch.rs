@@ -1,0 +1,69 @@
+//! Clients inside the cluster that keep a ledger while a test breaks things: `nova drill watch`.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::thread::JoinHandle;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::Platform;
+
+/// Clients that write.
+pub(crate) struct Watch {
+    child: Child,
+    said: JoinHandle<String>,
+}
+
+impl Watch {
+    /// Starts them, and returns when every one was acknowledged.
+    #[track_caller]
+    pub(crate) fn start(platform: &Platform, args: &[&str]) -> Self {
+        let mut command = platform.command(&[&["drill", "watch", "--for", "20m", "-o", "json"], args].concat());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let mut said = String::new();
+        loop {
+            let Some(line) = lines.next() else {
+                panic!("the clients did not get going: {said}");
+            };
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains("every client writes") {
+                break;
+            }
+        }
+        let rest = move || lines.fold(said, |text, line| format!("{text}{line}\n"));
+        Self {
+            child,
+            said: std::thread::spawn(rest),
+        }
+    }
+
+    /// Ends them. Nothing acknowledged may be lost where that is promised; returns the stores' parts of the report.
+    #[track_caller]
+    pub(crate) fn end(self) -> Vec<Value> {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGINT).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        let said = self.said.join().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+        assert_eq!(report["result"], "passed", "{report:#}\n{said}");
+        let stores = report["drills"][0]["runs"][0]["stores"].as_array().cloned().unwrap();
+        for store in &stores {
+            assert!(store["acknowledged"].as_u64().unwrap() > 100, "{report:#}");
+            eprintln!(
+                "{}: acknowledged {}, unknown {}, failed {}, lost {}, longest gap {} ms",
+                store["store"],
+                store["acknowledged"],
+                store["unknown"],
+                store["failed"],
+                store["lost"],
+                store["rto_ms"]
+            );
+        }
+        stores
+    }
+}
