@@ -1,7 +1,7 @@
 //! Which role a server takes, for every situation that has lost somebody's data.
 
-use super::super::redis_view::{SentinelView, ServerView, View};
 use super::*;
+use crate::redis_view::{SentinelView, ServerView, View};
 
 fn server(number: u8) -> HostPort {
     HostPort::new(format!("127.0.0.{number}"), 6379)
