@@ -4,3 +4,4 @@ pub mod images;
 pub mod names;
 pub mod profile;
 pub mod resources;
+pub mod workloads;
