@@ -19,8 +19,6 @@ use nova_platform::units::Size;
 use crate::names::Area;
 use crate::profile::{Profile, Sizes};
 
-pub use agent::AGENT_PORT;
-pub use gateway::{HEALTH_PORT, POSTGRES_PORT};
 pub(crate) use microservice::calls;
 
 /// Where the ConfigMap is mounted.

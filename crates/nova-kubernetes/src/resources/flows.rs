@@ -26,8 +26,7 @@ pub(super) struct Flow {
 
 /// All flows, by the workload that they go to.
 pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
-    let (etcd, postgres, redis, kafka, gateway) =
-        (&spec.etcd, &spec.postgres, &spec.redis, &spec.kafka, &spec.gateway);
+    let (etcd, postgres, redis, kafka, gateway) = (&spec.etcd, &spec.postgres, &spec.redis, &spec.kafka, &spec.gateway);
     let doors = [gateway.primary_port, gateway.replicas_port];
     let mut flows = vec![
         flow("etcd", "etcd", &[etcd.peer_port]),

@@ -23,7 +23,9 @@ pub(super) fn policies(spec: &Spec, workloads: &[Workload]) -> Vec<NetworkPolicy
     let of_areas = Area::ALL
         .into_iter()
         .flat_map(|area| [deny(spec, area), dns(spec, area)]);
-    let of_workloads = workloads.iter().map(|workload| allow(spec, workloads, workload, &flows));
+    let of_workloads = workloads
+        .iter()
+        .map(|workload| allow(spec, workloads, workload, &flows));
     of_areas.chain(of_workloads).collect()
 }
 

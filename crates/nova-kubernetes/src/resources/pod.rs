@@ -34,7 +34,8 @@ pub(super) const EXCEPTIONS: &[Exception] = &[Exception {
 }];
 
 pub(super) fn template(spec: &Spec, workload: &Workload, images: &Images) -> PodTemplateSpec {
-    let annotations = config_map::digest(workload).map(|digest| BTreeMap::from([(CONFIG_ANNOTATION.to_owned(), digest)]));
+    let annotations =
+        config_map::digest(workload).map(|digest| BTreeMap::from([(CONFIG_ANNOTATION.to_owned(), digest)]));
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(metadata::lasting(spec, workload)),

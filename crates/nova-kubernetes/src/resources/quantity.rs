@@ -37,7 +37,10 @@ mod tests {
     fn amounts_are_canonical() {
         let written = [1 << 30, 3 << 29, 512 << 20, 1536, 1000, 0, 2 << 40].map(|amount| bytes(amount).0);
         assert_eq!(written, ["1Gi", "1536Mi", "512Mi", "1536", "1000", "0", "2Ti"]);
-        assert_eq!([2000, 1500, 20].map(|amount| millicores(amount).0), ["2", "1500m", "20m"]);
+        assert_eq!(
+            [2000, 1500, 20].map(|amount| millicores(amount).0),
+            ["2", "1500m", "20m"]
+        );
         assert_eq!(count(17).0, "17");
     }
 }

@@ -70,11 +70,13 @@ pub fn secret_layout(spec: &Spec) -> Vec<SecretLayout> {
             ]),
         ),
     ];
-    all.extend(
-        spec.services
-            .keys()
-            .map(|service| generated(Area::Services, service, nova_platform::config::service::secrets_of(spec, service))),
-    );
+    all.extend(spec.services.keys().map(|service| {
+        generated(
+            Area::Services,
+            service,
+            nova_platform::config::service::secrets_of(spec, service),
+        )
+    }));
     all.extend([
         given(
             "apns",

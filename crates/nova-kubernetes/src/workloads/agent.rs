@@ -9,9 +9,6 @@ use crate::profile::Profile;
 use crate::resources::AGENT;
 use crate::resources::secret_layout::ALL_SECRETS;
 
-/// Where the agent listens, on 127.0.0.1 of its pod.
-pub const AGENT_PORT: u16 = 7070;
-
 const MEMBERS: u16 = 2;
 const PROGRAM: &str = "/usr/local/bin/nova";
 

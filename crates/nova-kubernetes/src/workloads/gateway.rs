@@ -9,13 +9,8 @@ use nova_platform::topology::Kind;
 use super::site::ClusterSite;
 use super::{Ask, Form, Port, Probe, Probes, Workload, run_dir};
 use crate::names::Area;
+use crate::ports;
 use crate::profile::Profile;
-
-/// Where HAProxy says that it is up itself.
-pub const HEALTH_PORT: u16 = 8404;
-
-/// Where clients in the cluster meet PostgreSQL: the port of `postgres-primary` and `postgres-replicas`.
-pub const POSTGRES_PORT: u16 = 5432;
 
 const MEMBERS: u16 = 2;
 
@@ -39,13 +34,13 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
             },
             Port {
                 name: "health",
-                number: HEALTH_PORT,
+                number: ports::GATEWAY_HEALTH,
             },
         ],
         probes: Probes {
-            startup: Probe::startup(Ask::Http("/health", HEALTH_PORT)),
-            readiness: Probe::readiness(Ask::Http("/health", HEALTH_PORT)),
-            liveness: Probe::liveness(Ask::Tcp(HEALTH_PORT)),
+            startup: Probe::startup(Ask::Http("/health", ports::GATEWAY_HEALTH)),
+            readiness: Probe::readiness(Ask::Http("/health", ports::GATEWAY_HEALTH)),
+            liveness: Probe::liveness(Ask::Tcp(ports::GATEWAY_HEALTH)),
         },
         config: config(spec),
         config_once: &[],
@@ -63,7 +58,7 @@ fn config(spec: &Spec) -> BTreeMap<String, String> {
     let doors = Doors {
         bind: "0.0.0.0",
         services: false,
-        health_port: Some(HEALTH_PORT),
+        health_port: Some(ports::GATEWAY_HEALTH),
         admin_socket: "/run/nova/admin.sock",
     };
     let text = config::haproxy::config(&ClusterSite(spec), &doors);

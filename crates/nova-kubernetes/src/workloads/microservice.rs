@@ -52,12 +52,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
 }
 
 fn environment(spec: &Spec, name: &str, service: &ServiceSpec) -> BTreeMap<String, String> {
-    let postgres = |door: &str| {
-        HostPort::new(
-            service_host(spec, Area::of(Kind::Gateway), door),
-            POSTGRES_PORT,
-        )
-    };
+    let postgres = |door: &str| HostPort::new(service_host(spec, Area::of(Kind::Gateway), door), POSTGRES_PORT);
     let around = Surroundings {
         listen: &HostPort::new("0.0.0.0", service.port),
         operations_listen: &HostPort::new("0.0.0.0", service.port + OPERATIONS_OFFSET),

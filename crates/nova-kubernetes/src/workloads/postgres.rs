@@ -6,6 +6,7 @@ use nova_platform::config::{self, postgres::Paths};
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 use nova_platform::units::Size;
+use serde_json::json;
 
 use super::site::ClusterSite;
 use super::{Ask, Form, Port, Probe, Probes, Scratch, Workload, nova_member, run_dir, tmp_dir};
@@ -74,10 +75,14 @@ fn config(spec: &Spec) -> BTreeMap<String, String> {
         let content = config::postgres::member(&site, &member, &paths, hba());
         (format!("{}.2-member.yml", member.name), format!("{content:#}\n"))
     });
-    own.chain([(
-        BOOTSTRAP.to_owned(),
-        format!("{:#}\n", config::postgres::bootstrap(spec)),
-    )])
+    let start = json!({ "patroni": "/opt/patroni/bin/patroni" });
+    own.chain([
+        (
+            BOOTSTRAP.to_owned(),
+            format!("{:#}\n", config::postgres::bootstrap(spec)),
+        ),
+        ("start.json".to_owned(), format!("{start:#}\n")),
+    ])
     .collect()
 }
 
