@@ -6,7 +6,7 @@ use nova_platform::spec::Spec;
 use serde_json::{Value, json};
 
 use crate::images::Images;
-use crate::names::{Area, MANAGER, PART_OF};
+use crate::names::{MANAGER, PART_OF};
 use crate::profile::Profile;
 use crate::resources::{AGENT, FOUNDATION, Manifest, SecretLayout, SecretSource, manifests, secret_layout};
 

@@ -59,6 +59,8 @@ pub(crate) struct Workload {
     pub(crate) secret: Option<String>,
     /// Directories that may be written besides the volume.
     pub(crate) scratch: Vec<Scratch>,
+    /// What kube-score asks of a pod and does not fit this one: the check, and why.
+    pub(crate) exceptions: &'static [(&'static str, &'static str)],
     /// What a member asks for and may use.
     pub(crate) sizes: Sizes,
     /// Members that run.

@@ -21,7 +21,7 @@ pub(super) fn deployment(spec: &Spec, workload: &Workload, images: &Images) -> O
         return None;
     };
     let mut metadata = metadata::of_workload(spec, workload, &workload.name);
-    metadata::annotate(&mut metadata, pod::EXCEPTIONS);
+    metadata::annotate(&mut metadata, &pod::exceptions(workload));
     Some(Deployment {
         metadata,
         spec: Some(DeploymentSpec {

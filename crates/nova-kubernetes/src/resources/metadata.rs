@@ -14,14 +14,8 @@ const INSTANCE: &str = "app.kubernetes.io/instance";
 /// Labels by name.
 pub(super) type Labels = BTreeMap<String, String>;
 
-/// A check that kube-score must not make of an object, and why.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Exception {
-    /// The check's id, such as `container-image-pull-policy`.
-    pub(super) check: &'static str,
-    /// Why it does not fit here.
-    pub(super) reason: &'static str,
-}
+/// A check that kube-score must not make of an object, such as `container-image-pull-policy`, and why it does not fit.
+pub(super) type Exception = (&'static str, &'static str);
 
 /// Name, namespace and labels of what is made for one workload.
 pub(super) fn of_workload(spec: &Spec, workload: &Workload, name: impl Into<String>) -> ObjectMeta {
@@ -76,10 +70,10 @@ pub(super) fn annotate(metadata: &mut ObjectMeta, exceptions: &[Exception]) {
         return;
     }
     let annotations = metadata.annotations.get_or_insert_default();
-    let checks: Vec<&str> = exceptions.iter().map(|exception| exception.check).collect();
+    let checks: Vec<&str> = exceptions.iter().map(|(check, _)| *check).collect();
     annotations.insert("kube-score/ignore".to_owned(), checks.join(","));
-    for exception in exceptions {
-        annotations.insert(format!("nova/reason-{}", exception.check), exception.reason.to_owned());
+    for (check, reason) in exceptions {
+        annotations.insert(format!("nova/reason-{check}"), (*reason).to_owned());
     }
 }
 

@@ -27,11 +27,15 @@ const CONFIG_ANNOTATION: &str = "nova/config";
 const SECRET_MODE: i32 = 0o440;
 
 /// What kube-score asks of pods and does not fit ours.
-pub(super) const EXCEPTIONS: &[Exception] = &[Exception {
-    check: "container-image-pull-policy",
-    reason: "a tag is made from the image's content, so what a node has under it is right; asking a registry again would only \
-             make starts depend on it",
-}];
+pub(super) fn exceptions(workload: &Workload) -> Vec<Exception> {
+    let pull = (
+        "container-image-pull-policy",
+        "a tag is made from the image's content, so what a node has under it is right; asking a registry again would only make \
+         starts depend on it",
+    );
+    let own = workload.exceptions.iter().copied();
+    own.chain([pull]).collect()
+}
 
 pub(super) fn template(spec: &Spec, workload: &Workload, images: &Images) -> PodTemplateSpec {
     let annotations =

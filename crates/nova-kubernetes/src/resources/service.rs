@@ -6,8 +6,9 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use nova_platform::spec::Spec;
 
-use super::metadata::{self, Exception};
-use crate::workloads::{POSTGRES_PORT, Workload};
+use super::metadata;
+use crate::ports;
+use crate::workloads::Workload;
 
 /// The label that a StatefulSet gives each of its pods.
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
@@ -55,10 +56,10 @@ fn member(spec: &Spec, workload: &Workload, name: &str) -> Service {
     }
     metadata::annotate(
         &mut service.metadata,
-        &[Exception {
-            check: "service-targets-pod",
-            reason: "the pod has the selected label from its StatefulSet, in whose template it cannot stand",
-        }],
+        &[(
+            "service-targets-pod",
+            "the pod has the selected label from its StatefulSet, in whose template it cannot stand",
+        )],
     );
     service
 }
@@ -69,7 +70,7 @@ fn doors(spec: &Spec, workload: &Workload) -> Vec<Service> {
         let selector = metadata::selector(spec, &workload.name);
         cluster_ip(spec, workload, name, selector, ports)
     };
-    let postgres = |target: &str| vec![port("postgres", POSTGRES_PORT, target)];
+    let postgres = |target: &str| vec![port("postgres", ports::POSTGRES, target)];
     match workload.name.as_str() {
         "sentinel" => vec![door("redis-sentinel", same_ports(workload))],
         "kafka" => vec![door("kafka", vec![port("kafka", spec.kafka.port, "kafka")])],

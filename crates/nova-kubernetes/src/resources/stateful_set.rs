@@ -23,7 +23,7 @@ pub(super) fn stateful_set(spec: &Spec, workload: &Workload, images: &Images) ->
         return None;
     };
     let mut metadata = metadata::of_workload(spec, workload, &workload.name);
-    metadata::annotate(&mut metadata, pod::EXCEPTIONS);
+    metadata::annotate(&mut metadata, &pod::exceptions(workload));
     let keep = || Some("Retain".to_owned());
     Some(StatefulSet {
         metadata,

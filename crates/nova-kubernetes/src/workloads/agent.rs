@@ -26,13 +26,21 @@ pub(super) fn workload(profile: Profile) -> Workload {
         ports: Vec::new(),
         probes: Probes {
             startup: Probe::startup(probe()),
-            readiness: Probe::readiness(probe()),
+            readiness: Probe {
+                // Each costs a start of the program.
+                period: 10,
+                ..Probe::readiness(probe())
+            },
             liveness: Probe::liveness(probe()),
         },
         config: BTreeMap::new(),
         config_once: &[],
         secret: Some(ALL_SECRETS.to_owned()),
         scratch: Vec::new(),
+        exceptions: &[(
+            "pod-probes",
+            "the agent depends on nothing and keeps nothing: it is ready when it is alive",
+        )],
         sizes: profile.of_agent(),
         members: MEMBERS,
         form: Form::Stateless { members_max: MEMBERS },

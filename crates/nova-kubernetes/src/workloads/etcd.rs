@@ -39,6 +39,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         config_once: &[],
         secret: None,
         scratch: Vec::new(),
+        exceptions: &[],
         sizes: profile.of_kind(Kind::Etcd),
         members: spec.etcd.members,
         form: Form::Store {

@@ -46,6 +46,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         config_once: &[],
         secret: None,
         scratch: vec![run_dir()],
+        exceptions: &[],
         sizes: profile.of_kind(Kind::Gateway),
         members: MEMBERS,
         form: Form::Stateless { members_max: MEMBERS },

@@ -44,6 +44,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         config_once: &[],
         secret: None,
         scratch: vec![run_dir(), tmp_dir()],
+        exceptions: &[],
         sizes: profile.of_kind(Kind::Kafka),
         members: spec.kafka.members,
         form: Form::Store {

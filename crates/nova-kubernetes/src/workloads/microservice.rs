@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nova_platform::config;
 use nova_platform::config::service::{ISSUER, OPERATIONS_OFFSET, Surroundings};
-use nova_platform::config::{self};
 use nova_platform::endpoints::HostPort;
 use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, POSTGRES_PORT, Port, Probe, Probes, SECRETS_DIR, Workload};
+use super::{Ask, Form, Port, Probe, Probes, SECRETS_DIR, Workload};
 use crate::names::{Area, service_host};
+use crate::ports;
 use crate::profile::Profile;
 
 pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &ServiceSpec) -> Workload {
@@ -41,6 +42,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
         config_once: &[],
         secret: Some(name.to_owned()),
         scratch: Vec::new(),
+        exceptions: &[],
         sizes: profile.of_service(service),
         members: service.members,
         form: Form::Stateless {
@@ -52,7 +54,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
 }
 
 fn environment(spec: &Spec, name: &str, service: &ServiceSpec) -> BTreeMap<String, String> {
-    let postgres = |door: &str| HostPort::new(service_host(spec, Area::of(Kind::Gateway), door), POSTGRES_PORT);
+    let postgres = |door: &str| HostPort::new(service_host(spec, Area::of(Kind::Gateway), door), ports::POSTGRES);
     let around = Surroundings {
         listen: &HostPort::new("0.0.0.0", service.port),
         operations_listen: &HostPort::new("0.0.0.0", service.port + OPERATIONS_OFFSET),

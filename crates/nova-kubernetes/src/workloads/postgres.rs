@@ -44,6 +44,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         config_once: &[BOOTSTRAP],
         secret: Some("postgres".to_owned()),
         scratch: vec![run_dir(), tmp_dir(), shared_memory()],
+        exceptions: &[],
         sizes: profile.of_kind(Kind::Postgres),
         members: spec.postgres.members,
         form: Form::Store {

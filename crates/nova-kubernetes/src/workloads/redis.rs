@@ -36,6 +36,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         config_once: &[],
         secret: Some("redis".to_owned()),
         scratch: vec![run_dir()],
+        exceptions: &[],
         sizes: profile.of_kind(Kind::Redis),
         members: spec.redis.members,
         form: Form::Store {

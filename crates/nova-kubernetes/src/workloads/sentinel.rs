@@ -34,6 +34,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         config_once: &[],
         secret: Some("redis".to_owned()),
         scratch: vec![run_dir()],
+        exceptions: &[],
         sizes: profile.of_kind(Kind::Sentinel),
         members: spec.redis.sentinels,
         form: Form::Store {
