@@ -38,7 +38,7 @@ pub(super) fn workload(profile: Profile) -> Workload {
         secret: Some(ALL_SECRETS.to_owned()),
         scratch: Vec::new(),
         exceptions: &[(
-            "pod-probes",
+            "pod-probes-identical",
             "the agent depends on nothing and keeps nothing: it is ready when it is alive",
         )],
         sizes: profile.of_agent(),
