@@ -6,6 +6,7 @@ mod diff;
 mod doctor;
 mod drill;
 mod logs;
+mod render;
 mod schema;
 mod secrets;
 mod status;
@@ -60,6 +61,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             Command::Cleanup(args) => cleanup::run(&session, args).await,
             Command::Drill(args) => drill::run(&session, args).await,
             Command::Diff(_) => diff::run(&session).await,
+            Command::Render(args) => render::run(&session, args),
             Command::Secrets { action } => secrets::run(&session, action),
             Command::Schema | Command::Supervise { .. } | Command::Member { .. } => Ok(Exit::Done),
         }
