@@ -7,6 +7,7 @@ mod doctor;
 mod drill;
 mod images;
 mod logs;
+mod render;
 mod schema;
 mod secrets;
 mod status;
@@ -63,6 +64,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             Command::Drill(args) => drill::run(&session, args).await,
             Command::Diff(_) => diff::run(&session).await,
             Command::Images { action } => images::run(&session, action).await,
+            Command::Render(args) => render::run(&session, args),
             Command::Secrets { action } => secrets::run(&session, action),
             Command::Schema | Command::Supervise { .. } | Command::Member { .. } => Ok(Exit::Done),
         }

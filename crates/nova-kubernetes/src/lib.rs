@@ -2,3 +2,8 @@
 
 pub mod images;
 pub mod names;
+pub mod ports;
+pub mod profile;
+pub mod render;
+pub mod resources;
+mod workloads;

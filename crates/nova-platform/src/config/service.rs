@@ -15,7 +15,7 @@ pub const OPERATIONS_OFFSET: u16 = 1000;
 /// The service that signs everybody's tokens.
 pub const ISSUER: &str = "auth-service";
 /// The service that is told of deleted accounts.
-const USERS: &str = "user-service";
+pub const USERS: &str = "user-service";
 
 /// What the description does not say about a member's surroundings.
 #[derive(Clone, Copy)]
