@@ -2,3 +2,5 @@
 
 pub mod images;
 pub mod names;
+pub mod profile;
+pub mod resources;

@@ -338,7 +338,9 @@ impl SecretsError {
 }
 
 /// Every name that a platform needs.
-fn names_for(spec: &Spec) -> Vec<String> {
+/// The names of all secrets that a platform needs.
+#[must_use]
+pub fn names_for(spec: &Spec) -> Vec<String> {
     let services = spec.services.keys();
     STORE_PASSWORDS
         .iter()
