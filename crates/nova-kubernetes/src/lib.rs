@@ -1,6 +1,8 @@
 //! The Kubernetes target: typed resources, applied server-side along the platform's graph, watched, proved from inside the cluster.
 
+pub mod agent;
 pub mod images;
 pub mod names;
 pub mod profile;
 pub mod resources;
+pub mod target;
