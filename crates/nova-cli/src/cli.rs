@@ -75,6 +75,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Secrets,
     },
+    /// Build, load or list the container images that a cluster's members run
+    Images {
+        /// What to do
+        #[command(subcommand)]
+        action: Images,
+    },
     /// Print the JSON Schema of nova.toml
     Schema,
     /// Keep members running (started by deploy)
@@ -241,6 +247,22 @@ pub(crate) enum Secrets {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Images {
+    /// Build those that do not exist yet
+    Build(Described),
+    /// Build those that do not exist yet, and load those that some node does not have
+    Load {
+        #[command(flatten)]
+        described: Described,
+        /// Load all of them
+        #[arg(long)]
+        force: bool,
+    },
+    /// Name them, and say where they are
+    List(Described),
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum MemberCommand {
     /// A Redis server, in the role that its peers and the Sentinels remember
     Redis(MemberDirectory),
@@ -266,6 +288,9 @@ impl Cli {
             | Command::Doctor(Doctor { described, .. })
             | Command::Cleanup(Cleanup { described, .. })
             | Command::Drill(Drill { described, .. })
+            | Command::Images {
+                action: Images::Build(described) | Images::Load { described, .. } | Images::List(described),
+            }
             | Command::Verify(described)
             | Command::Diff(described) => described.short_file.clone(),
             _ => None,

@@ -5,6 +5,7 @@ mod deploy;
 mod diff;
 mod doctor;
 mod drill;
+mod images;
 mod logs;
 mod schema;
 mod secrets;
@@ -60,6 +61,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             Command::Cleanup(args) => cleanup::run(&session, args).await,
             Command::Drill(args) => drill::run(&session, args).await,
             Command::Diff(_) => diff::run(&session).await,
+            Command::Images { action } => images::run(&session, action).await,
             Command::Secrets { action } => secrets::run(&session, action),
             Command::Schema | Command::Supervise { .. } | Command::Member { .. } => Ok(Exit::Done),
         }
@@ -84,6 +86,9 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> Exit {
         .chain()
         .any(|cause| cause.downcast_ref::<nova_local::doctor::Missing>().is_some())
     {
+        return Exit::Prerequisites;
+    }
+    if images::is_prerequisite(error) {
         return Exit::Prerequisites;
     }
     Exit::Failed

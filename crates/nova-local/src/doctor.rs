@@ -39,6 +39,26 @@ pub struct Programs {
     pub haproxy: PathBuf,
 }
 
+/// Directory of Kafka's jars, when they are on this machine: container images hold them too.
+#[must_use]
+pub fn kafka_directory() -> Option<PathBuf> {
+    kafka::look().1
+}
+
+/// Fetches Kafka's jars, unless they are here.
+///
+/// # Errors
+/// When Maven is missing or fails, or a jar is not the one that was meant.
+pub fn fetch_kafka(say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
+    kafka::install(say)
+}
+
+/// Where this user's installations go, and what is fetched for later; `None` without a home directory.
+#[must_use]
+pub fn own_directory() -> Option<PathBuf> {
+    place::own()
+}
+
 /// One thing that was looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {

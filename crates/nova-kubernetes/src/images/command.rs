@@ -1,0 +1,230 @@
+//! Runs another program with a deadline, and keeps its last words for the case that it fails.
+
+use std::collections::VecDeque;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::Command;
+use tokio::sync::mpsc;
+
+/// Lines that are shown of a program that failed.
+const LAST_WORDS: usize = 20;
+
+/// Why a program did not do what it was started for.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It is not installed.
+    #[error("{program} is not installed; {install}")]
+    Missing {
+        /// Which one.
+        program: String,
+        /// How it gets here.
+        install: String,
+    },
+    /// It could not be started.
+    #[error("cannot run {program}")]
+    Start {
+        /// Which one.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It reported a failure.
+    #[error("{command} ended with {status}; its last words:\n{last_words}")]
+    Failed {
+        /// The whole command.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last lines.
+        last_words: String,
+    },
+    /// It took too long and was ended.
+    #[error("{command} was not done after {} s and was ended; its last words:\n{last_words}", .after.as_secs())]
+    TooLong {
+        /// The whole command.
+        command: String,
+        /// The limit.
+        after: Duration,
+        /// Its last lines.
+        last_words: String,
+    },
+}
+
+/// A program, its arguments, and how long it may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Invocation {
+    pub(super) program: String,
+    pub(super) arguments: Vec<String>,
+    pub(super) limit: Duration,
+}
+
+impl Invocation {
+    pub(super) fn new<'a>(program: &str, arguments: impl IntoIterator<Item = &'a str>, limit: Duration) -> Self {
+        Self {
+            program: program.to_owned(),
+            arguments: arguments.into_iter().map(str::to_owned).collect(),
+            limit,
+        }
+    }
+
+    /// Runs it to its end and passes on each line that it prints on either stream. It is ended, with all that it started, when
+    /// nobody waits any more.
+    pub(super) async fn run(&self, say: &(dyn Fn(&str) + Send + Sync)) -> Result<(), CommandError> {
+        let mut child = Command::new(&self.program)
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|source| self.not_started(source))?;
+        let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+        let (sender, mut lines) = mpsc::channel(64);
+        if let Some(stream) = child.stdout.take() {
+            tokio::spawn(pass_on(stream, sender.clone()));
+        }
+        if let Some(stream) = child.stderr.take() {
+            tokio::spawn(pass_on(stream, sender.clone()));
+        }
+        drop(sender);
+        let mut last: VecDeque<String> = VecDeque::new();
+        let to_the_end = async {
+            while let Some(line) = lines.recv().await {
+                say(&line);
+                if !line.trim().is_empty() {
+                    last.push_back(line);
+                }
+                if last.len() > LAST_WORDS {
+                    last.pop_front();
+                }
+            }
+            let status = child.wait().await;
+            // Reaped: its id may be another's from now on.
+            group.0 = None;
+            status
+        };
+        let ended = tokio::time::timeout(self.limit, to_the_end).await;
+        let last_words = last.make_contiguous().join("\n");
+        match ended {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(CommandError::Failed {
+                command: self.to_string(),
+                status,
+                last_words,
+            }),
+            Ok(Err(source)) => Err(self.not_started(source)),
+            Err(_) => Err(CommandError::TooLong {
+                command: self.to_string(),
+                after: self.limit,
+                last_words,
+            }),
+        }
+    }
+
+    /// Whether it can be started and reports success.
+    pub(super) async fn succeeds(&self) -> bool {
+        self.run(&|_| ()).await.is_ok()
+    }
+
+    fn not_started(&self, source: io::Error) -> CommandError {
+        let program = self.program.clone();
+        if source.kind() == io::ErrorKind::NotFound {
+            let install = format!("install it, or put the directory that holds it into PATH: {program}");
+            CommandError::Missing { program, install }
+        } else {
+            CommandError::Start { program, source }
+        }
+    }
+}
+
+impl std::fmt::Display for Invocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.program)?;
+        self.arguments.iter().try_for_each(|word| write!(f, " {word}"))
+    }
+}
+
+/// A program and what it started; ended together, unless the program has ended by itself.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It may be gone meanwhile.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Bytes that are no text are shown as such.
+async fn pass_on(stream: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
+    let mut reader = BufReader::new(stream);
+    let mut bytes = Vec::new();
+    while reader.read_until(b'\n', &mut bytes).await.is_ok_and(|read| read > 0) {
+        if to
+            .send(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+            .await
+            .is_err()
+        {
+            return;
+        }
+        bytes.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Invocation {
+        Invocation::new("/bin/sh", ["-c", script], limit)
+    }
+
+    #[tokio::test]
+    async fn a_failure_carries_only_the_last_words() {
+        let script = "for i in $(seq 30); do echo line $i; done; echo why >&2; exit 3";
+        let error = shell(script, Duration::from_secs(30))
+            .run(&|_| ())
+            .await
+            .expect_err("exit 3");
+        let CommandError::Failed { last_words, status, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(status.code(), Some(3));
+        assert_eq!(last_words.lines().count(), 20);
+        assert!(
+            last_words.contains("why") && last_words.contains("line 30"),
+            "{last_words}"
+        );
+        assert!(!last_words.contains("line 3\n"), "{last_words}");
+    }
+
+    #[tokio::test]
+    async fn what_hangs_is_ended() {
+        let error = shell("echo begun; exec sleep 60", Duration::from_millis(500))
+            .run(&|_| ())
+            .await
+            .expect_err("it hangs");
+        assert!(
+            matches!(&error, CommandError::TooLong { last_words, .. } if last_words == "begun"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let error = Invocation::new("nova-no-such-program", [], Duration::from_secs(5))
+            .run(&|_| ())
+            .await
+            .expect_err("it is not there");
+        assert!(
+            matches!(&error, CommandError::Missing { program, .. } if program == "nova-no-such-program"),
+            "{error}"
+        );
+    }
+}
