@@ -3,6 +3,9 @@
 pub mod agent;
 pub mod images;
 pub mod names;
+pub mod ports;
 pub mod profile;
+pub mod render;
 pub mod resources;
 pub mod target;
+mod workloads;

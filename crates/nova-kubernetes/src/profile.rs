@@ -83,7 +83,7 @@ impl Profile {
     #[must_use]
     pub fn redis_maxmemory(self, spec: &Spec) -> Size {
         let room = self.of_kind(Kind::Redis).limits.memory * 6 / 10;
-        Size(spec.redis.maxmemory.bytes().min(room))
+        Size(spec.redis.maxmemory.bytes().min(room - room % MIB))
     }
 
     /// Each is thousandths of a core and mebibytes.

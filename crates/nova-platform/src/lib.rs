@@ -2,6 +2,7 @@
 //! graph, secrets, checks and the rollout. Knows no target.
 
 pub mod checks;
+pub mod config;
 pub mod endpoints;
 pub mod graph;
 pub mod key;

@@ -70,11 +70,13 @@ pub fn secret_layout(spec: &Spec) -> Vec<SecretLayout> {
             ]),
         ),
     ];
-    all.extend(
-        spec.services
-            .keys()
-            .map(|service| generated(Area::Services, service, files_of(spec, service))),
-    );
+    all.extend(spec.services.keys().map(|service| {
+        generated(
+            Area::Services,
+            service,
+            nova_platform::config::service::secrets_of(spec, service),
+        )
+    }));
     all.extend([
         given(
             "apns",
@@ -93,9 +95,4 @@ pub fn secret_layout(spec: &Spec) -> Vec<SecretLayout> {
         ),
     ]);
     all
-}
-
-/// The secrets that a service reads from files.
-fn files_of(_spec: &Spec, _service: &str) -> Vec<String> {
-    Vec::new()
 }

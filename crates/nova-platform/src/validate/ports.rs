@@ -9,7 +9,7 @@ use crate::topology::NODES;
 use super::Findings;
 
 /// How far above a service's port its operations listen.
-pub(super) const OPERATIONS: u16 = 1000;
+pub(super) use crate::config::service::OPERATIONS_OFFSET as OPERATIONS;
 
 /// Something that listens, and the setting that says where.
 struct Listener {

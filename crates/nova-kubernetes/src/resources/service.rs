@@ -1,0 +1,122 @@
+//! Services: the governing one of a StatefulSet, one a member of a store, and the doors that clients use.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use nova_platform::spec::Spec;
+
+use super::metadata;
+use crate::ports;
+use crate::workloads::Workload;
+
+/// The label that a StatefulSet gives each of its pods.
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+
+/// The name of a StatefulSet's governing Service.
+pub(super) fn governing_name(workload: &Workload) -> String {
+    format!("{}-members", workload.name)
+}
+
+/// All Services of a workload.
+pub(super) fn services(spec: &Spec, workload: &Workload) -> Vec<Service> {
+    let members = workload.member_names();
+    let mut all = Vec::new();
+    if !members.is_empty() {
+        all.push(governing(spec, workload));
+        all.extend(members.iter().map(|name| member(spec, workload, name)));
+    }
+    all.extend(doors(spec, workload));
+    all
+}
+
+/// Without an address of its own: it names the pods, and that is what a StatefulSet must have.
+fn governing(spec: &Spec, workload: &Workload) -> Service {
+    let mut service = cluster_ip(
+        spec,
+        workload,
+        &governing_name(workload),
+        metadata::selector(spec, &workload.name),
+        same_ports(workload),
+    );
+    if let Some(service) = &mut service.spec {
+        service.cluster_ip = Some("None".to_owned());
+        service.publish_not_ready_addresses = Some(true);
+    }
+    service
+}
+
+/// The address under which others meet one member of a store. It stays when the pod is replaced or its node is gone; and it
+/// leads to the pod before that is ready, since members must meet to become so.
+fn member(spec: &Spec, workload: &Workload, name: &str) -> Service {
+    let selector = BTreeMap::from([(POD_NAME.to_owned(), name.to_owned())]);
+    let mut service = cluster_ip(spec, workload, name, selector, same_ports(workload));
+    if let Some(service) = &mut service.spec {
+        service.publish_not_ready_addresses = Some(true);
+    }
+    metadata::annotate(
+        &mut service.metadata,
+        &[(
+            "service-targets-pod",
+            "the pod has the selected label from its StatefulSet, in whose template it cannot stand",
+        )],
+    );
+    service
+}
+
+/// What clients use: of each workload those that people and programs look for.
+fn doors(spec: &Spec, workload: &Workload) -> Vec<Service> {
+    let door = |name: &str, ports| {
+        let selector = metadata::selector(spec, &workload.name);
+        cluster_ip(spec, workload, name, selector, ports)
+    };
+    let postgres = |target: &str| vec![port("postgres", ports::POSTGRES, target)];
+    match workload.name.as_str() {
+        "sentinel" => vec![door("redis-sentinel", same_ports(workload))],
+        "kafka" => vec![door("kafka", vec![port("kafka", spec.kafka.port, "kafka")])],
+        "gateway" => vec![
+            door("postgres-primary", postgres("primary")),
+            door("postgres-replicas", postgres("replicas")),
+        ],
+        name if spec.services.contains_key(name) => vec![door(name, same_ports(workload))],
+        _ => Vec::new(),
+    }
+}
+
+fn cluster_ip(
+    spec: &Spec,
+    workload: &Workload,
+    name: &str,
+    selector: BTreeMap<String, String>,
+    ports: Vec<ServicePort>,
+) -> Service {
+    Service {
+        metadata: metadata::of_workload(spec, workload, name),
+        spec: Some(ServiceSpec {
+            type_: Some("ClusterIP".to_owned()),
+            selector: Some(selector),
+            ports: Some(ports),
+            ..ServiceSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// Every port of the pods under its own number.
+fn same_ports(workload: &Workload) -> Vec<ServicePort> {
+    workload
+        .ports
+        .iter()
+        .map(|own| port(own.name, own.number, own.name))
+        .collect()
+}
+
+fn port(name: &str, number: u16, target: &str) -> ServicePort {
+    ServicePort {
+        name: Some(name.to_owned()),
+        port: number.into(),
+        target_port: Some(IntOrString::String(target.to_owned())),
+        protocol: Some("TCP".to_owned()),
+        ..ServicePort::default()
+    }
+}

@@ -1,0 +1,50 @@
+//! The agent, which runs the checks inside the cluster. It listens on the pod's loopback only: nobody in the cluster reaches
+//! it, and the tool comes through the API server.
+
+use std::collections::BTreeMap;
+
+use super::{Ask, Form, Probe, Probes, Workload};
+use crate::names::Area;
+use crate::profile::Profile;
+use crate::resources::AGENT;
+use crate::resources::secret_layout::ALL_SECRETS;
+
+const MEMBERS: u16 = 2;
+const PROGRAM: &str = "/usr/local/bin/nova";
+
+pub(super) fn workload(profile: Profile) -> Workload {
+    // The kubelet cannot connect to a pod's loopback; the program asks itself.
+    let probe = || Ask::Exec([PROGRAM, "agent", "--probe"].map(str::to_owned).into());
+    Workload {
+        name: AGENT.to_owned(),
+        component: AGENT.to_owned(),
+        area: Area::System,
+        image: "nova".to_owned(),
+        command: [PROGRAM, "agent"].map(str::to_owned).into(),
+        env: BTreeMap::new(),
+        // Declared ports are those that the cluster may use: none.
+        ports: Vec::new(),
+        probes: Probes {
+            startup: Probe::startup(probe()),
+            readiness: Probe {
+                // Each costs a start of the program.
+                period: 10,
+                ..Probe::readiness(probe())
+            },
+            liveness: Probe::liveness(probe()),
+        },
+        config: BTreeMap::new(),
+        config_once: &[],
+        secret: Some(ALL_SECRETS.to_owned()),
+        scratch: Vec::new(),
+        exceptions: &[(
+            "pod-probes-identical",
+            "the agent depends on nothing and keeps nothing: it is ready when it is alive",
+        )],
+        sizes: profile.of_agent(),
+        members: MEMBERS,
+        form: Form::Stateless { members_max: MEMBERS },
+        linger: 5,
+        grace: 30,
+    }
+}

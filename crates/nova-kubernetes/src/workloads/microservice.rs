@@ -1,0 +1,94 @@
+//! A service of Nova: one entry of the description.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nova_platform::config;
+use nova_platform::config::service::{ISSUER, OPERATIONS_OFFSET, Surroundings};
+use nova_platform::endpoints::HostPort;
+use nova_platform::spec::{ServiceSpec, Spec};
+use nova_platform::topology::Kind;
+
+use super::site::ClusterSite;
+use super::{Ask, Form, Port, Probe, Probes, SECRETS_DIR, Workload};
+use crate::names::{Area, service_host};
+use crate::ports;
+use crate::profile::Profile;
+
+pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &ServiceSpec) -> Workload {
+    let operations = service.port + OPERATIONS_OFFSET;
+    Workload {
+        name: name.to_owned(),
+        component: name.to_owned(),
+        area: Area::of(Kind::Service),
+        image: name.to_owned(),
+        command: vec![format!("/usr/local/bin/{name}")],
+        env: environment(spec, name, service),
+        ports: vec![
+            Port {
+                name: "api",
+                number: service.port,
+            },
+            Port {
+                name: "operations",
+                number: operations,
+            },
+        ],
+        probes: Probes {
+            startup: Probe::startup(Ask::Http("/health/startup", operations)),
+            readiness: Probe::readiness(Ask::Http("/health/ready", operations)),
+            liveness: Probe::liveness(Ask::Http("/health/live", operations)),
+        },
+        config: BTreeMap::new(),
+        config_once: &[],
+        secret: Some(name.to_owned()),
+        scratch: Vec::new(),
+        exceptions: &[],
+        sizes: profile.of_service(service),
+        members: service.members,
+        form: Form::Stateless {
+            members_max: service.members_max,
+        },
+        linger: 5,
+        grace: 30,
+    }
+}
+
+fn environment(spec: &Spec, name: &str, service: &ServiceSpec) -> BTreeMap<String, String> {
+    let postgres = |door: &str| HostPort::new(service_host(spec, Area::of(Kind::Gateway), door), ports::POSTGRES);
+    let around = Surroundings {
+        listen: &HostPort::new("0.0.0.0", service.port),
+        operations_listen: &HostPort::new("0.0.0.0", service.port + OPERATIONS_OFFSET),
+        primary: &postgres("postgres-primary"),
+        replicas: &postgres("postgres-replicas"),
+        door: &|other| door(spec, other),
+        secret_file: &|secret| format!("{SECRETS_DIR}/{secret}"),
+        // As many as may run at a time.
+        hash_threads: usize::try_from(service.cpu_limit / 1000).unwrap_or(1).max(1),
+    };
+    config::service::environment(&ClusterSite(spec), name, &around)
+}
+
+/// The base URL of a service.
+fn door(spec: &Spec, service: &str) -> String {
+    let host = service_host(spec, Area::of(Kind::Service), service);
+    let port = spec.services.get(service).map_or(80, |service| service.port);
+    format!("http://{host}:{port}")
+}
+
+/// The services that a service calls: the issuer of tokens, the one that the issuer tells of deleted accounts, and what the
+/// description names.
+pub(crate) fn calls(spec: &Spec, name: &str) -> BTreeSet<String> {
+    let Some(service) = spec.services.get(name) else {
+        return BTreeSet::new();
+    };
+    let usual = if name == ISSUER { config::service::USERS } else { ISSUER };
+    service
+        .calls
+        .keys()
+        .chain(&service.needs)
+        .map(String::as_str)
+        .chain([usual])
+        .filter(|other| *other != name && spec.services.contains_key(*other))
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,98 @@
+//! PostgreSQL's servers, each under a Patroni.
+
+use std::collections::BTreeMap;
+
+use nova_platform::config::{self, postgres::Paths};
+use nova_platform::spec::Spec;
+use nova_platform::topology::Kind;
+use nova_platform::units::Size;
+use serde_json::json;
+
+use super::site::ClusterSite;
+use super::{Ask, Form, Port, Probe, Probes, Scratch, Workload, nova_member, run_dir, tmp_dir};
+use crate::names::Area;
+use crate::profile::Profile;
+
+const BOOTSTRAP: &str = "1-bootstrap.yml";
+
+pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
+    let patroni = spec.postgres.patroni_port;
+    Workload {
+        name: "postgres".to_owned(),
+        component: "postgres".to_owned(),
+        area: Area::of(Kind::Postgres),
+        image: "postgres".to_owned(),
+        command: nova_member("postgres"),
+        env: BTreeMap::new(),
+        ports: vec![
+            Port {
+                name: "postgres",
+                number: spec.postgres.port,
+            },
+            Port {
+                name: "patroni",
+                number: patroni,
+            },
+        ],
+        probes: Probes {
+            startup: Probe::startup(Ask::Http("/liveness", patroni)),
+            readiness: Probe::readiness(Ask::Http("/readiness", patroni)),
+            liveness: Probe::liveness(Ask::Http("/liveness", patroni)),
+        },
+        config: config(spec),
+        // Patroni keeps these settings in etcd, where a later deploy changes them without a restart.
+        config_once: &[BOOTSTRAP],
+        secret: Some("postgres".to_owned()),
+        scratch: vec![run_dir(), tmp_dir(), shared_memory()],
+        exceptions: &[],
+        sizes: profile.of_kind(Kind::Postgres),
+        members: spec.postgres.members,
+        form: Form::Store {
+            volume: spec.kubernetes.volumes.postgres,
+            settle: 0,
+        },
+        linger: 1,
+        // A leader hands over only when its last checkpoint is written.
+        grace: 60,
+    }
+}
+
+fn config(spec: &Spec) -> BTreeMap<String, String> {
+    let site = ClusterSite(spec);
+    let paths = Paths {
+        data_dir: "/data/pg",
+        bin_dir: "/usr/lib/postgresql/17/bin",
+        pgpass: "/run/nova/pgpass",
+    };
+    // Who can reach it at all is said by network policies; whoever does needs a password.
+    let hba = || {
+        vec![
+            "host replication nova_replication all scram-sha-256".to_owned(),
+            "host all all all scram-sha-256".to_owned(),
+        ]
+    };
+    // JSON is YAML.
+    let own = config::members(spec, Kind::Postgres).into_iter().map(|member| {
+        let content = config::postgres::member(&site, &member, &paths, hba());
+        (format!("{}.2-member.yml", member.name), format!("{content:#}\n"))
+    });
+    let start = json!({ "patroni": "/opt/patroni/bin/patroni" });
+    own.chain([
+        (
+            BOOTSTRAP.to_owned(),
+            format!("{:#}\n", config::postgres::bootstrap(spec)),
+        ),
+        ("start.json".to_owned(), format!("{start:#}\n")),
+    ])
+    .collect()
+}
+
+/// A parallel query shares its rows there; what containers get without asking is 64 MiB, and the query fails at that.
+const fn shared_memory() -> Scratch {
+    Scratch {
+        name: "shared-memory",
+        path: "/dev/shm",
+        size: Size(256 << 20),
+        memory: true,
+    }
+}

@@ -1,0 +1,67 @@
+//! Redis's servers: one master, the rest replicas.
+
+use std::collections::BTreeMap;
+
+use nova_platform::config;
+use nova_platform::spec::Spec;
+use nova_platform::topology::Kind;
+
+use super::site::ClusterSite;
+use super::{Ask, Form, Port, Probe, Probes, Workload, nova_member, nova_member_probe, run_dir};
+use crate::names::Area;
+use crate::profile::Profile;
+
+/// The program that a Redis server and a Sentinel run.
+pub(super) const SERVER: &str = "/usr/bin/redis-server";
+
+pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
+    let port = spec.redis.port;
+    Workload {
+        name: "redis".to_owned(),
+        component: "redis".to_owned(),
+        area: Area::of(Kind::Redis),
+        image: "redis".to_owned(),
+        command: nova_member("redis"),
+        env: BTreeMap::new(),
+        ports: vec![Port {
+            name: "redis",
+            number: port,
+        }],
+        probes: Probes {
+            startup: Probe::startup(Ask::Tcp(port)),
+            readiness: Probe::readiness(nova_member_probe("redis")),
+            liveness: Probe::liveness(Ask::Tcp(port)),
+        },
+        config: config(spec, profile),
+        config_once: &[],
+        secret: Some("redis".to_owned()),
+        scratch: vec![run_dir()],
+        exceptions: &[],
+        sizes: profile.of_kind(Kind::Redis),
+        members: spec.redis.members,
+        form: Form::Store {
+            volume: spec.kubernetes.volumes.redis,
+            settle: 0,
+        },
+        linger: 1,
+        grace: 30,
+    }
+}
+
+fn config(spec: &Spec, profile: Profile) -> BTreeMap<String, String> {
+    let site = ClusterSite(spec);
+    let memory = profile.redis_maxmemory(spec);
+    config::members(spec, Kind::Redis)
+        .into_iter()
+        .flat_map(|member| {
+            let start = config::redis::start(&site, &member, SERVER);
+            [
+                (
+                    format!("{}.base.conf", member.name),
+                    config::redis::base_conf(&site, &member, memory),
+                ),
+                (format!("{}.start.json", member.name), format!("{start:#}\n")),
+            ]
+        })
+        .collect()
+}

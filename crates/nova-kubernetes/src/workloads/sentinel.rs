@@ -1,0 +1,64 @@
+//! Redis's Sentinels. Pods of their own: the restart or eviction of a Redis server must not cost a vote as well.
+
+use std::collections::BTreeMap;
+
+use nova_platform::config;
+use nova_platform::spec::Spec;
+use nova_platform::topology::Kind;
+
+use super::redis::SERVER;
+use super::site::ClusterSite;
+use super::{Ask, Form, Port, Probe, Probes, Workload, nova_member, nova_member_probe, run_dir};
+use crate::names::Area;
+use crate::profile::Profile;
+
+pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
+    let port = spec.redis.sentinel_port;
+    Workload {
+        name: "sentinel".to_owned(),
+        component: "redis".to_owned(),
+        area: Area::of(Kind::Sentinel),
+        image: "redis".to_owned(),
+        command: nova_member("sentinel"),
+        env: BTreeMap::new(),
+        ports: vec![Port {
+            name: "sentinel",
+            number: port,
+        }],
+        probes: Probes {
+            startup: Probe::startup(Ask::Tcp(port)),
+            readiness: Probe::readiness(nova_member_probe("sentinel")),
+            liveness: Probe::liveness(Ask::Tcp(port)),
+        },
+        config: config(spec),
+        config_once: &[],
+        secret: Some("redis".to_owned()),
+        scratch: vec![run_dir()],
+        exceptions: &[],
+        sizes: profile.of_kind(Kind::Sentinel),
+        members: spec.redis.sentinels,
+        form: Form::Store {
+            volume: spec.kubernetes.volumes.sentinel,
+            settle: 0,
+        },
+        linger: 1,
+        grace: 30,
+    }
+}
+
+fn config(spec: &Spec) -> BTreeMap<String, String> {
+    let site = ClusterSite(spec);
+    config::members(spec, Kind::Sentinel)
+        .into_iter()
+        .flat_map(|member| {
+            let start = config::redis::start(&site, &member, SERVER);
+            [
+                (
+                    format!("{}.base.conf", member.name),
+                    config::sentinel::base_conf(&site, &member),
+                ),
+                (format!("{}.start.json", member.name), format!("{start:#}\n")),
+            ]
+        })
+        .collect()
+}

@@ -1,0 +1,199 @@
+//! What differs where members are met by name and listen on every address. What is the same everywhere is tested with the
+//! local target's plans.
+#![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::secrets::Secrets;
+use crate::units::Size;
+
+/// Members with names of their own that listen everywhere.
+struct Named(Spec);
+
+impl Named {
+    fn new() -> Self {
+        Self(crate::load::load(None).unwrap().spec)
+    }
+
+    fn member(&self, name: &str) -> Member {
+        let components = topology::components(&self.0);
+        let mut members = components.into_iter().flat_map(|component| component.members);
+        members.find(|member| member.name == name).unwrap()
+    }
+}
+
+impl Site for Named {
+    fn spec(&self) -> &Spec {
+        &self.0
+    }
+
+    fn host(&self, member: &Member) -> String {
+        format!("{}.example.org", member.name)
+    }
+
+    fn bind(&self, _: &Member) -> String {
+        "0.0.0.0".to_owned()
+    }
+}
+
+fn has_lines(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(
+            text.lines().any(|present| present.trim() == *line),
+            "no line {line:?} in\n{text}"
+        );
+    }
+}
+
+#[test]
+fn etcd_listens_everywhere_and_is_met_by_name() {
+    let site = Named::new();
+    let args = etcd::args(&site, &site.member("etcd-2"), "/data/etcd");
+    for expected in [
+        "--name=etcd-2",
+        "--data-dir=/data/etcd",
+        "--listen-peer-urls=http://0.0.0.0:2380",
+        "--initial-advertise-peer-urls=http://etcd-2.example.org:2380",
+        "--advertise-client-urls=http://etcd-2.example.org:2379",
+        "--initial-cluster=etcd-1=http://etcd-1.example.org:2380,etcd-2=http://etcd-2.example.org:2380,\
+         etcd-3=http://etcd-3.example.org:2380",
+    ] {
+        assert!(
+            args.iter().any(|arg| arg == expected),
+            "{expected} is missing in {args:?}"
+        );
+    }
+}
+
+#[test]
+fn kafka_advertises_its_name_and_not_what_it_listens_on() {
+    let site = Named::new();
+    let text = kafka::properties(&site, &site.member("kafka-2"), "/data/kafka");
+    has_lines(
+        &text,
+        &[
+            "listeners=PLAINTEXT://0.0.0.0:9092,CONTROLLER://0.0.0.0:9093",
+            "advertised.listeners=PLAINTEXT://kafka-2.example.org:9092,CONTROLLER://kafka-2.example.org:9093",
+            "controller.quorum.bootstrap.servers=kafka-1.example.org:9093,kafka-2.example.org:9093,kafka-3.example.org:9093",
+            "log.dirs=/data/kafka",
+        ],
+    );
+    assert!(kafka::controllers(&site).contains("2@kafka-2.example.org:9093:"));
+    assert!(!kafka::controllers(&site).contains("0.0.0.0"));
+}
+
+#[test]
+fn redis_and_sentinel_are_told_where_all_are_met_and_nothing_secret() {
+    let site = Named::new();
+    let start = redis::start(&site, &site.member("sentinel-3"), "/usr/bin/redis-server");
+    assert_eq!(
+        start["own"],
+        serde_json::json!({ "member": "sentinel-3", "host": "sentinel-3.example.org", "port": 26379 })
+    );
+    assert_eq!(start["bind"], "0.0.0.0");
+    assert_eq!(start["servers"][0]["host"], "redis-1.example.org");
+    assert_eq!(start["servers"][0]["port"], 6379);
+    assert_eq!(start["sentinels"].as_array().unwrap().len(), 3);
+
+    let conf = redis::base_conf(&site, &site.member("redis-1"), Size(100 << 20));
+    has_lines(&conf, &["bind 0.0.0.0", "maxmemory 104857600"]);
+    let sentinel = sentinel::base_conf(&site, &site.member("sentinel-1"));
+    has_lines(
+        &sentinel,
+        &["bind 0.0.0.0", "sentinel down-after-milliseconds nova 1000"],
+    );
+    for text in [conf, sentinel] {
+        assert!(!text.contains("pass") && !text.contains("announce"), "{text}");
+    }
+}
+
+#[test]
+fn patroni_listens_everywhere_and_is_met_by_name() {
+    let site = Named::new();
+    let paths = postgres::Paths {
+        data_dir: "/data/pg",
+        bin_dir: "/usr/lib/postgresql/17/bin",
+        pgpass: "/run/nova/pgpass",
+    };
+    let rule = "host all all all scram-sha-256".to_owned();
+    let member = postgres::member(&site, &site.member("postgres-1"), &paths, vec![rule]);
+    for (path, expected) in [
+        ("/restapi/listen", "0.0.0.0:8008"),
+        ("/restapi/connect_address", "postgres-1.example.org:8008"),
+        ("/postgresql/listen", "0.0.0.0:5432"),
+        ("/postgresql/connect_address", "postgres-1.example.org:5432"),
+        ("/postgresql/data_dir", "/data/pg"),
+        ("/etcd3/hosts/2", "etcd-3.example.org:2379"),
+        ("/postgresql/pg_hba/0", "host all all all scram-sha-256"),
+    ] {
+        assert_eq!(
+            member.pointer(path).and_then(|value| value.as_str()),
+            Some(expected),
+            "{path}"
+        );
+    }
+    assert!(!member.to_string().contains("password"));
+}
+
+#[test]
+fn the_gateway_of_named_members_starts_without_dns_and_heals_and_holds_on_to_addresses() {
+    let site = Named::new();
+    let doors = haproxy::Doors {
+        bind: "*",
+        services: false,
+        health_port: Some(8404),
+        admin_socket: "/run/nova/admin.sock",
+    };
+    let text = haproxy::config(&site, &doors);
+    has_lines(
+        &text,
+        &[
+            "stats socket unix@/run/nova/admin.sock mode 600 level admin",
+            "bind *:8404",
+            "monitor-uri /health",
+            "bind *:15432",
+            "parse-resolv-conf",
+            "hold timeout 1d",
+            "server postgres-3 postgres-3.example.org:5432 check port 8008 on-marked-down shutdown-sessions",
+            "default-server inter 300ms fastinter 100ms downinter 300ms fall 2 rise 1 resolvers system init-addr last,libc,none",
+        ],
+    );
+    assert!(!text.contains("auth-service"), "{text}");
+}
+
+#[test]
+fn a_service_is_told_of_exactly_the_secrets_that_it_reads() {
+    let site = Named::new();
+    let at = |host: &str, port| HostPort::new(host, port);
+    let secrets = Secrets::generate(&site.0).unwrap();
+    for component in site.0.services.keys() {
+        let (listen, operations) = (at("0.0.0.0", 8080), at("0.0.0.0", 9080));
+        let env = service::environment(
+            &site,
+            component,
+            &service::Surroundings {
+                listen: &listen,
+                operations_listen: &operations,
+                primary: &at("postgres-primary.example.org", 5432),
+                replicas: &at("postgres-replicas.example.org", 5432),
+                door: &|service| format!("http://{service}.example.org:80"),
+                secret_file: &|secret| format!("/secrets/{secret}"),
+                hash_threads: 1,
+            },
+        );
+        let told: BTreeSet<String> = env
+            .values()
+            .flat_map(|value| value.split([',', '=']))
+            .filter_map(|value| value.strip_prefix("/secrets/"))
+            .map(str::to_owned)
+            .collect();
+        let named = service::secrets_of(&site.0, component);
+        assert_eq!(told, named.iter().cloned().collect(), "{component}");
+        assert!(named.iter().all(|name| secrets.get(name).is_some()), "{named:?}");
+        assert_eq!(env["NOVA_DATABASE_PRIMARY"], "postgres-primary.example.org:5432");
+        assert_eq!(env["NOVA_IDENTITY_ISSUER"], "http://auth-service.example.org:80");
+        assert!(env["NOVA_REDIS_SENTINELS"].starts_with("sentinel-1.example.org:26379,"));
+    }
+    assert_eq!(service::secrets_of(&site.0, "nobody"), [""; 0]);
+}
