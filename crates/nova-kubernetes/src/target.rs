@@ -126,7 +126,9 @@ impl Target for KubernetesTarget {
 
     async fn apply_member(&self, member: &str) -> Result<(), KubernetesError> {
         // Kubernetes changes one member after another by itself.
-        Err(KubernetesError::Unsupported(format!("change the member {member} alone")))
+        Err(KubernetesError::Unsupported(format!(
+            "change the member {member} alone"
+        )))
     }
 
     async fn prune(&self) -> Result<(), KubernetesError> {

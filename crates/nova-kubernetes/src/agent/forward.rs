@@ -137,7 +137,11 @@ impl Agents {
             .body(Full::new(body))
             .map_err(|error| error.to_string())?;
         line.sender.ready().await.map_err(|error| error.to_string())?;
-        let answer = line.sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let answer = line
+            .sender
+            .send_request(request)
+            .await
+            .map_err(|error| error.to_string())?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect();
         let body = body.await.map_err(|error| error.to_string())?.to_bytes();
@@ -234,7 +238,9 @@ impl Agents {
 fn read<A: DeserializeOwned>(status: StatusCode, answer: &[u8]) -> Result<A, AgentError> {
     let odd = |error: serde_json::Error| {
         let text = String::from_utf8_lossy(answer);
-        AgentError::Refused(format!("the agent answers {status} with what is not its protocol ({error}): {text:.200}"))
+        AgentError::Refused(format!(
+            "the agent answers {status} with what is not its protocol ({error}): {text:.200}"
+        ))
     };
     if status == StatusCode::OK {
         return serde_json::from_slice(answer).map_err(odd);

@@ -223,7 +223,12 @@ async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Resp
     let body = Limited::new(request.into_body(), LARGEST_BODY).collect();
     let body = match tokio::time::timeout(RECEIVE, body).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) => return Err(refuse(StatusCode::BAD_REQUEST, &format!("the body cannot be read: {error}"))),
+        Ok(Err(error)) => {
+            return Err(refuse(
+                StatusCode::BAD_REQUEST,
+                &format!("the body cannot be read: {error}"),
+            ));
+        }
         Err(_) => return Err(refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
     };
     serde_json::from_slice(&body).map_err(|error| {
@@ -243,7 +248,12 @@ fn respond(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> 
 }
 
 fn refuse(status: StatusCode, error: &str) -> Response<Full<Bytes>> {
-    respond(status, &Refused { error: error.to_owned() })
+    respond(
+        status,
+        &Refused {
+            error: error.to_owned(),
+        },
+    )
 }
 
 fn with_source(error: &dyn std::error::Error) -> String {

@@ -28,7 +28,10 @@ impl KubernetesTarget {
         if !self.spec.services.contains_key(component) {
             return Ok(stores(&self.spec));
         }
-        let pods = self.list_area(Area::Services).await.map_err(|error| error.to_string())?;
+        let pods = self
+            .list_area(Area::Services)
+            .await
+            .map_err(|error| error.to_string())?;
         let mut endpoints = stores(&self.spec);
         endpoints.services = services(&self.spec, &pods);
         endpoints.services.retain(|name, _| name == component);

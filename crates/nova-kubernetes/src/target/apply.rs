@@ -54,14 +54,17 @@ impl KubernetesTarget {
     }
 
     fn of_component<'a>(&'a self, component: &'a str) -> impl Iterator<Item = &'a Value> {
-        let ours = self.manifests.iter().filter(move |manifest| manifest.component == component);
+        let ours = self
+            .manifests
+            .iter()
+            .filter(move |manifest| manifest.component == component);
         ours.map(|manifest| &manifest.object)
     }
 
     async fn apply_all(&self, objects: impl Iterator<Item = &Value>) -> Result<(), KubernetesError> {
-        // Collected first: a stream over a borrowing iterator is not Send in general.
-        let objects: Vec<&Value> = objects.collect();
-        futures::stream::iter(objects.into_iter().map(|object| self.apply_scaled(object)))
+        // Collected first: a stream that makes its futures from references is not Send.
+        let applied: Vec<_> = objects.map(|object| self.apply_scaled(object)).collect();
+        futures::stream::iter(applied)
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await
@@ -87,7 +90,9 @@ impl KubernetesTarget {
         };
         let scale = json!({"spec": {"replicas": members}});
         let scaled = api.patch_scale(&key.name, &params, &Patch::Merge(&scale)).await;
-        scaled.map(drop).map_err(|error| KubernetesError::api("scale", &key, &error))
+        scaled
+            .map(drop)
+            .map_err(|error| KubernetesError::api("scale", &key, &error))
     }
 
     /// Applies one object as it is.
@@ -109,7 +114,10 @@ impl KubernetesTarget {
             });
         };
         let params = params.validation_strict();
-        let result = key.api(self.client()).patch(&key.name, &params, &Patch::Apply(object)).await;
+        let result = key
+            .api(self.client())
+            .patch(&key.name, &params, &Patch::Apply(object))
+            .await;
         result.map_err(|error| match &error {
             kube::Error::Api(status) if status.code == 409 => KubernetesError::Conflict {
                 object: key.to_string(),

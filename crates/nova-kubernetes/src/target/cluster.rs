@@ -37,11 +37,19 @@ impl Cluster {
         let kubeconfig = Kubeconfig::read().map_err(|error| KubernetesError::Kubeconfig(with_sources(&error)))?;
         let known: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let current = kubeconfig.current_context.clone().unwrap_or_default();
-        let context = if context.is_empty() { current } else { context.to_owned() };
+        let context = if context.is_empty() {
+            current
+        } else {
+            context.to_owned()
+        };
         if !known.contains(&context) {
             return Err(KubernetesError::Context {
                 wanted: context,
-                known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+                known: if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    known.join(", ")
+                },
             });
         }
         let options = KubeConfigOptions {

@@ -59,14 +59,25 @@ fn compare(path: &str, live: &Value, wanted: &Value, paths: &mut Vec<String>) {
 }
 
 fn objects(path: &str, live: &Map<String, Value>, wanted: &Map<String, Value>, paths: &mut Vec<String>) {
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let below = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
     for (name, value) in live {
         match wanted.get(name) {
             Some(other) => compare(&below(name), value, other, paths),
             None => paths.push(below(name)),
         }
     }
-    paths.extend(wanted.keys().filter(|name| !live.contains_key(*name)).map(|name| below(name)));
+    paths.extend(
+        wanted
+            .keys()
+            .filter(|name| !live.contains_key(*name))
+            .map(|name| below(name)),
+    );
 }
 
 #[cfg(test)]
@@ -96,10 +107,17 @@ mod tests {
 
     #[test]
     fn paths_name_what_differs_by_its_name() {
-        let found = differences(&set("a", &json!({"gone": "1", "same": "1"})), &set("b", &json!({"same": "1", "new": "2"})));
+        let found = differences(
+            &set("a", &json!({"gone": "1", "same": "1"})),
+            &set("b", &json!({"same": "1", "new": "2"})),
+        );
         assert_eq!(
             found,
-            ["metadata.labels.gone", "metadata.labels.new", "spec.containers[redis].image"]
+            [
+                "metadata.labels.gone",
+                "metadata.labels.new",
+                "spec.containers[redis].image"
+            ]
         );
         let longer = json!({"spec": {"ports": [1, 2]}});
         assert_eq!(differences(&json!({"spec": {"ports": [1]}}), &longer), ["spec.ports"]);

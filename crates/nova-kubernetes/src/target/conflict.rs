@@ -7,11 +7,21 @@ use crate::names::MANAGER;
 /// In words, for one object. The API server names the managers in each cause's message, as
 /// `conflict with "kubectl" using apps/v1`.
 pub(crate) fn describe(object: &str, status: &Status) -> String {
-    let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+    let causes = status
+        .details
+        .as_ref()
+        .map(|details| details.causes.as_slice())
+        .unwrap_or_default();
     let mut fields: Vec<String> = causes
         .iter()
         .filter(|cause| !cause.field.is_empty())
-        .map(|cause| format!("{} is owned by {}", cause.field.trim_start_matches('.'), owner(&cause.message)))
+        .map(|cause| {
+            format!(
+                "{} is owned by {}",
+                cause.field.trim_start_matches('.'),
+                owner(&cause.message)
+            )
+        })
         .collect();
     fields.dedup();
     if fields.is_empty() {
@@ -54,8 +64,14 @@ mod tests {
         }))
         .expect("a status");
         let text = describe("StatefulSet nova-redis/redis", &status);
-        assert!(text.starts_with("spec.replicas is owned by \"kubectl-scale\"."), "{text}");
-        assert!(text.contains("kubectl -n nova-redis get statefulset redis --show-managed-fields"), "{text}");
+        assert!(
+            text.starts_with("spec.replicas is owned by \"kubectl-scale\"."),
+            "{text}"
+        );
+        assert!(
+            text.contains("kubectl -n nova-redis get statefulset redis --show-managed-fields"),
+            "{text}"
+        );
         assert!(text.contains("--force-conflicts --field-manager nova"), "{text}");
     }
 

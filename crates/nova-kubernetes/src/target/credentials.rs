@@ -19,8 +19,18 @@ impl KubernetesTarget {
         let settings = serde_json::to_value(&self.spec.kubernetes.credentials)
             .map_err(|error| KubernetesError::Credentials(error.to_string()))?;
         let mut all = Credentials::new();
-        for layout in self.layouts.iter().filter(|one| one.source == SecretSource::Credentials) {
-            let setting = |name: &str| settings.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        for layout in self
+            .layouts
+            .iter()
+            .filter(|one| one.source == SecretSource::Credentials)
+        {
+            let setting = |name: &str| {
+                settings
+                    .get(name)
+                    .and_then(|value| value.as_str())
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             let missing: Vec<&str> = layout
                 .keys
                 .iter()
@@ -40,7 +50,11 @@ impl KubernetesTarget {
             let mut values = BTreeMap::new();
             for (key, origin) in &layout.keys {
                 let given = setting(origin);
-                let value = if origin.ends_with("_file") { read(origin, &given)? } else { given };
+                let value = if origin.ends_with("_file") {
+                    read(origin, &given)?
+                } else {
+                    given
+                };
                 values.insert(key.clone(), SecretString::from(value));
             }
             all.insert(layout.name.clone(), values);

@@ -17,7 +17,9 @@ pub enum KubernetesError {
         known: String,
     },
     /// The API server did not answer at all.
-    #[error("the API server {server} (context {context}) does not answer: {why}; is the cluster running, and this the right context?")]
+    #[error(
+        "the API server {server} (context {context}) does not answer: {why}; is the cluster running, and this the right context?"
+    )]
     Silent {
         /// Its URL.
         server: String,

@@ -30,12 +30,17 @@ impl KubernetesTarget {
             return vec![NAME.to_owned()];
         }
         let all = components(&self.spec);
-        let members = all.iter().filter(|one| one.name == component).flat_map(|one| &one.members);
+        let members = all
+            .iter()
+            .filter(|one| one.name == component)
+            .flat_map(|one| &one.members);
         let mut names: Vec<String> = members
-            .map(|member| if member.kind == Kind::Sentinel {
-                "sentinel"
-            } else {
-                component
+            .map(|member| {
+                if member.kind == Kind::Sentinel {
+                    "sentinel"
+                } else {
+                    component
+                }
             })
             .map(str::to_owned)
             .collect();
@@ -45,7 +50,13 @@ impl KubernetesTarget {
 }
 
 fn newest(mut events: Vec<Event>, workloads: &[String]) -> Vec<String> {
-    events.retain(|event| event.involved_object.name.as_deref().is_some_and(|name| concerns(name, workloads)));
+    events.retain(|event| {
+        event
+            .involved_object
+            .name
+            .as_deref()
+            .is_some_and(|name| concerns(name, workloads))
+    });
     events.sort_by_key(time);
     let first = events.len().saturating_sub(TOLD);
     events.split_off(first).iter().map(words).collect()
@@ -61,7 +72,10 @@ fn concerns(object: &str, workloads: &[String]) -> bool {
 }
 
 fn time(event: &Event) -> Option<Timestamp> {
-    let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref().map(|time| time.0));
+    let series = event
+        .series
+        .as_ref()
+        .and_then(|series| series.last_observed_time.as_ref().map(|time| time.0));
     series
         .or(event.last_timestamp.as_ref().map(|time| time.0))
         .or(event.event_time.as_ref().map(|time| time.0))
@@ -70,7 +84,10 @@ fn time(event: &Event) -> Option<Timestamp> {
 
 fn words(event: &Event) -> String {
     let object = &event.involved_object;
-    let count = event.count.filter(|count| *count > 1).map(|count| format!(" ({count} times)"));
+    let count = event
+        .count
+        .filter(|count| *count > 1)
+        .map(|count| format!(" ({count} times)"));
     format!(
         "{} {}: {}{}: {}",
         object.kind.as_deref().unwrap_or("object").to_lowercase(),

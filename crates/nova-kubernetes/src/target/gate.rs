@@ -16,7 +16,9 @@ impl KubernetesTarget {
     /// # Errors
     /// In words: what is not yet so.
     pub async fn rolled_out(&self, component: &str) -> Result<(), String> {
-        let area = self.area_of(component).ok_or_else(|| format!("there is no component {component:?}"))?;
+        let area = self
+            .area_of(component)
+            .ok_or_else(|| format!("there is no component {component:?}"))?;
         let namespace = area.namespace(&self.spec);
         let selector = format!("{},{COMPONENT}={component}", self.selector());
         let list = ListParams::default().labels(&selector);

@@ -24,7 +24,9 @@ impl KubernetesTarget {
                 ..DeleteParams::default()
             };
             let deleted = pods.delete(member, &params).await;
-            deleted.map(drop).map_err(|error| KubernetesError::api("delete", format!("Pod {member}"), &error))
+            deleted
+                .map(drop)
+                .map_err(|error| KubernetesError::api("delete", format!("Pod {member}"), &error))
         });
         try_join_all(all).await.map(drop)
     }

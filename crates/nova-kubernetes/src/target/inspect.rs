@@ -95,12 +95,19 @@ fn seen(namespace: &str, list: &[Pod], down: &BTreeSet<String>) -> Vec<Seen> {
         .filter_map(|pod| {
             let leaves = pod.metadata.deletion_timestamp.is_some();
             let ip = pod.status.as_ref().and_then(|status| status.pod_ip.clone());
-            let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+            let containers = pod
+                .spec
+                .as_ref()
+                .map(|spec| spec.containers.as_slice())
+                .unwrap_or_default();
             Some(Seen {
                 member: pods::member(pod, down, now)?,
                 namespace: namespace.to_owned(),
                 ip: ip.filter(|_| !leaves),
-                container: containers.first().map(|container| container.name.clone()).unwrap_or_default(),
+                container: containers
+                    .first()
+                    .map(|container| container.name.clone())
+                    .unwrap_or_default(),
                 created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
             })
         })
@@ -132,7 +139,10 @@ pub fn components_seen(described: Vec<Component>, members: &[MemberStatus]) -> V
         let Some(kind @ (Kind::Gateway | Kind::Service)) = kind else {
             return component;
         };
-        let pods = by_component.get(component.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let pods = by_component
+            .get(component.name.as_str())
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         // A pod that is missing shows as a member that does not run.
         let missing = component.members.split_off(pods.len().min(component.members.len()));
         let seen = pods.iter().zip(1_u16..).map(|(pod, ordinal)| Member {
@@ -182,11 +192,17 @@ mod tests {
             let component = seen.iter().find(|one| one.name == component).expect("there");
             component.members.iter().map(|member| member.name.clone()).collect()
         };
-        assert_eq!(names("auth-service"), ["auth-service-x", "auth-service-y", "auth-service-z"]);
+        assert_eq!(
+            names("auth-service"),
+            ["auth-service-x", "auth-service-y", "auth-service-z"]
+        );
         assert_eq!(names("gateway"), ["gateway-a"]);
         assert_eq!(names("redis")[..2], ["redis-1", "redis-2"]);
         let user = names("user-service");
         assert_eq!(user.len(), usize::from(spec.services["user-service"].members));
-        assert_eq!((user[0].as_str(), user[1].as_str()), ("user-service-k", "user-service-2"));
+        assert_eq!(
+            (user[0].as_str(), user[1].as_str()),
+            ("user-service-k", "user-service-2")
+        );
     }
 }

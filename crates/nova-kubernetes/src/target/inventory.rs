@@ -26,7 +26,9 @@ pub(super) type Keys = BTreeSet<Key>;
 /// What is known and no longer wanted.
 pub(super) fn unwanted(known: &Keys, wanted: &Keys) -> Keys {
     let gone = known.difference(wanted);
-    gone.filter(|key| !KEPT_KINDS.contains(&key.kind.as_str())).cloned().collect()
+    gone.filter(|key| !KEPT_KINDS.contains(&key.kind.as_str()))
+        .cloned()
+        .collect()
 }
 
 /// From the ConfigMap's text.
@@ -102,10 +104,15 @@ impl KubernetesTarget {
     /// Deletes objects, and passes over those that are gone. Returns when the API server took it, not when they are gone.
     pub(super) async fn delete_all(&self, keys: Keys) -> Result<(), KubernetesError> {
         let delete = |key: Key| async move {
-            let deleted = key.api(self.client()).delete(&key.name, &DeleteParams::background()).await;
+            let deleted = key
+                .api(self.client())
+                .delete(&key.name, &DeleteParams::background())
+                .await;
             match deleted {
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-                other => other.map(drop).map_err(|error| KubernetesError::api("delete", &key, &error)),
+                other => other
+                    .map(drop)
+                    .map_err(|error| KubernetesError::api("delete", &key, &error)),
             }
         };
         futures::stream::iter(keys.into_iter().map(delete))
@@ -130,7 +137,10 @@ mod tests {
     use super::{Key, Keys, parse, unwanted};
 
     fn keys(names: &[(&str, &str)]) -> Keys {
-        names.iter().map(|(kind, name)| Key::new("v1", kind, Some("nova-redis"), name)).collect()
+        names
+            .iter()
+            .map(|(kind, name)| Key::new("v1", kind, Some("nova-redis"), name))
+            .collect()
     }
 
     #[test]

@@ -73,7 +73,11 @@ impl KubernetesTarget {
     /// # Errors
     /// [`KubernetesError::NotDeployed`], and as [`KubernetesTarget::lock`].
     pub async fn lock_existing(&self, what: &str) -> Result<DeployLock, KubernetesError> {
-        if !self.own_namespaces().await?.contains(&Area::System.namespace(&self.spec)) {
+        if !self
+            .own_namespaces()
+            .await?
+            .contains(&Area::System.namespace(&self.spec))
+        {
             return Err(KubernetesError::NotDeployed(self.spec.platform.name.clone()));
         }
         self.take_lock(what).await
@@ -178,13 +182,19 @@ fn locked(lease: &Lease) -> KubernetesError {
     let spec = lease.spec.clone().unwrap_or_default();
     KubernetesError::Locked {
         holder: spec.holder_identity.unwrap_or_else(|| "somebody".to_owned()),
-        since: spec.acquire_time.map_or_else(|| "an unknown time".to_owned(), |time| time.0.to_string()),
+        since: spec
+            .acquire_time
+            .map_or_else(|| "an unknown time".to_owned(), |time| time.0.to_string()),
     }
 }
 
 /// "nova deploy on laptop (process 4711)".
 fn holder(what: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "an unnamed machine" } else { host.trim() };
+    let host = if host.trim().is_empty() {
+        "an unnamed machine"
+    } else {
+        host.trim()
+    };
     format!("nova {what} on {host} (process {})", std::process::id())
 }

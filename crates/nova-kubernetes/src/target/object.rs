@@ -77,8 +77,14 @@ mod tests {
         assert_eq!(plural("policy/v1", "PodDisruptionBudget"), "poddisruptionbudgets");
         assert_eq!(plural("v1", "ServiceAccount"), "serviceaccounts");
         assert_eq!(plural("v1", "LimitRange"), "limitranges");
-        assert_eq!(plural("autoscaling/v2", "HorizontalPodAutoscaler"), "horizontalpodautoscalers");
+        assert_eq!(
+            plural("autoscaling/v2", "HorizontalPodAutoscaler"),
+            "horizontalpodautoscalers"
+        );
         let key = Key::new("apps/v1", "StatefulSet", Some("nova-redis"), "redis");
-        assert_eq!((key.resource().group.as_str(), key.to_string().as_str()), ("apps", "StatefulSet nova-redis/redis"));
+        assert_eq!(
+            (key.resource().group.as_str(), key.to_string().as_str()),
+            ("apps", "StatefulSet nova-redis/redis")
+        );
     }
 }

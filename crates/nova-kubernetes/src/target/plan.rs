@@ -20,12 +20,12 @@ impl KubernetesTarget {
         let namespaces = self.own_namespaces().await?;
         let live = self.live(&namespaces).await?;
         let (namespaces, live) = (&namespaces, &live);
-        let steps: Vec<PlanStep> = futures::stream::iter(&self.manifests)
-            .map(|manifest| self.step(manifest, namespaces, live))
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await?;
-        let mut steps = steps;
+        let asked = self
+            .manifests
+            .iter()
+            .map(|manifest| self.step(manifest, namespaces, live));
+        let asked: Vec<_> = asked.collect();
+        let mut steps: Vec<PlanStep> = futures::stream::iter(asked).buffered(CONCURRENCY).try_collect().await?;
         steps.extend(self.plan_secrets(namespaces).await?);
         let known = if namespaces.contains(&Area::System.namespace(&self.spec)) {
             self.known().await?
@@ -34,7 +34,10 @@ impl KubernetesTarget {
         };
         for key in unwanted(&known, &self.wanted()) {
             let there = key.api(self.client()).get_metadata_opt(&key.name).await;
-            if there.map_err(|error| KubernetesError::api("read", &key, &error))?.is_some() {
+            if there
+                .map_err(|error| KubernetesError::api("read", &key, &error))?
+                .is_some()
+            {
                 steps.push(PlanStep {
                     member: key.to_string(),
                     component: FOUNDATION.to_owned(),
@@ -62,7 +65,11 @@ impl KubernetesTarget {
         let Some(found) = key.as_ref() else {
             return Ok(step(Action::Create, None));
         };
-        if found.namespace.as_ref().is_some_and(|namespace| !namespaces.contains(namespace)) {
+        if found
+            .namespace
+            .as_ref()
+            .is_some_and(|namespace| !namespaces.contains(namespace))
+        {
             return Ok(step(Action::Create, None));
         }
         let wanted = self.dry_run(&manifest.object).await?;
@@ -84,7 +91,11 @@ impl KubernetesTarget {
             .manifests
             .iter()
             .filter_map(|manifest| Key::of(&manifest.object))
-            .filter(|key| key.namespace.as_ref().is_none_or(|namespace| namespaces.contains(namespace)))
+            .filter(|key| {
+                key.namespace
+                    .as_ref()
+                    .is_none_or(|namespace| namespaces.contains(namespace))
+            })
             .map(|key| Key {
                 name: String::new(),
                 ..key
@@ -96,7 +107,11 @@ impl KubernetesTarget {
             .map(|place| async move {
                 let api: Api<DynamicObject> = place.api(self.client());
                 let list = api.list(&ListParams::default().labels(selector)).await;
-                let what = format!("{} in {}", place.kind, place.namespace.as_deref().unwrap_or("the cluster"));
+                let what = format!(
+                    "{} in {}",
+                    place.kind,
+                    place.namespace.as_deref().unwrap_or("the cluster")
+                );
                 let list = list.map_err(|error| KubernetesError::api("list", what, &error))?;
                 let named = list.items.into_iter().filter_map(|object| {
                     let key = Key {

@@ -24,7 +24,11 @@ const HOPELESS: [&str; 6] = [
 pub(crate) fn member(pod: &Pod, down_nodes: &BTreeSet<String>, now: Timestamp) -> Option<MemberStatus> {
     let name = pod.metadata.name.clone()?;
     let component = pod.metadata.labels.as_ref()?.get(COMPONENT)?.clone();
-    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+    let node = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.node_name.clone())
+        .unwrap_or_default();
     let on_lost_node = down_nodes.contains(&node);
     if is_replaceable(pod) && (is_over(pod) || pod.metadata.deletion_timestamp.is_some()) && !on_lost_node {
         return None;
@@ -36,7 +40,9 @@ pub(crate) fn member(pod: &Pod, down_nodes: &BTreeSet<String>, now: Timestamp) -
     };
     let statuses = statuses(pod);
     let restarts: i32 = statuses.iter().map(|status| status.restart_count).sum();
-    let running = statuses.iter().filter_map(|status| status.state.as_ref()?.running.as_ref()?.started_at.as_ref());
+    let running = statuses
+        .iter()
+        .filter_map(|status| status.state.as_ref()?.running.as_ref()?.started_at.as_ref());
     let started = running.map(|time| time.0.as_millisecond()).max();
     Some(MemberStatus {
         name,
@@ -77,7 +83,10 @@ fn is_over(pod: &Pod) -> bool {
 }
 
 fn phase(pod: &Pod) -> &str {
-    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending")
+    pod.status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or("Pending")
 }
 
 /// Of its containers, those that prepare it included.
@@ -123,7 +132,10 @@ fn state(pod: &Pod, now: Timestamp) -> (RunState, Option<String>) {
     if let Some(why) = unschedulable(pod, now) {
         return (RunState::Failed, Some(why));
     }
-    let main = pod.status.as_ref().and_then(|status| status.container_statuses.as_deref());
+    let main = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_deref());
     let main = main.unwrap_or_default();
     let state_of = |status: &ContainerStatus| status.state.clone().unwrap_or_default();
     if main.iter().any(|status| state_of(status).terminated.is_some()) {
@@ -139,9 +151,9 @@ fn state(pod: &Pod, now: Timestamp) -> (RunState, Option<String>) {
 /// Why no node takes the pod, when it has waited for one too long.
 fn unschedulable(pod: &Pod, now: Timestamp) -> Option<String> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let condition = conditions
-        .iter()
-        .find(|one| one.type_ == "PodScheduled" && one.status == "False" && one.reason.as_deref() == Some("Unschedulable"))?;
+    let condition = conditions.iter().find(|one| {
+        one.type_ == "PodScheduled" && one.status == "False" && one.reason.as_deref() == Some("Unschedulable")
+    })?;
     let since = condition.last_transition_time.as_ref()?.0;
     (now.as_second() - since.as_second() > UNSCHEDULABLE_SECONDS).then(|| {
         let message = condition.message.as_deref().unwrap_or("no reason given");
@@ -158,7 +170,9 @@ fn last_end(status: &ContainerStatus) -> Option<String> {
 }
 
 fn end_words(ended: &ContainerStateTerminated) -> String {
-    let signal = ended.signal.or_else(|| (ended.exit_code > 128).then(|| ended.exit_code - 128));
+    let signal = ended
+        .signal
+        .or_else(|| (ended.exit_code > 128).then(|| ended.exit_code - 128));
     let words = match signal {
         Some(number) => format!("signal {number}{}", signal_name(number)),
         None => format!("exit status {}", ended.exit_code),
@@ -170,7 +184,11 @@ fn end_words(ended: &ContainerStateTerminated) -> String {
         },
         Some("OOMKilled") => format!("{words}: more memory than its limit (OOMKilled)"),
         Some(reason) => {
-            let message = ended.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+            let message = ended
+                .message
+                .as_deref()
+                .map(|message| format!(": {message}"))
+                .unwrap_or_default();
             format!("{words}: {reason}{message}")
         }
     }

@@ -86,9 +86,15 @@ pub async fn profile(cluster: &Cluster, choice: ProfileChoice) -> Result<Profile
         ProfileChoice::Production => Ok(Profile::Production),
         ProfileChoice::Small => Ok(Profile::Small),
         ProfileChoice::Auto => {
-            let nodes = nodes(cluster).await.map_err(|error| KubernetesError::api("list", "the nodes", &error))?;
+            let nodes = nodes(cluster)
+                .await
+                .map_err(|error| KubernetesError::api("list", "the nodes", &error))?;
             let offered: u64 = usable(&nodes).map(|node| capacity::allocatable(node).cpu).sum();
-            Ok(if offered < SMALL_BELOW * 1000 { Profile::Small } else { Profile::Production })
+            Ok(if offered < SMALL_BELOW * 1000 {
+                Profile::Small
+            } else {
+                Profile::Production
+            })
         }
     }
 }
@@ -147,8 +153,15 @@ async fn storage_class(cluster: &Cluster, spec: &Spec) -> Finding {
 
 fn judge_class(classes: &[StorageClass], wanted: &str) -> Finding {
     let name = "storage class";
-    let names: Vec<&str> = classes.iter().filter_map(|class| class.metadata.name.as_deref()).collect();
-    let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let names: Vec<&str> = classes
+        .iter()
+        .filter_map(|class| class.metadata.name.as_deref())
+        .collect();
+    let known = if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    };
     if !wanted.is_empty() {
         return if names.contains(&wanted) {
             Finding::ok(name, wanted)
@@ -162,14 +175,22 @@ fn judge_class(classes: &[StorageClass], wanted: &str) -> Finding {
     }
     let is_default = |class: &&StorageClass| {
         let annotations = class.metadata.annotations.as_ref();
-        annotations.and_then(|all| all.get(DEFAULT_CLASS)).is_some_and(|value| value == "true")
+        annotations
+            .and_then(|all| all.get(DEFAULT_CLASS))
+            .is_some_and(|value| value == "true")
     };
-    match classes.iter().find(is_default).and_then(|class| class.metadata.name.as_deref()) {
+    match classes
+        .iter()
+        .find(is_default)
+        .and_then(|class| class.metadata.name.as_deref())
+    {
         Some(found) => Finding::ok(name, format!("{found} (the default)")),
         None => Finding::missing(
             name,
             "the cluster has no default",
-            format!("it has {known}: set [kubernetes] storage_class, or mark one as the default ({DEFAULT_CLASS}: \"true\")"),
+            format!(
+                "it has {known}: set [kubernetes] storage_class, or mark one as the default ({DEFAULT_CLASS}: \"true\")"
+            ),
         ),
     }
 }
@@ -187,7 +208,9 @@ async fn nodes_and_room(cluster: &Cluster, spec: &Spec, manifests: &[Manifest]) 
         Finding::missing(
             "nodes",
             found,
-            format!("wanted {NODES}: members of a store never share a node, so that one node's loss is one member's; add nodes"),
+            format!(
+                "wanted {NODES}: members of a store never share a node, so that one node's loss is one member's; add nodes"
+            ),
         )
     };
     let second = match capacity::requested_by_others(cluster, spec, &usable).await {
@@ -209,7 +232,11 @@ async fn nodes(cluster: &Cluster) -> Result<Vec<Node>, kube::Error> {
 fn usable(nodes: &[Node]) -> impl Iterator<Item = &Node> {
     nodes.iter().filter(|node| {
         let spec = node.spec.clone().unwrap_or_default();
-        let repels = spec.taints.unwrap_or_default().iter().any(|taint| taint.effect != "PreferNoSchedule");
+        let repels = spec
+            .taints
+            .unwrap_or_default()
+            .iter()
+            .any(|taint| taint.effect != "PreferNoSchedule");
         is_node_ready(node) && spec.unschedulable != Some(true) && !repels
     })
 }
@@ -236,7 +263,10 @@ mod tests {
         let missing = judge_class(std::slice::from_ref(&plain), "");
         assert!(!missing.ok && missing.next.contains("it has slow"), "{missing:?}");
         let unknown = judge_class(&[plain], "fast");
-        assert!(!unknown.ok && unknown.next.contains("the cluster has slow"), "{unknown:?}");
+        assert!(
+            !unknown.ok && unknown.next.contains("the cluster has slow"),
+            "{unknown:?}"
+        );
     }
 
     #[test]

@@ -36,7 +36,11 @@ impl KubernetesTarget {
         let (stay, go): (Keys, Keys) = known.into_iter().partition(kept);
         let mut left = Vec::new();
         for wanted in Stage::ALL {
-            let objects: Keys = go.iter().filter(|key| stage(key, &self.spec) == wanted).cloned().collect();
+            let objects: Keys = go
+                .iter()
+                .filter(|key| stage(key, &self.spec) == wanted)
+                .cloned()
+                .collect();
             self.delete_all(objects.clone()).await?;
             let gone = self.wait_until_gone(&objects, wanted, STAGE).await?;
             left.extend(gone);
@@ -71,7 +75,12 @@ impl KubernetesTarget {
     }
 
     /// Waits for these objects, and for the pods of the stage. Returns what is still there, with what holds it.
-    async fn wait_until_gone(&self, objects: &Keys, of: Stage, limit: Duration) -> Result<Vec<String>, KubernetesError> {
+    async fn wait_until_gone(
+        &self,
+        objects: &Keys,
+        of: Stage,
+        limit: Duration,
+    ) -> Result<Vec<String>, KubernetesError> {
         let begin = Instant::now();
         loop {
             let mut left = self.still_there(objects).await?;
@@ -104,7 +113,10 @@ impl KubernetesTarget {
             }
         };
         let looks: Vec<_> = objects.iter().map(look).collect();
-        let found: Vec<_> = futures::stream::iter(looks).buffer_unordered(CONCURRENCY).collect().await;
+        let found: Vec<_> = futures::stream::iter(looks)
+            .buffer_unordered(CONCURRENCY)
+            .collect()
+            .await;
         let found: Result<Vec<Option<String>>, KubernetesError> = found.into_iter().collect();
         Ok(found?.into_iter().flatten().collect())
     }
@@ -128,7 +140,11 @@ impl KubernetesTarget {
     async fn remove_services_namespace(&self) -> Result<Vec<String>, KubernetesError> {
         let there = self.namespaces().await?;
         let services = there.iter().any(|(area, _, ours)| *area == Area::Services && *ours);
-        if services { self.remove_namespaces(&[Area::Services]).await } else { Ok(Vec::new()) }
+        if services {
+            self.remove_namespaces(&[Area::Services]).await
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     async fn remove_namespaces(&self, areas: &[Area]) -> Result<Vec<String>, KubernetesError> {
@@ -140,14 +156,20 @@ impl KubernetesTarget {
             let foreign = self.foreign_in(&name).await?;
             if let Some(first) = foreign.first() {
                 let more = foreign.len() - 1;
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let more = if more > 0 {
+                    format!(" and {more} more")
+                } else {
+                    String::new()
+                };
                 left.push(format!("Namespace {name}: it holds what is not Nova's: {first}{more}"));
                 continue;
             }
             match api.delete(&name, &DeleteParams::default()).await {
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 other => {
-                    other.map(drop).map_err(|error| KubernetesError::api("delete", format!("Namespace {name}"), &error))?;
+                    other
+                        .map(drop)
+                        .map_err(|error| KubernetesError::api("delete", format!("Namespace {name}"), &error))?;
                     going.push(name);
                 }
             }
@@ -189,7 +211,10 @@ impl KubernetesTarget {
         let mut foreign = Vec::new();
         for (api_version, kind) in kinds {
             let key = Key::new(api_version, kind, Some(namespace), "");
-            let list = key.api(self.client()).list_metadata(&ListParams::default().labels(&not_ours)).await;
+            let list = key
+                .api(self.client())
+                .list_metadata(&ListParams::default().labels(&not_ours))
+                .await;
             let list = list.map_err(|error| KubernetesError::api("list", format!("{kind} in {namespace}"), &error))?;
             let names = list.items.into_iter().filter_map(|object| object.metadata.name);
             let names = names.filter(|name| !EVERYWHERE.contains(&(kind, name.as_str())));
@@ -213,12 +238,20 @@ fn held(key: &Key, finalizers: &[String]) -> String {
 /// In the API server's words, which name kinds and finalizers.
 fn why_it_stays(namespace: &Namespace) -> String {
     let name = namespace.metadata.name.as_deref().unwrap_or_default();
-    let conditions = namespace.status.as_ref().and_then(|status| status.conditions.clone()).unwrap_or_default();
+    let conditions = namespace
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.clone())
+        .unwrap_or_default();
     let why: Vec<String> = conditions
         .into_iter()
         .filter(|one| one.status == "True")
         .filter_map(|one| one.message)
         .collect();
-    let why = if why.is_empty() { "still being deleted".to_owned() } else { why.join("; ") };
+    let why = if why.is_empty() {
+        "still being deleted".to_owned()
+    } else {
+        why.join("; ")
+    };
     format!("Namespace {name}: {why} (nova strips no finalizer)")
 }

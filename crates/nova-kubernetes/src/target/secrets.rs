@@ -55,7 +55,9 @@ impl KubernetesTarget {
             let text = String::from_utf8(value.0).map_err(|_| damaged(format!("{name} is not text")))?;
             values.insert(name, SecretString::from(text));
         }
-        Secrets::from_values(values).map(Some).map_err(|error| damaged(error.to_string()))
+        Secrets::from_values(values)
+            .map(Some)
+            .map_err(|error| damaged(error.to_string()))
     }
 
     /// Writes one secret that was changed, and renews what consumers read. The lock must be held.
@@ -136,7 +138,10 @@ impl KubernetesTarget {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let saved = self.secrets_api(Area::System).patch(ALL_SECRETS, &params, &Patch::Merge(&patch)).await;
+        let saved = self
+            .secrets_api(Area::System)
+            .patch(ALL_SECRETS, &params, &Patch::Merge(&patch))
+            .await;
         saved
             .map(drop)
             .map_err(|error| KubernetesError::api("write", self.all_secrets(), &error))
@@ -165,7 +170,11 @@ impl KubernetesTarget {
     pub(super) async fn plan_secrets(&self, namespaces: &BTreeSet<String>) -> Result<Vec<PlanStep>, KubernetesError> {
         let credentials = self.read_credentials()?;
         let system_there = namespaces.contains(&Area::System.namespace(&self.spec));
-        let stored = if system_there { self.stored_secrets().await? } else { None };
+        let stored = if system_there {
+            self.stored_secrets().await?
+        } else {
+            None
+        };
         let step = |key: Key, action, reason: Option<String>| PlanStep {
             member: key.to_string(),
             component: FOUNDATION.to_owned(),
@@ -225,8 +234,10 @@ impl KubernetesTarget {
 fn wanted(layout: &SecretLayout, secrets: &Secrets, credentials: &Credentials) -> Option<Data> {
     match layout.source {
         SecretSource::Generated => {
-            let value = |(key, origin): &(String, String)| Some((key.as_str(), secrets.get(origin)?));
-            Some(data(layout.keys.iter().filter_map(value)))
+            let keys = layout.keys.iter();
+            Some(data(
+                keys.filter_map(|(key, origin)| Some((key.as_str(), secrets.get(origin)?))),
+            ))
         }
         SecretSource::Credentials => {
             let given = credentials.get(&layout.name)?;
@@ -246,7 +257,11 @@ fn is_kept(layout: &SecretLayout, live: Option<&Data>, wanted: Option<&Data>) ->
 
 /// Empty values under all keys.
 fn placeholder(layout: &SecretLayout) -> Data {
-    layout.keys.iter().map(|(key, _)| (key.clone(), ByteString(Vec::new()))).collect()
+    layout
+        .keys
+        .iter()
+        .map(|(key, _)| (key.clone(), ByteString(Vec::new())))
+        .collect()
 }
 
 fn data<'a>(values: impl Iterator<Item = (&'a str, &'a SecretString)>) -> Data {

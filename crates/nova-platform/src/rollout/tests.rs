@@ -271,7 +271,10 @@ async fn a_member_that_never_ran_is_not_told_as_one_that_keeps_ending() {
     assert_eq!(failure.to_string(), "etcd-1: it cannot start: no such image");
     assert_eq!(
         failure.events,
-        ["etcd-1: failed, 0 restarts, last end: no such image", "etcd: seen by the target"]
+        [
+            "etcd-1: failed, 0 restarts, last end: no such image",
+            "etcd: seen by the target"
+        ]
     );
 }
 

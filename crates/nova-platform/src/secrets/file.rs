@@ -115,7 +115,11 @@ pub(super) fn read_directory(
     for entry in fs::read_dir(directory).map_err(|source| io_error("read", directory, source))? {
         let entry = entry.map_err(|source| io_error("read", directory, source))?;
         let path = entry.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| wanted(name)) else {
+        let Some(name) = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .filter(|name| wanted(name))
+        else {
             continue;
         };
         // Through links: that is how Kubernetes shows them.

@@ -49,7 +49,11 @@ impl Room {
     }
 
     fn of_quantities(quantities: Option<&BTreeMap<String, Quantity>>) -> Self {
-        let quantity = |name: &str| quantities.and_then(|all| all.get(name)).map(|quantity| quantity.0.as_str());
+        let quantity = |name: &str| {
+            quantities
+                .and_then(|all| all.get(name))
+                .map(|quantity| quantity.0.as_str())
+        };
         Self::of(quantity("cpu"), quantity("memory"))
     }
 }
@@ -78,7 +82,9 @@ pub(super) async fn requested_by_others(cluster: &Cluster, spec: &Spec, nodes: &
         node.is_some() && nodes.iter().any(|one| one.metadata.name.as_ref() == node)
     };
     let pods = list.items.iter().filter(on);
-    let containers = pods.filter_map(|pod| pod.spec.as_ref()).flat_map(|spec| &spec.containers);
+    let containers = pods
+        .filter_map(|pod| pod.spec.as_ref())
+        .flat_map(|spec| &spec.containers);
     Ok(containers
         .map(|container| Room::of_quantities(container.resources.as_ref().and_then(|one| one.requests.as_ref())))
         .sum())
@@ -98,8 +104,13 @@ pub(super) fn requested(manifests: &[Manifest]) -> Room {
             return Room::default();
         }
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let replicas = object["spec"]["replicas"].as_u64().or_else(|| minimum(name)).unwrap_or(1);
-        let containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+        let replicas = object["spec"]["replicas"]
+            .as_u64()
+            .or_else(|| minimum(name))
+            .unwrap_or(1);
+        let containers = object
+            .pointer("/spec/template/spec/containers")
+            .and_then(Value::as_array);
         let pod: Room = containers
             .into_iter()
             .flatten()
@@ -141,7 +152,8 @@ mod tests {
 
     #[test]
     fn every_pod_counts_and_an_autoscaler_says_how_many() {
-        let scaler = json!({"kind": "HorizontalPodAutoscaler", "spec": {"minReplicas": 3, "scaleTargetRef": {"name": "user"}}});
+        let scaler =
+            json!({"kind": "HorizontalPodAutoscaler", "spec": {"minReplicas": 3, "scaleTargetRef": {"name": "user"}}});
         let manifests = [
             workload("StatefulSet", "redis", &json!(3)),
             workload("Deployment", "user", &Value::Null),
@@ -152,7 +164,13 @@ mod tests {
             },
         ];
         let all = requested(&manifests);
-        assert_eq!(all, Room { cpu: 1500, memory: 384 << 20 });
+        assert_eq!(
+            all,
+            Room {
+                cpu: 1500,
+                memory: 384 << 20
+            }
+        );
         assert!(judge(all, all).ok);
         let less = Room { cpu: 1499, ..all };
         let finding = judge(less, all);

@@ -76,7 +76,11 @@ fn judge(denied: &[Deed]) -> Finding {
     }
     let told: Vec<String> = denied.iter().take(TOLD).map(ToString::to_string).collect();
     let more = denied.len().saturating_sub(TOLD);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     Finding::missing(
         name,
         format!("this context's user may not {}{more}", told.join(", ")),

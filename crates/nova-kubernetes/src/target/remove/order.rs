@@ -45,7 +45,10 @@ pub(super) fn stage(key: &Key, spec: &Spec) -> Stage {
     if of(Area::System) {
         return Stage::Agent;
     }
-    if !matches!(key.kind.as_str(), "StatefulSet" | "Deployment" | "HorizontalPodAutoscaler" | "Pod") {
+    if !matches!(
+        key.kind.as_str(),
+        "StatefulSet" | "Deployment" | "HorizontalPodAutoscaler" | "Pod"
+    ) {
         return Stage::Foundation;
     }
     if of(Area::Services) {
