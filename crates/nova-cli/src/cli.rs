@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and nothing of what it does.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,9 +22,9 @@ pub(crate) struct Global {
     /// The platform description; ./nova.toml when there is one, else the shipped defaults (-f in all commands but logs)
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// Where the platform runs
-    #[arg(long, global = true, value_enum, default_value_t = TargetKind::Local)]
-    pub(crate) target: TargetKind,
+    /// Where the platform runs; where it was deployed last from here when not given, else local
+    #[arg(long, global = true, value_enum)]
+    pub(crate) target: Option<TargetKind>,
     /// Text for people, JSON for programs; data goes to stdout, progress and warnings to stderr
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
@@ -40,6 +41,29 @@ pub(crate) struct Global {
 pub(crate) enum TargetKind {
     /// Plain processes on this machine
     Local,
+    /// Pods in a cluster, by the kubeconfig
+    Kubernetes,
+}
+
+impl TargetKind {
+    /// As it is typed and shown.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Kubernetes => "kubernetes",
+        }
+    }
+}
+
+/// What members ask of a cluster's nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileArg {
+    /// `small` where the cluster offers less than 8 cores, else `production`
+    Auto,
+    /// What load needs
+    Production,
+    /// Lower requests, and nothing else
+    Small,
 }
 
 /// How results are printed.
@@ -66,7 +90,7 @@ pub(crate) enum Command {
     /// Remove what deploy made; data stays unless --data is given
     Cleanup(Cleanup),
     /// Show what deploy would do; exit 3 when that is not nothing
-    Diff(Described),
+    Diff(Diff),
     /// Write the Kubernetes resources as files for `kubectl apply -k`
     Render(Render),
     /// Break something while clients write, measure what it costs, and prove that nothing acknowledged was lost
@@ -92,6 +116,26 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
     },
+    /// Run checks inside a cluster (started by its Deployment)
+    #[command(hide = true)]
+    Agent {
+        /// Where to listen
+        #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from(([127, 0, 0, 1], 7070)))]
+        listen: SocketAddr,
+        /// Directory with a file a secret
+        #[arg(long, value_name = "DIR", default_value = "/secrets")]
+        secrets: PathBuf,
+        /// Ask the agent that listens there whether it works, and end
+        #[arg(long)]
+        probe: bool,
+    },
+    /// Write and keep the ledger on standard output (started by a drill inside a cluster)
+    #[command(hide = true)]
+    Clients {
+        /// Directory with a file a secret
+        #[arg(long, value_name = "DIR", default_value = "/secrets")]
+        secrets: PathBuf,
+    },
     /// Start one member the careful way (started by the supervisor)
     #[command(hide = true)]
     Member {
@@ -116,9 +160,21 @@ pub(crate) struct Deploy {
     /// Install what is missing and ask nothing
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// On Kubernetes, what members ask of the nodes, instead of [kubernetes] profile
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<ProfileArg>,
     /// Give up after this time
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) described: Described,
+    /// On Kubernetes, what members ask of the nodes, instead of [kubernetes] profile
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<ProfileArg>,
 }
 
 #[derive(Debug, Args)]
@@ -328,6 +384,14 @@ pub(crate) struct MemberDirectory {
 }
 
 impl Cli {
+    /// The profile that was typed.
+    pub(crate) const fn profile(&self) -> Option<ProfileArg> {
+        match &self.command {
+            Command::Deploy(Deploy { profile, .. }) | Command::Diff(Diff { profile, .. }) => *profile,
+            _ => None,
+        }
+    }
+
     /// The description that was named, by either spelling.
     pub(crate) fn description(&self) -> Option<PathBuf> {
         let short = match &self.command {
@@ -336,12 +400,12 @@ impl Cli {
             | Command::Doctor(Doctor { described, .. })
             | Command::Cleanup(Cleanup { described, .. })
             | Command::Render(Render { described, .. })
+            | Command::Diff(Diff { described, .. })
             | Command::Drill(Drill { described, .. })
             | Command::Images {
                 action: Images::Build(described) | Images::Load { described, .. } | Images::List(described),
             }
-            | Command::Verify(described)
-            | Command::Diff(described) => described.short_file.clone(),
+            | Command::Verify(described) => described.short_file.clone(),
             _ => None,
         };
         short.or_else(|| self.global.file.clone())

@@ -1,42 +1,49 @@
 //! The commands, one file each, and what they share: the described platform and its target.
 
+mod agent;
 mod cleanup;
+mod clients;
 mod deploy;
 mod diff;
 mod doctor;
 mod drill;
 mod images;
 mod logs;
+mod place;
 mod render;
 mod schema;
 mod secrets;
 mod status;
 mod verify;
+mod whereabouts;
 
 use std::path::Path;
 
 use nova_drill::error::DrillError;
+use nova_kubernetes::target::KubernetesError;
 use nova_local::layout::Layout;
 use nova_local::target::LocalTarget;
 use nova_member::{Place, kafka_start, redis_start, sentinel_start};
 use nova_platform::checks::Checks;
 use nova_platform::load::{self, Platform};
 use nova_platform::secrets::Secrets;
-use nova_platform::spec::Spec;
+use nova_platform::spec::{ProfileChoice, Spec};
 use nova_platform::target::Target;
 
-use crate::cli::{Cli, Command, MemberCommand};
+use crate::cli::{Cli, Command, MemberCommand, ProfileArg, TargetKind};
 use crate::exit::Exit;
 use crate::output::{Output, YELLOW};
 
 /// Carries out what was typed.
 pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
-    // These two become what they start, or live as long as the platform: no description, no terminal.
+    // These become what they start, or live as long as the platform: no description, no terminal.
     match &cli.command {
         Command::Supervise { state } => {
             nova_local::supervisor::run(state)?;
             return Ok(Exit::Done);
         }
+        Command::Agent { listen, secrets, probe } => return agent::run(*listen, secrets, *probe),
+        Command::Clients { secrets } => return clients::run(secrets),
         Command::Member { member } => {
             // These end only by becoming the program that they start.
             match member {
@@ -48,7 +55,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Schema => return schema::run(),
         _ => {}
     }
-    let session = Session::open(cli.description().as_deref(), output)?;
+    let session = Session::open(&cli, output)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -58,15 +65,19 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             Command::Deploy(args) => deploy::run(&session, args).await,
             Command::Status(args) => status::run(&session, args).await,
             Command::Verify(_) => verify::run(&session).await,
-            Command::Doctor(args) => doctor::run(&session, args),
+            Command::Doctor(args) => doctor::run(&session, args).await,
             Command::Logs(args) => logs::run(&session, args).await,
             Command::Cleanup(args) => cleanup::run(&session, args).await,
             Command::Drill(args) => drill::run(&session, args).await,
             Command::Diff(_) => diff::run(&session).await,
             Command::Images { action } => images::run(&session, action).await,
             Command::Render(args) => render::run(&session, args),
-            Command::Secrets { action } => secrets::run(&session, action),
-            Command::Schema | Command::Supervise { .. } | Command::Member { .. } => Ok(Exit::Done),
+            Command::Secrets { action } => secrets::run(&session, action).await,
+            Command::Schema
+            | Command::Agent { .. }
+            | Command::Clients { .. }
+            | Command::Supervise { .. }
+            | Command::Member { .. } => Ok(Exit::Done),
         }
     });
     // A store that does not answer must not keep the command from ending.
@@ -91,10 +102,23 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> Exit {
     {
         return Exit::Prerequisites;
     }
-    if images::is_prerequisite(error) {
+    if is_clusters_fault(error) || images::is_prerequisite(error) {
         return Exit::Prerequisites;
     }
     Exit::Failed
+}
+
+/// Whether a cluster lacks what was needed, or is not there at all.
+fn is_clusters_fault(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let away = matches!(
+            cause.downcast_ref(),
+            Some(KubernetesError::Kubeconfig(_) | KubernetesError::Context { .. } | KubernetesError::Silent { .. })
+        );
+        away || cause
+            .downcast_ref::<nova_kubernetes::target::preflight::Lacking>()
+            .is_some()
+    })
 }
 
 /// What was typed names something that does not exist.
@@ -102,20 +126,31 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> Exit {
 #[error("{0}")]
 pub(crate) struct WrongUsage(String);
 
-/// One call of `nova`: the described platform, and how to print.
+/// One call of `nova`: the described platform, where it runs, and how to print.
 struct Session {
     platform: Platform,
+    kind: TargetKind,
     output: Output,
 }
 
 impl Session {
-    fn open(description: Option<&Path>, output: Output) -> anyhow::Result<Self> {
+    fn open(cli: &Cli, output: Output) -> anyhow::Result<Self> {
         let here = Path::new("nova.toml");
-        let platform = load::load(description.or_else(|| here.exists().then_some(here)))?;
+        let description = cli.description();
+        let mut platform = load::load(description.as_deref().or_else(|| here.exists().then_some(here)))?;
         for warning in &platform.warnings {
             eprintln!("{} {warning}", output.paint(YELLOW, "warning:"));
         }
-        Ok(Self { platform, output })
+        if let Some(profile) = cli.profile() {
+            platform.spec.kubernetes.profile = match profile {
+                ProfileArg::Auto => ProfileChoice::Auto,
+                ProfileArg::Production => ProfileChoice::Production,
+                ProfileArg::Small => ProfileChoice::Small,
+            };
+        }
+        let name = &platform.spec.platform.name;
+        let kind = cli.global.target.unwrap_or_else(|| whereabouts::remembered(name));
+        Ok(Self { platform, kind, output })
     }
 
     fn spec(&self) -> &Spec {
@@ -135,8 +170,8 @@ impl Session {
         Ok(LocalTarget::with_tools(self.spec(), doctor::tools(self)?)?)
     }
 
-    /// The target when something is deployed there, to be looked at or removed.
-    fn deployed(&self) -> anyhow::Result<Option<LocalTarget>> {
+    /// The local target when something is deployed there, to be looked at or removed.
+    fn deployed_here(&self) -> anyhow::Result<Option<LocalTarget>> {
         let target = LocalTarget::open(self.spec())?;
         Ok(target.is_deployed()?.then_some(target))
     }
@@ -144,25 +179,5 @@ impl Session {
     fn checks(&self, target: &LocalTarget) -> anyhow::Result<Checks> {
         let secrets = Secrets::load(&self.layout()?.secrets_file())?;
         Ok(Checks::new(self.spec(), &target.endpoints(), &secrets)?)
-    }
-
-    /// Components whose name or one of whose members' names is `of`; all for `None`.
-    fn members_of(&self, of: Option<&str>) -> Result<Vec<String>, WrongUsage> {
-        let components = nova_platform::topology::components(self.spec());
-        let members = components.iter().flat_map(|component| &component.members);
-        let chosen: Vec<String> = members
-            .filter(|member| of.is_none_or(|of| member.name == of || member.component == of))
-            .map(|member| member.name.clone())
-            .collect();
-        if chosen.is_empty() {
-            let names: Vec<&str> = components.iter().map(|component| component.name.as_str()).collect();
-            let of = of.unwrap_or_default();
-            return Err(WrongUsage(format!(
-                "unknown component or member {of:?}: there are {}, and their members such as {}-1",
-                names.join(", "),
-                names.first().copied().unwrap_or("etcd")
-            )));
-        }
-        Ok(chosen)
     }
 }

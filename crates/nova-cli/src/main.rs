@@ -32,7 +32,7 @@ fn start_logging(verbose: bool) {
         tracing::Level::WARN
     };
     let filter = tracing_subscriber::EnvFilter::new(format!(
-        "off,nova={level},nova_drill={level},nova_local={level},nova_platform={level}"
+        "off,nova={level},nova_drill={level},nova_kubernetes={level},nova_local={level},nova_platform={level}"
     ));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -140,11 +140,23 @@ impl Ledger {
             path: path.to_owned(),
             reason: error.to_string(),
         };
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(path)
             .map_err(cannot)?;
+        Self::onto(file, path, platform, seed)
+    }
+
+    /// Writes its header into a file or a pipe that is open, known as `path`, and everything else after it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn onto(mut file: File, path: &Path, platform: &str, seed: u64) -> Result<Self, LedgerError> {
+        let cannot = |error: std::io::Error| LedgerError {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
         let header = Line::Header {
             schema: SCHEMA.to_owned(),
             platform: platform.to_owned(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,7 @@ const RUN: u32 = 1;
 const WATCHED: &str = "all";
 
 /// How clients write, and for how long.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
     /// Whom they write to.
     pub stores: Vec<Store>,

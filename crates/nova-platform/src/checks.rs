@@ -47,7 +47,8 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
-    fn of(name: impl Into<String>, took: Duration, verdict: Result<(), String>) -> Self {
+    /// What a check that took this long found; its error says why it failed.
+    pub fn of(name: impl Into<String>, took: Duration, verdict: Result<(), String>) -> Self {
         let ms = (took.as_secs_f64() * 10_000.0).round() / 10.0;
         Self {
             name: name.into(),
@@ -82,7 +83,8 @@ pub struct MemberRole {
 }
 
 /// How much is proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Depth {
     /// That it works now; cheap enough to repeat every second.
     Status,

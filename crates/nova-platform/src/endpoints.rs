@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostPort {
     /// An address or a name.
     pub host: String,
@@ -29,7 +31,7 @@ impl fmt::Display for HostPort {
 }
 
 /// A member and the address that its clients use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberEndpoint {
     /// The member's name.
     pub member: String,
@@ -38,7 +40,7 @@ pub struct MemberEndpoint {
 }
 
 /// A PostgreSQL member's two addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PostgresEndpoint {
     /// The member's name.
     pub member: String,
@@ -49,7 +51,7 @@ pub struct PostgresEndpoint {
 }
 
 /// A service member's two addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceMemberEndpoint {
     /// The member's name.
     pub member: String,
@@ -60,7 +62,7 @@ pub struct ServiceMemberEndpoint {
 }
 
 /// Where a service is met.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceEndpoints {
     /// Through the gateway, as users do.
     pub gateway: HostPort,
@@ -69,7 +71,7 @@ pub struct ServiceEndpoints {
 }
 
 /// Where everything is met.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
     /// etcd's client addresses.
     pub etcd: Vec<MemberEndpoint>,

@@ -343,10 +343,16 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
                 let restarts = member
                     .restarts
                     .saturating_sub(before.get(&member.name).copied().unwrap_or(0));
-                let hopeless = member.state == RunState::Failed || restarts >= CRASH_LOOP_RESTARTS;
+                let failed = member.state == RunState::Failed;
+                let hopeless = failed || restarts >= CRASH_LOOP_RESTARTS;
                 hopeless.then(|| {
                     let last_exit = member.last_exit.unwrap_or_else(|| "unknown".to_owned());
-                    (member.name, Reason::CrashLoop { restarts, last_exit })
+                    let reason = if failed && restarts == 0 {
+                        Reason::CannotStart(last_exit)
+                    } else {
+                        Reason::CrashLoop { restarts, last_exit }
+                    };
+                    (member.name, reason)
                 })
             })
     }

@@ -87,6 +87,40 @@ impl Secrets {
         Ok(secrets)
     }
 
+    /// These secrets, by name, as another store than the file keeps them.
+    ///
+    /// # Errors
+    /// When a name is not one that a secret can have, a value is empty, or the key ring is damaged.
+    pub fn from_values(values: BTreeMap<String, SecretString>) -> Result<Self, SecretsError> {
+        for (name, value) in &values {
+            if !is_name(name) {
+                return Err(SecretsError::Name { name: name.clone() });
+            }
+            if value.expose_secret().is_empty() {
+                return Err(SecretsError::Empty { name: name.clone() });
+            }
+        }
+        let secrets = Self { values };
+        if secrets.get(AUTH_SIGNING_KEY).is_some() {
+            secrets.key_ring().map_err(|reason| SecretsError::Ring { reason })?;
+        }
+        Ok(secrets)
+    }
+
+    /// Every secret with its name, for a store that keeps them.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &SecretString)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// A directory with a file a secret, named as it: how Kubernetes shows them to a program. Whatever is not named like a
+    /// secret, such as the links by which Kubernetes replaces all files at once, is passed over.
+    ///
+    /// # Errors
+    /// When the directory or a file cannot be read, is larger than a secret can be, or as [`Secrets::from_values`].
+    pub fn from_directory(directory: &Path) -> Result<Self, SecretsError> {
+        Self::from_values(file::read_directory(directory, is_name)?)
+    }
+
     /// Replaces the file at once: a reader sees the old content or the new one, also after a crash.
     ///
     /// # Errors
@@ -251,6 +285,18 @@ pub enum SecretsError {
         /// What is wrong with it, without any of its content.
         reason: String,
     },
+    /// A name that no secret has.
+    #[error("{name:?} is no name of a secret: lower-case letters, digits and dashes make one")]
+    Name {
+        /// What was found.
+        name: String,
+    },
+    /// A secret without a value.
+    #[error("the secret {name} is empty: restore it from a backup")]
+    Empty {
+        /// Which one.
+        name: String,
+    },
     /// The key ring in memory cannot be read.
     #[error("the key ring {AUTH_SIGNING_KEY} is damaged ({reason}): restore the secrets from a backup")]
     Ring {
@@ -303,6 +349,12 @@ pub fn names_for(spec: &Spec) -> Vec<String> {
         .chain(services.flat_map(|service| [format!("postgres-{service}-owner"), format!("postgres-{service}")]))
         .chain(clients(spec).map(client_secret))
         .collect()
+}
+
+/// Whether a secret can have this name: also a file's name and a key of a Kubernetes Secret.
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.len() <= 253 && !name.starts_with('-') && name.bytes().all(plain)
 }
 
 /// The services that prove to the issuer of tokens who they are: all others.

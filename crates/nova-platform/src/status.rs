@@ -152,7 +152,10 @@ pub fn component_status(
             let started = seen.and_then(|seen| seen.started_at_ms);
             MemberReport {
                 name: member.name.clone(),
-                node: member.node_name(),
+                node: seen
+                    .map(|seen| seen.node.clone())
+                    .filter(|node| !node.is_empty())
+                    .unwrap_or_else(|| member.node_name()),
                 role: role.and_then(|role| role.role.clone()),
                 state,
                 pid: seen.and_then(|seen| seen.pid),

@@ -161,6 +161,17 @@ pub trait Target: Sync {
     /// Log lines of a member, oldest first.
     fn logs(&self, member: &str, query: &LogQuery) -> impl Future<Output = Result<Vec<String>, Self::Error>> + Send;
 
+    /// What the target itself reported of a component lately, in its own words and newest last; nothing where it keeps no
+    /// such record.
+    fn events(&self, _component: &str) -> impl Future<Output = Vec<String>> + Send {
+        std::future::ready(Vec::new())
+    }
+
+    /// Whether [`Target::apply`] changes the members of a component that serves one after another by itself.
+    fn rolls_itself(&self) -> bool {
+        false
+    }
+
     /// Harms all of these members at once, or undoes that. Returns when it is done, not when the platform has recovered.
     fn harm(&self, members: &[String], harm: Harm) -> impl Future<Output = Result<(), Self::Error>> + Send;
 

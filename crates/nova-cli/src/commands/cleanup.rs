@@ -4,23 +4,24 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, bail};
 use nova_local::target::LocalTarget;
-use nova_platform::target::Target;
+use nova_platform::target::{Removal, Target};
 
-use super::Session;
-use crate::cli::{Cleanup, Format};
+use super::{Session, deploy, whereabouts};
+use crate::cli::{Cleanup, Format, TargetKind};
 use crate::exit::Exit;
 use crate::output::{GREEN, Output, RED};
 
 pub(super) async fn run(session: &Session, args: &Cleanup) -> anyhow::Result<Exit> {
-    let output = session.output;
+    match session.kind {
+        TargetKind::Local => here(session, args).await,
+        TargetKind::Kubernetes => in_cluster(session, args).await,
+    }
+}
+
+async fn here(session: &Session, args: &Cleanup) -> anyhow::Result<Exit> {
     let target = LocalTarget::open(session.spec())?;
     if !target.has_state()? {
-        if output.format == Format::Json {
-            Output::json(&serde_json::json!({"schema": "nova.cleanup/v1", "members": 0, "left": [], "data": null}))?;
-        } else {
-            println!("nothing of platform {} is here", session.name());
-        }
-        return Ok(Exit::Done);
+        return print_nothing(session, "here");
     }
     if args.data && !args.yes && !confirmed(session)? {
         eprintln!("nothing was removed");
@@ -28,18 +29,59 @@ pub(super) async fn run(session: &Session, args: &Cleanup) -> anyhow::Result<Exi
     }
     let _lock = target.lock_existing("cleanup")?;
     let removal = target.remove(args.data).await.context("cannot remove the platform")?;
+    let data = removal
+        .data
+        .as_ref()
+        .map(|data| format!("; data and secrets stay in {data}"));
+    print(
+        session,
+        &removal,
+        "no process and no port left",
+        &data.unwrap_or_default(),
+    )
+}
+
+async fn in_cluster(session: &Session, args: &Cleanup) -> anyhow::Result<Exit> {
+    let target = session.in_cluster().await?;
+    let cluster = target.cluster();
+    eprintln!("context {}, API server {}", cluster.context, cluster.server);
+    if !target.has_state().await? {
+        whereabouts::remember(session.name(), TargetKind::Local);
+        return print_nothing(session, "in this cluster");
+    }
+    if !args.yes && !deploy::may_touch(cluster)? || args.data && !args.yes && !confirmed(session)? {
+        eprintln!("nothing was removed");
+        return Ok(Exit::Failed);
+    }
+    let lock = target.lock_existing("cleanup").await?;
+    let removal = target.remove(args.data).await.context("cannot remove the platform");
+    lock.release().await;
+    let removal = removal?;
+    if args.data && removal.left.is_empty() {
+        whereabouts::remember(session.name(), TargetKind::Local);
+    }
+    let data = removal.data.as_ref().map(|data| format!("; what stays: {data}"));
+    print(session, &removal, "no object left", &data.unwrap_or_default())
+}
+
+fn print_nothing(session: &Session, place: &str) -> anyhow::Result<Exit> {
+    if session.output.format == Format::Json {
+        Output::json(&serde_json::json!({"schema": "nova.cleanup/v1", "members": 0, "left": [], "data": null}))?;
+    } else {
+        println!("nothing of platform {} is {place}", session.name());
+    }
+    Ok(Exit::Done)
+}
+
+fn print(session: &Session, removal: &Removal, gone: &str, data: &str) -> anyhow::Result<Exit> {
+    let output = session.output;
     if output.format == Format::Json {
         Output::json(&serde_json::json!({
             "schema": "nova.cleanup/v1", "members": removal.members, "left": removal.left, "data": removal.data,
         }))?;
     } else if removal.left.is_empty() {
-        let data = removal
-            .data
-            .as_deref()
-            .map(|data| format!("; data and secrets stay in {data}"))
-            .unwrap_or_default();
         println!(
-            "{} {} members ended, no process and no port left{data}",
+            "{} {} members ended, {gone}{data}",
             output.paint(GREEN, "removed:"),
             removal.members
         );

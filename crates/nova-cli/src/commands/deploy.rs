@@ -1,65 +1,103 @@
 //! `nova deploy`: plan, rollout, and the addresses of what works at its end.
 
+mod kubernetes;
+
 use std::time::Duration;
 
 use anyhow::Context;
 use nova_local::target::LocalTarget;
-use nova_platform::rollout::{Failure, Outcome, Reason, critical_chain, rollout};
+use nova_platform::endpoints::Endpoints;
+use nova_platform::rollout::{Failure, Outcome, Prober, Reason, critical_chain, rollout};
 use nova_platform::status::endpoint_reports;
 use nova_platform::target::{Action, Plan, Target};
-use nova_platform::topology::components;
+use nova_platform::topology::{Component, components};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Session, diff, doctor};
-use crate::cli::{Deploy, Format};
+use super::{Session, diff, doctor, whereabouts};
+use crate::cli::{Deploy, Format, TargetKind};
 use crate::exit::Exit;
 use crate::output::{BOLD, GREEN, Output, failure_block, failure_json, seconds, table};
 use crate::progress;
 
+pub(super) use kubernetes::may_touch;
+
 pub(super) async fn run(session: &Session, args: &Deploy) -> anyhow::Result<Exit> {
-    let output = session.output;
+    let exit = match session.kind {
+        TargetKind::Local => here(session, args).await?,
+        TargetKind::Kubernetes => kubernetes::run(session, args).await?,
+    };
+    Ok(exit)
+}
+
+async fn here(session: &Session, args: &Deploy) -> anyhow::Result<Exit> {
     doctor::require(session, args.yes)?;
     let target = session.target()?;
     let _lock = target.lock("deploy")?;
+    whereabouts::remember(session.name(), session.kind);
     target.prepare().await?;
     let plan = target.plan().await?;
-    if output.format == Format::Text {
-        eprint!("{}", diff::plan_text(&plan));
-    }
+    show_plan(session, &plan);
 
     let cancel = CancellationToken::new();
     let watcher = tokio::spawn(end_on_signal(cancel.clone()));
-    let result = bring_up(session, &target, &plan, cancel, args.timeout).await;
+    let result = async {
+        prune(&target, &plan).await?;
+        let checks = session.checks(&target)?;
+        let components = components(session.spec());
+        bring_up(session, &target, &checks, &components, &plan, cancel, args.timeout).await
+    };
+    let result = result.await;
     watcher.abort();
     match result? {
         Ok(outcome) => {
-            let unchanged = plan.is_unchanged() && outcome.prepared.is_empty();
-            report_success(session, &target, &plan, &outcome, unchanged)?;
+            let ending = Ending {
+                endpoints: target.endpoints(),
+                ways: Vec::new(),
+                shells: shells(&target),
+            };
+            report_success(session, &ending, &plan, &outcome)?;
             Ok(Exit::Done)
         }
         Err(failure) => report_failure(session, &failure),
     }
 }
 
-async fn bring_up(
+/// What a deploy ends with, beside what it did.
+struct Ending {
+    endpoints: Endpoints,
+    /// How to come to the addresses from this machine, where they are not reachable at once: what, and the command.
+    ways: Vec<Vec<String>>,
+    /// How to get a shell on each store: which, and the command.
+    shells: Vec<Vec<String>>,
+}
+
+fn show_plan(session: &Session, plan: &Plan) {
+    if session.output.format == Format::Text {
+        eprint!("{}", diff::plan_text(plan, session.kind));
+    }
+}
+
+async fn prune<T: Target>(target: &T, plan: &Plan) -> anyhow::Result<()> {
+    if plan.count(Action::Delete) > 0 {
+        let pruned = target.prune().await;
+        pruned.context("cannot remove what nova.toml no longer has")?;
+    }
+    Ok(())
+}
+
+async fn bring_up<T: Target, P: Prober>(
     session: &Session,
-    target: &LocalTarget,
+    target: &T,
+    prober: &P,
+    components: &[Component],
     plan: &Plan,
     cancel: CancellationToken,
     timeout: Duration,
 ) -> anyhow::Result<Result<Outcome, Box<Failure>>> {
-    if plan.count(Action::Delete) > 0 {
-        target
-            .prune()
-            .await
-            .context("cannot remove members that nova.toml no longer has")?;
-    }
-    let checks = session.checks(target)?;
-    let components = components(session.spec());
     let (events, receiver) = mpsc::unbounded_channel();
     let shown = tokio::spawn(progress::show(receiver, session.output));
-    let result = rollout(target, &checks, &components, plan, events, cancel, timeout).await;
+    let result = rollout(target, prober, components, plan, events, cancel, timeout).await;
     shown.await?;
     Ok(result)
 }
@@ -84,15 +122,10 @@ async fn end_on_signal(cancel: CancellationToken) {
     }
 }
 
-fn report_success(
-    session: &Session,
-    target: &LocalTarget,
-    plan: &Plan,
-    outcome: &Outcome,
-    unchanged: bool,
-) -> anyhow::Result<()> {
+fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Outcome) -> anyhow::Result<()> {
     let output = session.output;
-    let endpoints = target.endpoints();
+    let unchanged = plan.is_unchanged() && outcome.prepared.is_empty();
+    let endpoints = &ending.endpoints;
     let chain = critical_chain(&outcome.timings);
     if output.format == Format::Json {
         let addresses: serde_json::Map<String, serde_json::Value> = components(session.spec())
@@ -100,7 +133,7 @@ fn report_success(
             .map(|component| {
                 (
                     component.name.clone(),
-                    serde_json::json!(endpoint_reports(&component.name, &endpoints)),
+                    serde_json::json!(endpoint_reports(&component.name, endpoints)),
                 )
             })
             .collect();
@@ -129,16 +162,16 @@ fn report_success(
     );
     let mut rows = Vec::new();
     for component in components(session.spec()) {
-        for endpoint in endpoint_reports(&component.name, &endpoints) {
+        for endpoint in endpoint_reports(&component.name, endpoints) {
             rows.push(vec![component.name.clone(), endpoint.name, endpoint.url]);
         }
     }
     println!("\n{}\n{}", output.paint(BOLD, "addresses"), table(&rows, 2).trim_end());
-    println!(
-        "\n{}\n{}",
-        output.paint(BOLD, "shells"),
-        table(&shells(target), 2).trim_end()
-    );
+    for (title, rows) in [("from here", &ending.ways), ("shells", &ending.shells)] {
+        if !rows.is_empty() {
+            println!("\n{}\n{}", output.paint(BOLD, title), table(rows, 2).trim_end());
+        }
+    }
     let mut timings: Vec<_> = outcome.timings.iter().collect();
     timings.sort_by_key(|timing| timing.finished);
     let rows: Vec<Vec<String>> = timings

@@ -3,18 +3,26 @@
 use nova_platform::target::{Action, Plan, Target};
 
 use super::Session;
-use crate::cli::Format;
+use super::doctor::cluster;
+use crate::cli::{Format, TargetKind};
 use crate::exit::Exit;
 use crate::output::{Output, table};
 
 pub(super) async fn run(session: &Session) -> anyhow::Result<Exit> {
-    let plan = session.target()?.plan().await?;
+    let plan = match session.kind {
+        TargetKind::Local => session.target()?.plan().await?,
+        TargetKind::Kubernetes => {
+            let images = super::images::references(session)?;
+            let (target, _) = cluster::target(session, session.cluster().await?, &images).await?;
+            target.plan().await?
+        }
+    };
     if session.output.format == Format::Json {
         Output::json(
             &serde_json::json!({"schema": "nova.diff/v1", "unchanged": plan.is_unchanged(), "steps": plan.steps}),
         )?;
     } else {
-        print!("{}", plan_text(&plan));
+        print!("{}", plan_text(&plan, session.kind));
     }
     Ok(if plan.is_unchanged() {
         Exit::Done
@@ -24,9 +32,13 @@ pub(super) async fn run(session: &Session) -> anyhow::Result<Exit> {
 }
 
 /// The plan's counts, and a line for each member that something happens to.
-pub(super) fn plan_text(plan: &Plan) -> String {
+pub(super) fn plan_text(plan: &Plan, kind: TargetKind) -> String {
+    let things = match kind {
+        TargetKind::Local => "members",
+        TargetKind::Kubernetes => "objects",
+    };
     if plan.is_unchanged() {
-        return format!("plan: unchanged, {} members stay as they are\n", plan.steps.len());
+        return format!("plan: unchanged, {} {things} stay as they are\n", plan.steps.len());
     }
     let counts: Vec<String> = [
         (Action::Create, "create"),
@@ -47,5 +59,5 @@ pub(super) fn plan_text(plan: &Plan) -> String {
             vec![word, step.member.clone(), step.reason.clone().unwrap_or_default()]
         })
         .collect();
-    format!("plan: {} members\n{}", counts.join(", "), table(&rows, 2))
+    format!("plan: {} {things}\n{}", counts.join(", "), table(&rows, 2))
 }

@@ -1,5 +1,7 @@
 //! `nova doctor`: what this machine lacks, and its installation.
 
+pub(super) mod cluster;
+
 use std::collections::BTreeMap;
 
 use anyhow::Context;
@@ -7,11 +9,14 @@ use nova_local::doctor::{self, Missing, Report};
 use nova_local::target::Tools;
 
 use super::Session;
-use crate::cli::{Doctor, Format};
+use crate::cli::{Doctor, Format, TargetKind};
 use crate::exit::Exit;
 use crate::output::{GREEN, Output, RED, table};
 
-pub(super) fn run(session: &Session, args: &Doctor) -> anyhow::Result<Exit> {
+pub(super) async fn run(session: &Session, args: &Doctor) -> anyhow::Result<Exit> {
+    if session.kind == TargetKind::Kubernetes {
+        return cluster::run(session).await;
+    }
     if args.install {
         install(session)?;
     }

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
-use crate::cli::{Drill, DrillAction, Format};
+use crate::cli::{Drill, DrillAction, Format, TargetKind};
 use crate::exit::Exit;
 use crate::output::{GREEN, Output, RED, YELLOW, drill_text, fault_line, run_text};
 
@@ -33,7 +33,10 @@ pub(super) async fn run(session: &Session, args: &Drill) -> anyhow::Result<Exit>
 
 async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
     let plans = plans(session, args)?;
-    let Some(target) = session.deployed()? else {
+    if session.kind != TargetKind::Local {
+        return Err(DrillError::Usage("drills run on the local target only: add --target local".to_owned()).into());
+    }
+    let Some(target) = session.deployed_here()? else {
         let nothing = format!("nothing of platform {} is deployed here", session.name());
         return Err(DrillError::Unhealthy(nothing).into());
     };

@@ -44,6 +44,11 @@ pub(super) async fn run(session: &Session, action: &Action) -> anyhow::Result<Ex
     }
 }
 
+/// Names what would be built now.
+pub(super) fn references(session: &Session) -> anyhow::Result<Images> {
+    Ok(images::references(session.spec(), &sources()?.programs)?)
+}
+
 /// Builds what does not exist yet. Kafka's jars are fetched first when they are needed and not here.
 pub(super) async fn build(session: &Session) -> anyhow::Result<(Images, Vec<Outcome>)> {
     let mut sources = sources()?;

@@ -4,29 +4,34 @@ mod since;
 
 use std::time::{Duration, SystemTime};
 
+use nova_kubernetes::target::KubernetesTarget;
 use nova_local::target::LocalTarget;
-use nova_platform::target::{LogQuery, Target};
+use nova_platform::target::LogQuery;
+use tokio::sync::mpsc;
 
 use super::Session;
+use super::place::Place;
 use crate::cli::{Format, Logs};
 use crate::exit::Exit;
 use crate::output::{BOLD, Output};
 
+/// Lines of pods that wait to be printed.
+const LINES: usize = 1000;
 /// Pause between two looks for new lines.
 const FOLLOW_EVERY: Duration = Duration::from_millis(300);
 
 pub(super) async fn run(session: &Session, args: &Logs) -> anyhow::Result<Exit> {
-    let members = session.members_of(args.of.as_deref())?;
-    let Some(target) = session.deployed()? else {
+    let Some(place) = session.deployed().await? else {
         return super::status::print_absent(session);
     };
+    let members = place.members_of(session, args.of.as_deref()).await?;
     let width = members.iter().map(String::len).max().unwrap_or(0);
     let query = LogQuery {
         tail: args.since.is_none().then_some(args.tail),
         previous: args.previous,
     };
     for member in &members {
-        let lines = target.logs(member, &query).await?;
+        let lines = place.logs(member, &query).await?;
         let lines = match args.since {
             Some(time) => since::lines(
                 lines,
@@ -37,8 +42,14 @@ pub(super) async fn run(session: &Session, args: &Logs) -> anyhow::Result<Exit> 
         print(session.output, args, member, width, lines)?;
     }
     if args.follow {
+        let followed = async {
+            match &place {
+                Place::Local(target, _) => follow(session.output, args, target, &members, width).await,
+                Place::Kubernetes(target) => follow_pods(session.output, args, target, width).await,
+            }
+        };
         tokio::select! {
-            result = follow(session.output, args, &target, &members, width) => result?,
+            result = followed => result?,
             _ = tokio::signal::ctrl_c() => {}
         }
     }
@@ -79,5 +90,21 @@ async fn follow(
             print(output, args, member, width, follower.poll()?)?;
         }
         tokio::time::sleep(FOLLOW_EVERY).await;
+    }
+}
+
+/// Prints what pods write, those that come later included.
+async fn follow_pods(output: Output, args: &Logs, target: &KubernetesTarget, width: usize) -> anyhow::Result<()> {
+    let (sender, mut lines) = mpsc::channel::<(String, String)>(LINES);
+    let wanted = |name: &str, component: &str| args.of.as_deref().is_none_or(|of| of == name || of == component);
+    let shown = async {
+        while let Some((member, line)) = lines.recv().await {
+            print(output, args, &member, width, vec![line])?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        followed = target.follow(wanted, sender) => Ok(followed?),
+        shown = shown => shown,
     }
 }

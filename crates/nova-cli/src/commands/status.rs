@@ -2,13 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nova_local::target::LocalTarget;
 use nova_platform::checks::Depth;
 use nova_platform::status::{StatusReport, Verdict, component_status, endpoint_reports};
-use nova_platform::target::Target;
 
 use super::Session;
-use crate::cli::{Format, Status};
+use super::place::Place;
+use crate::cli::{Format, Status, TargetKind};
 use crate::exit::Exit;
 use crate::output::{Output, status_text};
 
@@ -22,8 +21,8 @@ const WAIT_EVERY: Duration = Duration::from_millis(300);
 pub(super) async fn run(session: &Session, args: &Status) -> anyhow::Result<Exit> {
     let begin = tokio::time::Instant::now();
     loop {
-        let report = match session.deployed()? {
-            Some(target) => look(session, &target).await?,
+        let report = match session.deployed().await? {
+            Some(place) => look(session, &place).await?,
             None => return print_absent(session),
         };
         let over = report.verdict == Verdict::Healthy || begin.elapsed() >= args.timeout;
@@ -49,13 +48,21 @@ pub(super) async fn run(session: &Session, args: &Status) -> anyhow::Result<Exit
 
 /// Says that nothing was deployed.
 pub(super) fn print_absent(session: &Session) -> anyhow::Result<Exit> {
-    let report = StatusReport::absent(session.name(), "local");
+    let report = StatusReport::absent(session.name(), session.kind.name());
     if session.output.format == Format::Json {
         Output::json(&report)?;
     } else {
         println!(
-            "absent: nothing of platform {} is deployed here; ./nova deploy brings it up",
-            session.name()
+            "absent: nothing of platform {} is deployed {}; ./nova deploy{} brings it up",
+            session.name(),
+            match session.kind {
+                TargetKind::Local => "here",
+                TargetKind::Kubernetes => "in this cluster",
+            },
+            match session.kind {
+                TargetKind::Local => "",
+                TargetKind::Kubernetes => " --target kubernetes",
+            }
         );
     }
     Ok(Exit::Unhealthy)
@@ -70,27 +77,21 @@ fn print(session: &Session, report: &StatusReport) -> anyhow::Result<()> {
 }
 
 /// Looks at everything at once.
-async fn look(session: &Session, target: &LocalTarget) -> anyhow::Result<StatusReport> {
-    let checks = session.checks(target)?;
-    let components = nova_platform::topology::components(session.spec());
-    let checks = &checks;
-    let looked = components.iter().map(|component| async move {
-        tokio::join!(
-            checks.component(&component.name, Depth::Status, LIMIT),
-            checks.roles(&component.name, LIMIT)
-        )
-    });
-    let (members, looked) = tokio::join!(
-        target.inspect_members(session.output.verbose),
-        futures::future::join_all(looked)
-    );
-    let members = members?;
+async fn look(session: &Session, place: &Place) -> anyhow::Result<StatusReport> {
+    let looked = place
+        .look(session, Depth::Status, LIMIT, session.output.verbose)
+        .await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let endpoints = target.endpoints();
-    let components = components.iter().zip(looked).map(|(component, (results, roles))| {
+    let (members, endpoints) = (looked.members, looked.endpoints);
+    let components = looked.components.iter().zip(looked.found);
+    let components = components.map(|(component, (results, roles))| {
         let endpoints = endpoint_reports(&component.name, &endpoints);
         component_status(component, &members, &roles, results, endpoints, now_ms)
     });
-    Ok(StatusReport::of(session.name(), "local", components.collect()))
+    Ok(StatusReport::of(
+        session.name(),
+        session.kind.name(),
+        components.collect(),
+    ))
 }

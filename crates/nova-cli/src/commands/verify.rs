@@ -14,16 +14,12 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(session: &Session) -> anyhow::Result<Exit> {
     let output = session.output;
-    let Some(target) = session.deployed()? else {
+    let Some(place) = session.deployed().await? else {
         return status::print_absent(session);
     };
-    let checks = session.checks(&target)?;
-    let components = nova_platform::topology::components(session.spec());
-    let checks = &checks;
-    let looked = components
-        .iter()
-        .map(|component| async move { (component, checks.component(&component.name, Depth::Full, LIMIT).await) });
-    let results = futures::future::join_all(looked).await;
+    let looked = place.look(session, Depth::Full, LIMIT, false).await?;
+    let found = looked.found.into_iter().map(|(results, _)| results);
+    let results: Vec<_> = looked.components.iter().zip(found).collect();
     let ok = results.iter().flat_map(|(_, results)| results).all(|result| result.ok);
     if output.format == Format::Json {
         let components: Vec<_> = results

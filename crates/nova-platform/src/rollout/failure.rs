@@ -17,6 +17,8 @@ const LOGGED_MEMBERS: usize = 3;
 pub enum Reason {
     /// The target could not start it; its own words.
     Target(String),
+    /// A member cannot start, and waiting does not change that; why, in the target's words.
+    CannotStart(String),
     /// A member keeps ending.
     CrashLoop {
         /// Starts after the first within this rollout.
@@ -36,6 +38,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Target(error) => f.write_str(error),
+            Self::CannotStart(why) => write!(f, "it cannot start: {why}"),
             Self::CrashLoop { restarts, last_exit } => {
                 write!(f, "it keeps ending: {restarts} restarts, the last end was {last_exit}")
             }
@@ -72,7 +75,7 @@ pub struct Failure {
     pub reason: Reason,
     /// Checks that were failing, with their last errors, over all components that were on their way.
     pub failing: Vec<(String, CheckResult)>,
-    /// Members of the component that do not run, and how they last ended.
+    /// Members of the component that do not run, how they last ended, and what the target reported of it.
     pub events: Vec<String>,
     /// Log lines of the members concerned.
     pub logs: Vec<LogExcerpt>,
@@ -104,10 +107,11 @@ pub(super) async fn conclude<T: Target>(target: &T, mut stopped: Vec<Stopped>, i
         .collect();
     let rank = |one: &Stopped| match one.reason {
         Reason::Target(_) => 0,
-        Reason::CrashLoop { .. } => 1,
-        Reason::TimedOut(_) => 2,
-        Reason::Interrupted => 3,
-        Reason::Skipped => 4,
+        Reason::CannotStart(_) => 1,
+        Reason::CrashLoop { .. } => 2,
+        Reason::TimedOut(_) => 3,
+        Reason::Interrupted => 4,
+        Reason::Skipped => 5,
     };
     stopped.sort_by_key(rank);
     let failing = stopped
@@ -120,7 +124,7 @@ pub(super) async fn conclude<T: Target>(target: &T, mut stopped: Vec<Stopped>, i
         .iter()
         .filter(|member| member.component == first.component)
         .collect();
-    let events = concerned
+    let mut events: Vec<String> = concerned
         .iter()
         .filter(|member| member.state != RunState::Running || member.restarts > 0)
         .map(|member| {
@@ -136,6 +140,7 @@ pub(super) async fn conclude<T: Target>(target: &T, mut stopped: Vec<Stopped>, i
             .to_lowercase()
         })
         .collect();
+    events.extend(target.events(&first.component).await);
     let blamed: Vec<String> = match &first.member {
         Some(member) => vec![member.clone()],
         None => {

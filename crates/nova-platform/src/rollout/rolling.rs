@@ -10,9 +10,12 @@ use crate::target::{Action, Target};
 const LEADING: [&str; 3] = ["leader", "master", "controller"];
 
 impl<T: Target, P: Prober> Ascent<'_, T, P> {
-    /// Does nothing when fewer than two members change, or when the component does not serve: then there is nothing to
+    /// Does nothing where the target does this by itself, when fewer than two members change, or when the component does not serve: then there is nothing to
     /// keep up, and the change may be what mends it.
     pub(super) async fn roll(&self, before: &BTreeMap<String, u32>) -> Result<(), Stopped> {
+        if self.target.rolls_itself() {
+            return Ok(());
+        }
         let steps = self.plan.steps.iter();
         let changed = steps.filter(|step| step.component == self.component.name && step.action == Action::Change);
         let mut changed: Vec<String> = changed.map(|step| step.member.clone()).collect();

@@ -25,12 +25,14 @@ enum Fate {
     NeverPasses,
     Crashes,
     CannotStart,
+    CannotRun,
     FailsOnceChanged,
     WorksOnceApplied,
 }
 
 struct Fake {
     fates: BTreeMap<&'static str, Fate>,
+    rolls_itself: bool,
     log: Mutex<Vec<String>>,
 }
 
@@ -38,6 +40,7 @@ impl Fake {
     fn new(fates: &[(&'static str, Fate)]) -> Self {
         Self {
             fates: fates.iter().copied().collect(),
+            rolls_itself: false,
             log: Mutex::default(),
         }
     }
@@ -91,7 +94,11 @@ impl Target for Fake {
             name: format!("{name}-1"),
             component: (*name).to_owned(),
             node: "node-1".to_owned(),
-            state: RunState::Running,
+            state: if *fate == Fate::CannotRun {
+                RunState::Failed
+            } else {
+                RunState::Running
+            },
             pid: None,
             started_at_ms: None,
             restarts: if *fate == Fate::Crashes && started.contains(&(*name).to_owned()) {
@@ -99,7 +106,11 @@ impl Target for Fake {
             } else {
                 0
             },
-            last_exit: (*fate == Fate::Crashes).then(|| "exit status 1".to_owned()),
+            last_exit: match fate {
+                Fate::Crashes => Some("exit status 1".to_owned()),
+                Fate::CannotRun => Some("no such image".to_owned()),
+                _ => None,
+            },
             memory_bytes: None,
         };
         Ok(self.fates.iter().map(member).collect())
@@ -110,6 +121,14 @@ impl Target for Fake {
             "{member} {}",
             if query.previous { "before" } else { "now" }
         )])
+    }
+
+    async fn events(&self, component: &str) -> Vec<String> {
+        vec![format!("{component}: seen by the target")]
+    }
+
+    fn rolls_itself(&self) -> bool {
+        self.rolls_itself
     }
 
     async fn harm(&self, _: &[String], _: Harm) -> Result<(), Self::Error> {
@@ -136,7 +155,7 @@ impl Prober for Fake {
             Fate::Works => true,
             Fate::FailsOnceChanged => !saw("change"),
             Fate::WorksOnceApplied => saw("apply"),
-            Fate::NeverPasses | Fate::Crashes | Fate::CannotStart => false,
+            Fate::NeverPasses | Fate::Crashes | Fate::CannotStart | Fate::CannotRun => false,
         };
         self.note(format!("check {component}"));
         vec![CheckResult {
@@ -240,6 +259,36 @@ async fn a_crash_loop_fails_fast_with_logs_and_names_what_was_skipped() {
     assert_eq!(failure.skipped, ["postgres"]);
     assert_eq!(failure.logs.len(), 2);
     assert_eq!(fake.applied(), ["etcd"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_never_ran_is_not_told_as_one_that_keeps_ending() {
+    let fake = Fake::new(&[("etcd", Fate::CannotRun)]);
+    let failure = run(&fake, &[component("etcd", &[])], CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.reason, Reason::CannotStart("no such image".to_owned()));
+    assert_eq!(failure.to_string(), "etcd-1: it cannot start: no such image");
+    assert_eq!(
+        failure.events,
+        [
+            "etcd-1: failed, 0 restarts, last end: no such image",
+            "etcd: seen by the target"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_rolls_itself_is_asked_once() {
+    let fake = Fake {
+        rolls_itself: true,
+        ..Fake::new(&[("postgres", Fate::Works)])
+    };
+    let plan = all_change("postgres");
+    run_plan(&fake, &[component("postgres", &[])], &plan, CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(*fake.log.lock().unwrap(), ["apply postgres", "check postgres"]);
 }
 
 #[tokio::test(start_paused = true)]

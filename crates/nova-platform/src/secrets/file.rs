@@ -106,6 +106,36 @@ fn read_private(path: &Path) -> Result<Zeroizing<String>, SecretsError> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
+/// Reads the files of a directory whose names `wanted` takes.
+pub(super) fn read_directory(
+    directory: &Path,
+    wanted: fn(&str) -> bool,
+) -> Result<BTreeMap<String, SecretString>, SecretsError> {
+    let mut values = BTreeMap::new();
+    for entry in fs::read_dir(directory).map_err(|source| io_error("read", directory, source))? {
+        let entry = entry.map_err(|source| io_error("read", directory, source))?;
+        let path = entry.path();
+        let Some(name) = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .filter(|name| wanted(name))
+        else {
+            continue;
+        };
+        // Through links: that is how Kubernetes shows them.
+        let metadata = fs::metadata(&path).map_err(|source| io_error("read", &path, source))?;
+        if !metadata.is_file() {
+            continue;
+        }
+        if metadata.len() > LARGEST {
+            return Err(SecretsError::damaged(&path, "larger than 1 MiB"));
+        }
+        let text = fs::read_to_string(&path).map_err(|source| io_error("read", &path, source))?;
+        values.insert(name.to_owned(), SecretString::from(text));
+    }
+    Ok(values)
+}
+
 /// Writes a new file beside the old one and puts it in its place.
 pub(super) fn write(path: &Path, values: &BTreeMap<String, SecretString>) -> Result<(), SecretsError> {
     let written = Written {

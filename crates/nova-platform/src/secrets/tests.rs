@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
@@ -324,4 +324,34 @@ fn passwords_are_not_rotated_and_unknown_names_are_named() {
         "{error}"
     );
     assert!(secrets.reveal("rediss").is_err());
+}
+
+#[test]
+fn a_directory_of_files_holds_the_same_secrets() {
+    let secrets = Secrets::generate(&spec()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("..2026_01_01");
+    std::fs::create_dir(&data).unwrap();
+    for (name, value) in secrets.values() {
+        std::fs::write(data.join(name), value.expose_secret()).unwrap();
+        std::os::unix::fs::symlink(data.join(name), directory.path().join(name)).unwrap();
+    }
+    let read = Secrets::from_directory(directory.path()).unwrap();
+    assert_eq!(read.names().collect::<Vec<_>>(), secrets.names().collect::<Vec<_>>());
+    assert_eq!(read.reveal("redis").unwrap(), secrets.reveal("redis").unwrap());
+
+    std::fs::write(data.join("redis"), "").unwrap();
+    assert!(matches!(
+        Secrets::from_directory(directory.path()).unwrap_err(),
+        SecretsError::Empty { .. }
+    ));
+}
+
+#[test]
+fn a_name_that_could_leave_a_directory_is_refused() {
+    for name in ["", "../redis", "Redis", "a.b", "-a", "a/b"] {
+        let values = std::collections::BTreeMap::from([(name.to_owned(), SecretString::from("x"))]);
+        let error = Secrets::from_values(values).unwrap_err();
+        assert!(matches!(error, SecretsError::Name { .. }), "{name:?}: {error}");
+    }
 }

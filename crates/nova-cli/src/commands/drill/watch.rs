@@ -1,14 +1,21 @@
 //! `nova drill watch`: clients write and keep the ledger while somebody else breaks things.
 
+use std::io::Write;
+use std::path::Path;
+
 use nova_drill::doors::{Site, Store};
 use nova_drill::error::DrillError;
-use nova_drill::ledger::Ledger;
+use nova_drill::ledger::{self, Ledger};
 use nova_drill::report::CampaignReport;
 use nova_drill::watch::{Settings, watch};
+use nova_kubernetes::target::KubernetesTarget;
+use nova_local::target::LocalTarget;
 use nova_platform::secrets::Secrets;
 use nova_platform::target::Target;
 use tokio_util::sync::CancellationToken;
 
+use super::super::clients::Request;
+use super::super::place::Place;
 use super::{Session, cancel_on_signal, new_ledger, print};
 use crate::cli::{Format, Watch};
 use crate::exit::Exit;
@@ -16,10 +23,45 @@ use crate::output::run_text;
 
 pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit> {
     let settings = settings(session, args)?;
-    let Some(target) = session.deployed()? else {
-        let nothing = format!("nothing of platform {} is deployed here", session.name());
+    let Some(place) = session.deployed().await? else {
+        let nothing = format!("nothing of platform {} is deployed", session.name());
         return Err(DrillError::Unhealthy(nothing).into());
     };
+    let path = args.ledger.clone().unwrap_or_else(|| new_ledger(session.name()));
+    let end = CancellationToken::new();
+    let watcher = tokio::spawn(cancel_on_signal(end.clone()));
+    eprintln!("ledger {}", path.display());
+    let done = match &place {
+        Place::Local(target, _) => here(session, target, &settings, &path, &end).await,
+        Place::Kubernetes(target) => in_cluster(session, target, &settings, args, &path, &end).await,
+    };
+    watcher.abort();
+    done?;
+    let report = CampaignReport::from_ledger(&ledger::read(&path)?, &path.to_string_lossy());
+    if session.output.format == Format::Text {
+        for run in report.drills.iter().flat_map(|drill| &drill.runs) {
+            print!("{}", run_text(run, session.output));
+        }
+    }
+    print(session, &report)?;
+    Ok(if report.result == "passed" {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+fn writing() {
+    eprintln!("every client writes; break what you like, Ctrl-C ends it");
+}
+
+async fn here(
+    session: &Session,
+    target: &LocalTarget,
+    settings: &Settings,
+    path: &Path,
+    end: &CancellationToken,
+) -> anyhow::Result<()> {
     let _lock = target.lock_existing("drill")?;
     let secrets = Secrets::load(&session.layout()?.secrets_file())?;
     let endpoints = target.endpoints();
@@ -28,28 +70,40 @@ pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit>
         endpoints: &endpoints,
         secrets: &secrets,
     };
-    let path = args.ledger.clone().unwrap_or_else(|| new_ledger(session.name()));
-    let ledger = Ledger::create(&path, session.name(), 0)?;
-    let end = CancellationToken::new();
-    let watcher = tokio::spawn(cancel_on_signal(end.clone()));
-    eprintln!("ledger {}", path.display());
-    let writing = || eprintln!("every client writes; break what you like, Ctrl-C ends it");
-    let result = watch(&site, &settings, &ledger, &end, writing).await;
-    watcher.abort();
-    let drill = result?;
+    let ledger = Ledger::create(path, session.name(), 0)?;
+    watch(&site, settings, &ledger, end, writing).await?;
     ledger.flush()?;
-    if session.output.format == Format::Text {
-        for run in &drill.runs {
-            print!("{}", run_text(run, session.output));
+    Ok(())
+}
+
+/// The clients run inside the cluster; their ledger is written down here as it comes.
+async fn in_cluster(
+    session: &Session,
+    target: &KubernetesTarget,
+    settings: &Settings,
+    args: &Watch,
+    path: &Path,
+    end: &CancellationToken,
+) -> anyhow::Result<()> {
+    let request = Request {
+        spec: session.spec().clone(),
+        endpoints: target.endpoints(),
+        settings: settings.clone(),
+    };
+    let mut file = std::fs::File::create_new(path)?;
+    let mut broken = Ok(());
+    let on_line = |line: &str| {
+        if line.starts_with("{\"begin\"") {
+            writing();
         }
-    }
-    let report = CampaignReport::of(session.name(), "local", 0, &path.to_string_lossy(), vec![drill]);
-    print(session, &report)?;
-    Ok(if report.result == "passed" {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+        if broken.is_ok() {
+            broken = writeln!(file, "{line}");
+        }
+    };
+    let request = serde_json::to_string(&request)?;
+    let avoid = args.avoid_node.as_deref();
+    target.agents().run(&["clients"], &request, avoid, end, on_line).await?;
+    Ok(broken?)
 }
 
 /// As it was typed; every store when nothing was named.

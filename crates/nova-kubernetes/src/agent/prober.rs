@@ -1,0 +1,98 @@
+//! Proves components of a platform in a cluster: what the API server says of their pods, and what the agent finds in them.
+
+use std::time::Duration;
+
+use nova_platform::checks::{CheckResult, Depth, MemberRole};
+use nova_platform::rollout::Prober;
+use tokio::time::Instant;
+
+use super::NAME;
+use super::wire::{LOOK, Look, Looked, PREPARE, Prepare, Prepared};
+use crate::target::KubernetesTarget;
+
+/// Most of a limit that is kept back for the way to the agent.
+const WAY: Duration = Duration::from_millis(300);
+
+/// See the module.
+pub struct ClusterProber<'a> {
+    target: &'a KubernetesTarget,
+}
+
+impl<'a> ClusterProber<'a> {
+    /// Of what this target runs.
+    #[must_use]
+    pub const fn new(target: &'a KubernetesTarget) -> Self {
+        Self { target }
+    }
+
+    /// All checks of a component with what its members say they are. The first check is `rollout`: whether all its pods are as
+    /// applied and ready.
+    pub async fn look(&self, component: &str, depth: Depth, limit: Duration) -> Looked {
+        let begin = Instant::now();
+        let rollout = async {
+            let found = tokio::time::timeout(limit, self.target.rolled_out(component)).await;
+            let found = found.unwrap_or_else(|_| Err("the API server did not answer in time".to_owned()));
+            CheckResult::of("rollout", begin.elapsed(), found)
+        };
+        if component == NAME {
+            return Looked {
+                checks: vec![rollout.await],
+                roles: Vec::new(),
+            };
+        }
+        let (rollout, mut looked) = tokio::join!(rollout, self.ask(component, depth, limit));
+        looked.checks.insert(0, rollout);
+        looked
+    }
+
+    async fn ask(&self, component: &str, depth: Depth, limit: Duration) -> Looked {
+        let begin = Instant::now();
+        let asked = async {
+            let endpoints = self.target.endpoints_of(component).await?;
+            let look = Look {
+                spec: self.target.spec().clone(),
+                endpoints,
+                component: component.to_owned(),
+                depth,
+                limit_ms: millis(limit.saturating_sub(WAY.min(limit / 4))),
+            };
+            let answer = self.target.agents().call(LOOK, &look, limit).await;
+            answer.map_err(|error| error.to_string())
+        };
+        let answer = tokio::time::timeout(limit, asked)
+            .await
+            .unwrap_or_else(|_| Err("the API server did not answer in time".to_owned()));
+        answer.unwrap_or_else(|error| Looked {
+            checks: vec![CheckResult::of("agent", begin.elapsed(), Err(error))],
+            roles: Vec::new(),
+        })
+    }
+}
+
+impl Prober for ClusterProber<'_> {
+    async fn prepare(&self, component: &str, limit: Duration) -> Result<Vec<String>, String> {
+        if component == NAME {
+            return Ok(Vec::new());
+        }
+        let prepare = Prepare {
+            spec: self.target.spec().clone(),
+            endpoints: self.target.endpoints_of(component).await?,
+            component: component.to_owned(),
+            limit_ms: millis(limit.saturating_sub(WAY.min(limit / 4))),
+        };
+        let made: Result<Prepared, _> = self.target.agents().call(PREPARE, &prepare, limit).await;
+        made.map(|made| made.changes).map_err(|error| error.to_string())
+    }
+
+    async fn check(&self, component: &str, limit: Duration) -> Vec<CheckResult> {
+        self.look(component, Depth::Full, limit).await.checks
+    }
+
+    async fn roles(&self, component: &str, limit: Duration) -> Vec<MemberRole> {
+        self.ask(component, Depth::Status, limit).await.roles
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

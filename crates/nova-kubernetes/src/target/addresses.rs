@@ -1,0 +1,101 @@
+//! Where members are met inside the cluster: stores by the Services of their members, services by their pods as they are now.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use nova_platform::endpoints::{
+    Endpoints, HostPort, MemberEndpoint, PostgresEndpoint, ServiceEndpoints, ServiceMemberEndpoint,
+};
+use nova_platform::spec::Spec;
+use nova_platform::topology::{Kind, Member, components};
+
+use super::KubernetesTarget;
+use super::inspect::Seen;
+use crate::names::{Area, member_host, service_host};
+
+/// PostgreSQL's port at the gateway's Services.
+const POSTGRES: u16 = 5432;
+/// What a service's port for probes and metrics is above that of its API.
+const OPERATIONS: u16 = 1000;
+
+impl KubernetesTarget {
+    /// Where the checks of one component meet what they need. Only a service's own checks know where services are: so those
+    /// of the stores stay the same, with their connections, however pods come and go.
+    ///
+    /// # Errors
+    /// In words, when the API server does not say which pods there are.
+    pub async fn endpoints_of(&self, component: &str) -> Result<Endpoints, String> {
+        if !self.spec.services.contains_key(component) {
+            return Ok(stores(&self.spec));
+        }
+        let pods = self
+            .list_area(Area::Services)
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut endpoints = stores(&self.spec);
+        endpoints.services = services(&self.spec, &pods);
+        endpoints.services.retain(|name, _| name == component);
+        Ok(endpoints)
+    }
+
+    /// With the services' pods as they were last listed.
+    pub(super) fn last_endpoints(&self) -> Endpoints {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        Endpoints {
+            services: services(&self.spec, &seen),
+            ..stores(&self.spec)
+        }
+    }
+}
+
+/// The stores and the gateway; no services.
+fn stores(spec: &Spec) -> Endpoints {
+    let all = components(spec);
+    let members = |kind: Kind| {
+        let all = all.iter().flat_map(|component| &component.members);
+        all.filter(move |member| member.kind == kind)
+    };
+    let met = |kind: Kind, port: u16| -> Vec<MemberEndpoint> {
+        let at = |member: &Member| MemberEndpoint {
+            member: member.name.clone(),
+            address: HostPort::new(member_host(spec, member), port),
+        };
+        members(kind).map(at).collect()
+    };
+    let postgres = |member: &Member| PostgresEndpoint {
+        member: member.name.clone(),
+        postgres: HostPort::new(member_host(spec, member), spec.postgres.port),
+        patroni: HostPort::new(member_host(spec, member), spec.postgres.patroni_port),
+    };
+    let door = |name: &str| HostPort::new(service_host(spec, Area::Database, name), POSTGRES);
+    Endpoints {
+        etcd: met(Kind::Etcd, spec.etcd.client_port),
+        postgres: members(Kind::Postgres).map(postgres).collect(),
+        primary: door("postgres-primary"),
+        replicas: door("postgres-replicas"),
+        redis: met(Kind::Redis, spec.redis.port),
+        sentinels: met(Kind::Sentinel, spec.redis.sentinel_port),
+        kafka: met(Kind::Kafka, spec.kafka.port),
+        services: BTreeMap::new(),
+    }
+}
+
+fn services(spec: &Spec, seen: &[Seen]) -> BTreeMap<String, ServiceEndpoints> {
+    let service = |(name, service): (&String, &nova_platform::spec::ServiceSpec)| {
+        let members = seen.iter().filter(|pod| pod.member.component == *name);
+        let members = members.filter_map(|pod| {
+            let ip = pod.ip.clone()?;
+            Some(ServiceMemberEndpoint {
+                member: pod.member.name.clone(),
+                api: HostPort::new(ip.clone(), service.port),
+                operations: HostPort::new(ip, service.port + OPERATIONS),
+            })
+        });
+        let endpoints = ServiceEndpoints {
+            gateway: HostPort::new(service_host(spec, Area::Services, name), service.port),
+            members: members.collect(),
+        };
+        (name.clone(), endpoints)
+    };
+    spec.services.iter().map(service).collect()
+}

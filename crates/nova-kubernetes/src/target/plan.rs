@@ -1,0 +1,139 @@
+//! What a deploy would do to each object: the API server is asked what each would become, and nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{StreamExt, TryStreamExt};
+use kube::Api;
+use kube::api::{DynamicObject, ListParams};
+use nova_platform::target::{Action, Plan, PlanStep};
+use serde_json::Value;
+
+use super::compare::{brief, differences};
+use super::inventory::{Keys, unwanted};
+use super::object::Key;
+use super::{CONCURRENCY, KubernetesError, KubernetesTarget};
+use crate::names::Area;
+use crate::resources::{FOUNDATION, Manifest};
+
+impl KubernetesTarget {
+    pub(super) async fn make_plan(&self) -> Result<Plan, KubernetesError> {
+        let namespaces = self.own_namespaces().await?;
+        let live = self.live(&namespaces).await?;
+        let (namespaces, live) = (&namespaces, &live);
+        let asked = self
+            .manifests
+            .iter()
+            .map(|manifest| self.step(manifest, namespaces, live));
+        let asked: Vec<_> = asked.collect();
+        let mut steps: Vec<PlanStep> = futures::stream::iter(asked).buffered(CONCURRENCY).try_collect().await?;
+        steps.extend(self.plan_secrets(namespaces).await?);
+        let known = if namespaces.contains(&Area::System.namespace(&self.spec)) {
+            self.known().await?
+        } else {
+            Keys::new()
+        };
+        for key in unwanted(&known, &self.wanted()) {
+            let there = key.api(self.client()).get_metadata_opt(&key.name).await;
+            if there
+                .map_err(|error| KubernetesError::api("read", &key, &error))?
+                .is_some()
+            {
+                steps.push(PlanStep {
+                    member: key.to_string(),
+                    component: FOUNDATION.to_owned(),
+                    action: Action::Delete,
+                    reason: Some("no longer in the description".to_owned()),
+                });
+            }
+        }
+        Ok(Plan { steps })
+    }
+
+    async fn step(
+        &self,
+        manifest: &Manifest,
+        namespaces: &BTreeSet<String>,
+        live: &BTreeMap<Key, Value>,
+    ) -> Result<PlanStep, KubernetesError> {
+        let key = Key::of(&manifest.object);
+        let step = |action, reason| PlanStep {
+            member: key.as_ref().map(ToString::to_string).unwrap_or_default(),
+            component: manifest.component.clone(),
+            action,
+            reason,
+        };
+        let Some(found) = key.as_ref() else {
+            return Ok(step(Action::Create, None));
+        };
+        if found
+            .namespace
+            .as_ref()
+            .is_some_and(|namespace| !namespaces.contains(namespace))
+        {
+            return Ok(step(Action::Create, None));
+        }
+        let wanted = self.dry_run(&manifest.object).await?;
+        let Some(live) = live.get(found) else {
+            return Ok(step(Action::Create, None));
+        };
+        let wanted = value(&wanted);
+        let paths = differences(live, &wanted);
+        Ok(if paths.is_empty() {
+            step(Action::Keep, None)
+        } else {
+            step(Action::Change, Some(brief(&paths)))
+        })
+    }
+
+    /// Every object of the manifests' kinds that is there, one list a kind and namespace.
+    async fn live(&self, namespaces: &BTreeSet<String>) -> Result<BTreeMap<Key, Value>, KubernetesError> {
+        let places: BTreeSet<Key> = self
+            .manifests
+            .iter()
+            .filter_map(|manifest| Key::of(&manifest.object))
+            .filter(|key| {
+                key.namespace
+                    .as_ref()
+                    .is_none_or(|namespace| namespaces.contains(namespace))
+            })
+            .map(|key| Key {
+                name: String::new(),
+                ..key
+            })
+            .collect();
+        let selector = self.selector();
+        let selector = &selector;
+        let lists: Vec<Vec<(Key, Value)>> = futures::stream::iter(places)
+            .map(|place| async move {
+                let api: Api<DynamicObject> = place.api(self.client());
+                let list = api.list(&ListParams::default().labels(selector)).await;
+                let what = format!(
+                    "{} in {}",
+                    place.kind,
+                    place.namespace.as_deref().unwrap_or("the cluster")
+                );
+                let list = list.map_err(|error| KubernetesError::api("list", what, &error))?;
+                let named = list.items.into_iter().filter_map(|object| {
+                    let key = Key {
+                        name: object.metadata.name.clone()?,
+                        ..place.clone()
+                    };
+                    // Objects in a list come without these two.
+                    let mut object = value(&object);
+                    object["kind"] = place.kind.clone().into();
+                    object["apiVersion"] = place.api_version.clone().into();
+                    Some((key, object))
+                });
+                Ok::<_, KubernetesError>(named.collect())
+            })
+            .buffer_unordered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        Ok(lists.into_iter().flatten().collect())
+    }
+}
+
+/// An object as plain JSON.
+fn value(object: &DynamicObject) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
+}
