@@ -13,5 +13,6 @@ mod objects;
 mod pods;
 mod rendered;
 mod restricted;
+mod roles;
 mod secrets;
 mod stores;

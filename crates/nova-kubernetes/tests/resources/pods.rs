@@ -182,3 +182,24 @@ fn only_the_autoscaler_owns_the_number_of_what_it_scales() {
         );
     }
 }
+
+/// A service has ended by itself before it is ended.
+#[test]
+fn a_service_has_time_to_drain() {
+    let objects = objects(&spec("nova"), Profile::Small);
+    for name in ["user-service", "auth-service"] {
+        let workload = workloads(&objects)
+            .into_iter()
+            .find(|workload| workload["metadata"]["name"] == name)
+            .unwrap();
+        let pod = &workload["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let drain = items(&container["env"])
+            .find(|variable| variable["name"] == "NOVA_DRAIN_TIMEOUT")
+            .unwrap();
+        let drain: u64 = drain["value"].as_str().unwrap().trim_end_matches('s').parse().unwrap();
+        let linger = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
+        assert_eq!(pod["terminationGracePeriodSeconds"], 30);
+        assert!(linger + drain < 30, "{name}: {linger} s and {drain} s");
+    }
+}
