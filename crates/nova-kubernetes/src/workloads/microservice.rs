@@ -14,6 +14,12 @@ use crate::names::{Area, service_host};
 use crate::ports;
 use crate::profile::Profile;
 
+/// Of the 30 seconds that a pod has to end: it is still sent requests at first, then it finishes those that it has, and what is
+/// left is for the process to be gone by itself.
+const LINGER: u16 = 5;
+const DRAIN: u16 = 20;
+const RESERVE: u16 = 5;
+
 pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &ServiceSpec) -> Workload {
     let operations = service.port + OPERATIONS_OFFSET;
     Workload {
@@ -48,8 +54,8 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
         form: Form::Stateless {
             members_max: service.members_max,
         },
-        linger: 5,
-        grace: 30,
+        linger: LINGER,
+        grace: LINGER + DRAIN + RESERVE,
     }
 }
 
@@ -65,7 +71,10 @@ fn environment(spec: &Spec, name: &str, service: &ServiceSpec) -> BTreeMap<Strin
         // As many as may run at a time.
         hash_threads: usize::try_from(service.cpu_limit / 1000).unwrap_or(1).max(1),
     };
-    config::service::environment(&ClusterSite(spec), name, &around)
+    let mut environment = config::service::environment(&ClusterSite(spec), name, &around);
+    let drain = environment.entry("NOVA_DRAIN_TIMEOUT".to_owned());
+    drain.or_insert_with(|| format!("{DRAIN}s"));
+    environment
 }
 
 /// The base URL of a service.
