@@ -21,6 +21,7 @@ use nova_drill::error::DrillError;
 use nova_kubernetes::target::KubernetesError;
 use nova_local::layout::Layout;
 use nova_local::target::LocalTarget;
+use nova_member::{Place, kafka_start, redis_start, sentinel_start};
 use nova_platform::checks::Checks;
 use nova_platform::load::{self, Platform};
 use nova_platform::secrets::Secrets;
@@ -43,9 +44,9 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         Command::Member { member } => {
             // These end only by becoming the program that they start.
             match member {
-                MemberCommand::Redis(member) => nova_local::members::redis_start::run(&member.dir)?,
-                MemberCommand::Sentinel(member) => nova_local::members::sentinel_start::run(&member.dir)?,
-                MemberCommand::Kafka(member) => nova_local::members::kafka_start::run(&member.dir)?,
+                MemberCommand::Redis(member) => redis_start::run(&Place::Directory(member.dir.clone()))?,
+                MemberCommand::Sentinel(member) => sentinel_start::run(&Place::Directory(member.dir.clone()))?,
+                MemberCommand::Kafka(member) => kafka_start::run(&Place::Directory(member.dir.clone()))?,
             };
         }
         Command::Schema => return schema::run(),

@@ -20,6 +20,8 @@ mod fixtures;
 mod loader;
 mod nodes;
 mod tag;
+#[cfg(test)]
+mod tests;
 mod wheels;
 
 pub use builder::Builder;
@@ -31,8 +33,6 @@ pub use nodes::{NodeImages, context_name, lacking, node_images};
 
 /// What local images are called before their own name.
 const LOCAL: &str = "localhost/nova";
-/// Where Kafka's jars lie in its image.
-const KAFKA_LIBS: &str = "/opt/kafka/libs";
 /// Images that are built at the same time.
 const BUILDS: usize = 2;
 
@@ -140,16 +140,6 @@ pub fn references(spec: &Spec, programs: &Path) -> Result<Images, ImagesError> {
     Ok(Images::of(named.collect::<Result<_, ImagesError>>()?))
 }
 
-/// The class path of Kafka in its image: by name and in order, since the class archive counts only for the very class path
-/// that it was made with.
-#[must_use]
-pub fn kafka_class_path() -> String {
-    definition::jars()
-        .map(|jar| format!("{KAFKA_LIBS}/{jar}"))
-        .collect::<Vec<_>>()
-        .join(":")
-}
-
 /// Which of the images are in the builder's store, by name.
 ///
 /// # Errors
@@ -246,7 +236,7 @@ pub async fn ensure_loaded(
     let builder = Builder::find().await?;
     for (image, reference) in images.iter() {
         let began = Instant::now();
-        let took = if force || nodes.is_empty() || !lacking(nodes, reference).is_empty() {
+        let took = if is_wanted(reference, nodes, force) {
             report(Progress::Loading { image });
             load(builder, loader, reference, &|line| {
                 report(Progress::Line { image, line })
@@ -260,6 +250,10 @@ pub async fn ensure_loaded(
         outcomes.push(done(image.to_owned(), reference.to_owned(), took, report));
     }
     Ok(outcomes)
+}
+
+fn is_wanted(reference: &str, nodes: &[NodeImages], force: bool) -> bool {
+    force || nodes.is_empty() || !lacking(nodes, reference).is_empty()
 }
 
 async fn load(

@@ -1,9 +1,10 @@
-//! From the description to what each member runs: pure functions, one kind of member a file. Nothing here touches the machine.
+//! From the description to what each member runs on this machine: pure functions, one kind of member a file. What members are
+//! configured with is the same on every target, and made in [`nova_platform::config`]. Nothing here touches the machine.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use nova_platform::endpoints::HostPort;
+use nova_platform::config;
 use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
 use nova_platform::topology::{self, Kind, Member};
@@ -12,22 +13,14 @@ use secrecy::ExposeSecret;
 use crate::doctor::Programs;
 use crate::plan::{MemberPlan, PlannedFile, StopSignal};
 
-mod calls;
-pub mod etcd;
-pub mod gateway;
-pub mod kafka;
-pub mod kafka_start;
-pub mod postgres;
-pub mod redis;
-pub mod redis_start;
-mod redis_view;
-mod resp;
-pub mod sentinel;
-pub mod sentinel_start;
-pub mod service;
+mod etcd;
+mod gateway;
+mod kafka;
+mod postgres;
+mod redis;
+mod service;
 
-/// A service's operations (probes, metrics) listen on its API port plus this.
-pub const OPERATIONS_OFFSET: u16 = 1000;
+pub use nova_platform::config::service::OPERATIONS_OFFSET;
 
 /// Everything that plans are made from.
 #[derive(Clone, Copy)]
@@ -80,7 +73,7 @@ pub fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
         Kind::Etcd => Ok(etcd::plan(site, member)),
         Kind::Postgres => postgres::plan(site, member),
         Kind::Redis => redis::plan(site, member),
-        Kind::Sentinel => sentinel::plan(site, member),
+        Kind::Sentinel => redis::sentinel_plan(site, member),
         Kind::Kafka => Ok(kafka::plan(site, member)),
         Kind::Gateway => Ok(gateway::plan(site, member)),
         Kind::Service => service::plan(site, member),
@@ -115,25 +108,21 @@ impl Site<'_> {
             .map(ExposeSecret::expose_secret)
             .ok_or_else(|| PlanError::NoSecret(name.to_owned()))
     }
-
-    fn members(&self, kind: Kind) -> Vec<Member> {
-        members(self.spec, kind)
-    }
-
-    fn host_ports(&self, kind: Kind, port: u16) -> Vec<HostPort> {
-        self.members(kind)
-            .iter()
-            .map(|member| HostPort::new(address(self.spec, member), port))
-            .collect()
-    }
 }
 
-fn members(spec: &Spec, kind: Kind) -> Vec<Member> {
-    topology::components(spec)
-        .into_iter()
-        .flat_map(|component| component.members)
-        .filter(|member| member.kind == kind)
-        .collect()
+/// A member is met where it listens: at its node's address.
+impl config::Site for Site<'_> {
+    fn spec(&self) -> &Spec {
+        self.spec
+    }
+
+    fn host(&self, member: &Member) -> String {
+        address(self.spec, member)
+    }
+
+    fn bind(&self, member: &Member) -> String {
+        address(self.spec, member)
+    }
 }
 
 /// A plan with what all members share; each kind fills in the rest.
@@ -171,14 +160,6 @@ fn once(path: &str, content: impl Into<String>) -> PlannedFile {
         once: true,
         ..file(path, content)
     }
-}
-
-fn join(hosts: &[HostPort], separator: &str) -> String {
-    hosts
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(separator)
 }
 
 #[cfg(test)]

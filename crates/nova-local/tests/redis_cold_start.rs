@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nova_local::doctor::Programs;
 use nova_local::members::{self, Site};
 use nova_local::plan::MemberPlan;
+use nova_member::{Place, redis_start, sentinel_start};
 use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
 
@@ -28,11 +29,14 @@ fn member() {
         .file_name()
         .is_some_and(|name| name.to_string_lossy().starts_with("redis"));
     let start = if is_redis {
-        members::redis_start::run
+        redis_start::run
     } else {
-        members::sentinel_start::run
+        sentinel_start::run
     };
-    panic!("{}", start(&directory).expect_err("it becomes the server"));
+    panic!(
+        "{}",
+        start(&Place::Directory(directory)).expect_err("it becomes the server")
+    );
 }
 
 #[test]

@@ -1,2 +1,21 @@
 //! How members start the careful way: Redis and Sentinel find their role first, Kafka's storage is formatted when it is new,
 //! Patroni is given its passwords. The same on every target; a binary of its own, since it is all of Nova that a store's image holds.
+
+mod address;
+mod error;
+mod files;
+pub mod kafka_start;
+mod place;
+pub mod postgres_start;
+pub mod probe;
+pub mod redis_start;
+mod redis_view;
+mod resolve;
+mod resp;
+pub mod sentinel_start;
+mod start;
+
+pub use address::{Address, HostPort};
+pub use error::StartError;
+pub use place::Place;
+pub use start::{MASTER_NAME, Start};

@@ -70,8 +70,8 @@ impl Builder {
         match self {
             // Works everywhere, also inside of containers and without privileges; layers, so that what is the same in two
             // images is made once.
-            Self::Buildah => words.extend(["--isolation", "chroot", "--layers"]),
-            Self::Podman => words.extend(["--isolation", "chroot"]),
+            Self::Buildah => words.extend(["--isolation", "chroot", "--layers", "--force-rm"]),
+            Self::Podman => words.extend(["--isolation", "chroot", "--force-rm"]),
             Self::Docker => {}
         }
         let given: Vec<String> = arguments

@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 
 /// Lines that are shown of a program that failed.
 const LAST_WORDS: usize = 20;
+/// How long a program that took too long may take to put things away.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Why a program did not do what it was started for.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +73,8 @@ impl Invocation {
         }
     }
 
-    /// Runs it to its end and passes on each line that it prints on either stream. It is ended, with all that it started, when
-    /// nobody waits any more.
+    /// Runs it to its end and passes on each line that it prints on either stream. It is told to end, with all that it started,
+    /// when nobody waits any more.
     pub(super) async fn run(&self, say: &(dyn Fn(&str) + Send + Sync)) -> Result<(), CommandError> {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
@@ -80,7 +82,6 @@ impl Invocation {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
-            .kill_on_drop(true)
             .spawn()
             .map_err(|source| self.not_started(source))?;
         let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
@@ -103,12 +104,17 @@ impl Invocation {
                     last.pop_front();
                 }
             }
-            let status = child.wait().await;
-            // Reaped: its id may be another's from now on.
-            group.0 = None;
-            status
+            child.wait().await
         };
         let ended = tokio::time::timeout(self.limit, to_the_end).await;
+        if ended.is_err() {
+            group.end(Signal::TERM);
+            if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+                group.end(Signal::KILL);
+            }
+        }
+        // Reaped or told: its id may be another's from now on.
+        group.0 = None;
         let last_words = last.make_contiguous().join("\n");
         match ended {
             Ok(Ok(status)) if status.success() => Ok(()),
@@ -149,15 +155,22 @@ impl std::fmt::Display for Invocation {
     }
 }
 
-/// A program and what it started; ended together, unless the program has ended by itself.
+/// A program and what it started; told to end together, unless the program has ended by itself. Told, not killed: a builder
+/// removes what it had begun.
 struct Group(Option<Pid>);
+
+impl Group {
+    fn end(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // It may be gone meanwhile.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // It may be gone meanwhile.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        self.end(Signal::TERM);
     }
 }
 
@@ -214,6 +227,24 @@ mod tests {
             matches!(&error, CommandError::TooLong { last_words, .. } if last_words == "begun"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn what_it_started_ends_with_it() {
+        let run = shell("sleep 60 & echo $!; wait", Duration::from_secs(30));
+        let (sender, mut started) = mpsc::unbounded_channel();
+        let say = move |line: &str| sender.send(line.to_owned()).unwrap_or_default();
+        let id = tokio::select! {
+            ended = run.run(&say) => panic!("{ended:?}"),
+            id = started.recv() => id.expect("its id was printed"),
+        };
+        let status = format!("/proc/{id}/stat");
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        // Gone, or waiting for its new parent to notice.
+        while std::fs::read_to_string(&status).is_ok_and(|status| !status.contains(") Z ")) {
+            assert!(std::time::Instant::now() < deadline, "it still runs");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     #[tokio::test]

@@ -136,6 +136,12 @@ mod tests {
     }
 
     #[test]
+    fn the_class_archive_is_made_with_the_class_path_of_brokers() {
+        // A broker's is all jars by name; the archive's is this list as it stands.
+        assert!(jars().is_sorted());
+    }
+
+    #[test]
     fn every_image_runs_as_the_same_user_without_a_shell() {
         let spec = super::super::fixtures::spec();
         for image in all(&spec, Path::new("/programs")) {

@@ -172,7 +172,8 @@ fn dcs(spec: &Spec) -> Value {
 
 #[test]
 fn postgres_admits_nobody_without_a_password() {
-    let plan = Fixture::new().plan("postgres-1");
+    let fixture = Fixture::new();
+    let plan = fixture.plan("postgres-1");
     let config: Value = serde_json::from_str(content(&plan, "patroni/2-member.yml")).expect("JSON");
     let rules = config["postgresql"]["pg_hba"].as_array().expect("a list");
     for rule in rules {
@@ -183,6 +184,10 @@ fn postgres_admits_nobody_without_a_password() {
         config["restapi"]["authentication"]["username"],
         nova_platform::patroni_settings::REST_USER
     );
+    let secret = fixture.secrets.reveal("postgres-rewind").expect("it has a value");
+    assert_eq!(config["postgresql"]["authentication"]["rewind"]["password"], secret);
+    // Beside the password, not instead of it.
+    assert_eq!(config["restapi"]["listen"], "127.77.0.1:8008");
 }
 
 #[test]
@@ -206,7 +211,6 @@ fn redis_bounds_what_an_isolated_master_loses() {
         content(&plan, "base.conf"),
         &[
             "bind 127.77.0.3",
-            "replica-announce-ip 127.77.0.3",
             "appendonly yes",
             "min-replicas-to-write 1",
             "min-replicas-max-lag 10",
@@ -217,7 +221,7 @@ fn redis_bounds_what_an_isolated_master_loses() {
 }
 
 #[test]
-fn a_sentinel_keeps_its_identity_and_announces_its_node() {
+fn a_sentinel_keeps_its_identity() {
     let fixture = Fixture::new();
     let ids: BTreeSet<String> = (1..=3)
         .map(|number| {
@@ -226,7 +230,7 @@ fn a_sentinel_keeps_its_identity_and_announces_its_node() {
             has_lines(
                 text,
                 &[
-                    &format!("sentinel announce-ip 127.77.0.{number}"),
+                    &format!("bind 127.77.0.{number}"),
                     "sentinel down-after-milliseconds nova 1000",
                     "sentinel failover-timeout nova 10000",
                 ],
@@ -239,6 +243,22 @@ fn a_sentinel_keeps_its_identity_and_announces_its_node() {
         .collect();
     assert_eq!(ids.len(), 3);
     assert!(ids.iter().all(|id| id.len() == "sentinel myid ".len() + 40));
+}
+
+#[test]
+fn what_is_planned_for_redis_is_what_its_start_reads() {
+    let fixture = Fixture::new();
+    for (name, port) in [("redis-2", 6379), ("sentinel-2", 26379)] {
+        let plan = fixture.plan(name);
+        let start: nova_member::Start = serde_json::from_str(content(&plan, "start.json")).expect("it is read");
+        assert_eq!((start.own.host.as_str(), start.own.port), ("127.77.0.2", port));
+        assert_eq!((start.own.member.as_str(), start.bind.as_str()), (name, "127.77.0.2"));
+        assert_eq!((start.servers.len(), start.sentinels.len(), start.quorum), (3, 3, 2));
+        let secret = |name| fixture.secrets.reveal(name).expect("it has a value");
+        assert_eq!(start.password, secret("redis"));
+        assert_eq!(start.sentinel_password, secret("redis-sentinel"));
+    }
+    assert_eq!(nova_member::MASTER_NAME, config::redis::MASTER_NAME);
 }
 
 #[test]
@@ -260,7 +280,7 @@ fn kafka_never_loses_an_acknowledged_record_to_an_election() {
     );
     let format = |name| {
         let plan = fixture.plan(name);
-        let start: kafka::Start = serde_json::from_str(content(&plan, "start.json")).expect("JSON");
+        let start: nova_member::kafka_start::Start = serde_json::from_str(content(&plan, "start.json")).expect("JSON");
         start.format
     };
     // All members must write down the same voters and the same cluster.

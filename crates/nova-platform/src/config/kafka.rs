@@ -25,11 +25,12 @@ appender.out.layout.pattern=%d{ISO8601} %p %c{1} %m%n
 ";
 
 /// What `nova_member` runs, as it reads it (`start.json`): the path of `java`, its options, and how Kafka's own tool formats a
-/// new data directory. `archive` is the path of the class archive. All other files (`server.properties`, `format.properties`,
+/// new data directory. `archive` is the path of the class archive; `libs` the directory whose jars become the class path, in the
+/// order of their names, where no variable `CLASSPATH` has it. All other files (`server.properties`, `format.properties`,
 /// `log4j2.properties`) are found in the working directory.
 #[must_use]
-pub fn start(site: &dyn Site, java: &str, archive: &str) -> Value {
-    json!({
+pub fn start(site: &dyn Site, java: &str, archive: &str, libs: Option<&str>) -> Value {
+    let mut start = json!({
         "java": java,
         "options": java_options(site.spec(), archive),
         "format": [
@@ -38,7 +39,11 @@ pub fn start(site: &dyn Site, java: &str, archive: &str) -> Value {
             "--config=format.properties".to_owned(),
             format!("--initial-controllers={}", controllers(site)),
         ],
-    })
+    });
+    if let Some(libs) = libs {
+        start["libs"] = json!(libs);
+    }
+    start
 }
 
 /// `server.properties`, with `log_dirs` as the data directory; the same with [`FRESH`] appended to it is `format.properties`.

@@ -20,6 +20,12 @@ pub struct Paths<'a> {
     pub pgpass: &'a str,
 }
 
+/// What `nova_member` runs where it puts Patroni's files together (`start.json`): the path of Patroni's program.
+#[must_use]
+pub fn start(patroni: &str) -> Value {
+    json!({ "patroni": patroni })
+}
+
 /// `1-bootstrap.yml` (JSON is YAML): counts for a new cluster only.
 #[must_use]
 pub fn bootstrap(spec: &Spec) -> Value {
@@ -29,7 +35,7 @@ pub fn bootstrap(spec: &Spec) -> Value {
     }})
 }
 
-/// `2-member.yml`, without passwords: those are `nova_member::postgres::passwords`, merged into it or in a file that Patroni
+/// `2-member.yml`, without passwords: those are `nova_member::postgres_start::passwords`, merged into it or in a file that Patroni
 /// reads after it. `hba` says who may connect.
 #[must_use]
 pub fn member(site: &dyn Site, member: &Member, paths: &Paths<'_>, hba: Vec<String>) -> Value {

@@ -183,3 +183,6 @@ fn is_domain(text: &str) -> bool {
     };
     text.len() <= 200 && text.split('.').all(is_label)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Connection pools against what PostgreSQL and the gateway accept.
 
 use crate::key::Key;
-use crate::spec::Spec;
+use crate::spec::{ServiceSpec, Spec};
 
 use super::Findings;
 
@@ -10,19 +10,21 @@ use super::Findings;
 const RESERVE: u64 = 20;
 
 pub(super) fn check(spec: &Spec, findings: &mut Findings) {
-    let pools: u64 = spec
-        .services
-        .values()
-        .map(|s| u64::from(s.members) * u64::from(s.database_pool))
-        .sum();
-    let accepted = u64::from(spec.postgres.max_connections);
-    let keys = || {
-        let pools = spec
-            .services
-            .keys()
-            .map(|name| Key::service(name).child("database_pool"));
-        pools.chain(spec.services.keys().map(|name| Key::service(name).child("members")))
+    let of = |members: fn(&ServiceSpec) -> u16| -> u64 {
+        let services = spec.services.values();
+        services
+            .map(|service| u64::from(members(service)) * u64::from(service.database_pool))
+            .sum()
     };
+    let pools = of(|service| service.members);
+    let scaled = of(|service| service.members.max(service.members_max));
+    let accepted = u64::from(spec.postgres.max_connections);
+    let keys_of = |name: &'static str| {
+        spec.services
+            .keys()
+            .map(move |service| Key::service(service).child(name))
+    };
+    let keys = || keys_of("database_pool").chain(keys_of("members"));
     if pools + RESERVE > accepted {
         findings.problem_with_help(
             keys().chain([Key::new("postgres.max_connections")]),
@@ -31,6 +33,25 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
                  than postgres.max_connections, {accepted}"
             ),
             format!("raise postgres.max_connections to {}, or lower database_pool or members", pools + RESERVE),
+        );
+    } else if scaled + RESERVE > accepted {
+        let raised = spec
+            .services
+            .iter()
+            .filter(|(_, service)| service.members_max > service.members);
+        let raised = raised.map(|(name, _)| Key::service(name).child("members_max"));
+        findings.problem_with_help(
+            raised
+                .chain(keys_of("database_pool"))
+                .chain([Key::new("postgres.max_connections")]),
+            format!(
+                "once load has raised the services to members_max, their pools add up to {scaled} connections to the primary, \
+                 which with {RESERVE} in reserve is more than postgres.max_connections, {accepted}"
+            ),
+            format!(
+                "raise postgres.max_connections to {}, or lower members_max or database_pool",
+                scaled + RESERVE
+            ),
         );
     } else if 2 * pools + RESERVE > accepted {
         findings.warning(

@@ -14,6 +14,7 @@ fn start() -> Start {
     Start {
         server: "/bin/redis-server".into(),
         own: address("sentinel", 1, 26379),
+        bind: "0.0.0.0".into(),
         servers: [1, 2].map(|number| address("redis", number, 6379)).into(),
         sentinels: [1, 2].map(|number| address("sentinel", number, 26379)).into(),
         quorum: 2,
@@ -36,7 +37,7 @@ sentinel known-sentinel nova 127.0.0.9 26379 9f00
 
 #[test]
 fn epochs_and_living_peers_are_kept_and_settings_are_new() {
-    let master = monitored(LEARNED, &start().servers).expect("it is ours");
+    let master = monitored(LEARNED, &[], &start().servers).expect("it is ours");
     let text = merge(
         &start(),
         "sentinel down-after-milliseconds nova 1000\n",
@@ -48,6 +49,11 @@ fn epochs_and_living_peers_are_kept_and_settings_are_new() {
         "\
 sentinel monitor nova 127.0.0.2 6379 2
 sentinel down-after-milliseconds nova 1000
+requirepass s
+sentinel sentinel-pass s
+sentinel announce-ip 127.0.0.1
+sentinel announce-port 26379
+sentinel auth-pass nova p
 sentinel config-epoch nova 4
 sentinel leader-epoch nova 5
 sentinel current-epoch 5
@@ -59,9 +65,27 @@ sentinel known-replica nova 127.0.0.1 6379
 
 #[test]
 fn a_master_that_is_no_longer_ours_is_forgotten() {
-    assert_eq!(
-        monitored("sentinel monitor nova 127.0.0.9 6379 2\n", &start().servers),
-        None
-    );
-    assert_eq!(monitored("", &start().servers), None);
+    let learned = "sentinel monitor nova 127.0.0.9 6379 2\n";
+    assert_eq!(monitored(learned, &[], &start().servers), None);
+    // Nor does it help to know that it was a member which there is no longer.
+    let before = [address("redis", 9, 6379)];
+    assert_eq!(monitored(learned, &before, &start().servers), None);
+    assert_eq!(monitored("", &[], &start().servers), None);
+}
+
+#[test]
+fn a_master_that_has_another_address_since_is_the_same_master() {
+    let at = |member: &str, host: &str| Address {
+        member: member.into(),
+        host: host.into(),
+        port: 6379,
+    };
+    let before = [at("redis-1", "10.0.0.1"), at("redis-2", "10.0.0.2")];
+    // The addresses went round: the first one's is the second one's now.
+    let now = [at("redis-1", "10.0.0.3"), at("redis-2", "10.0.0.1")];
+    let learned = |host| format!("sentinel monitor nova {host} 6379 2\n");
+    let at = |host| Some(HostPort::new(host, 6379));
+    assert_eq!(monitored(&learned("10.0.0.2"), &before, &now), at("10.0.0.1"));
+    assert_eq!(monitored(&learned("10.0.0.1"), &before, &now), at("10.0.0.3"));
+    assert_eq!(monitored(&learned("10.0.0.1"), &[], &now), at("10.0.0.1"));
 }

@@ -6,84 +6,59 @@
 //! its peers, so that where nothing was ever written they need not guess.
 
 use std::convert::Infallible;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nova_platform::endpoints::HostPort;
-
-use super::redis::Start;
-use super::redis_view::{View, answer_as_empty};
+use crate::address::HostPort;
+use crate::error::StartError;
+use crate::files::{make_directory, read_text, write};
+use crate::place::Place;
+use crate::redis_view::{View, answer_as_empty};
+use crate::start::{Start, exec};
 
 /// After this long the helper ends, and the supervisor starts it anew.
 const PATIENCE: Duration = Duration::from_secs(30);
 const ROUND: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_millis(500);
 
-/// Why a member did not become its server.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A file of the member could not be read or written.
-    #[error("cannot use {path}: {source}", path = path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file that says what to start makes no sense.
-    #[error("{path} is damaged; `nova deploy` writes it anew", path = path.display())]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// No role could be found in time.
-    #[error("found no role in time: {0}")]
-    NoRole(String),
-    /// A preparing program failed.
-    #[error("{program} failed: {reason}")]
-    Preparation {
-        /// Which one.
-        program: String,
-        /// What it said.
-        reason: String,
-    },
-    /// The server's program could not be executed.
-    #[error("cannot run {program}: {source}", program = program.display())]
-    Exec {
-        /// Which one.
-        program: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-}
-
-/// Becomes the Redis server whose member directory this is.
+/// Becomes the Redis server of this place.
 ///
 /// # Errors
-/// When there is no role for it yet, or its program cannot run.
-pub fn run(directory: &Path) -> Result<Infallible, StartError> {
-    let start: Start = read_start(directory)?;
-    let empty = is_empty(&directory.join("data"));
-    let role = find_role(&start, empty)?;
-    let base = directory.join("base.conf");
-    let base = fs::read_to_string(&base).map_err(|source| StartError::File { path: base, source })?;
+/// When a name has no address, there is no role for it yet, or its program cannot run.
+pub fn run(place: &Place) -> Result<Infallible, StartError> {
+    let base = read_text(&place.config("base.conf"))?;
+    let start = Start::resolved(place)?;
+    let data = place.data("redis");
+    make_directory(&data)?;
+    let role = find_role(&start, is_empty(&data))?;
+    // Anew each time: Sentinel makes Redis rewrite it, with every setting in it as it was then.
+    let settings = settings(&start, &base, place.data_setting("redis").as_str(), &role);
+    write(&place.run().join("redis.conf"), &settings)?;
+    exec(
+        Command::new(&start.server).arg("redis.conf").current_dir(place.run()),
+        &start.server,
+    )
+}
+
+/// The settings as described, and what only the start knows.
+fn settings(start: &Start, base: &str, data: &str, role: &Role) -> String {
     let replica_of = match role {
         Role::Master => String::new(),
         Role::ReplicaOf(master) => format!("replicaof {} {}\n", master.host, master.port),
     };
-    // Anew each time: Sentinel makes Redis rewrite it, with every setting in it as it was then.
-    write(&directory.join("redis.conf"), &format!("{base}{replica_of}"))?;
-    exec(
-        Command::new(&start.server).arg("redis.conf").current_dir(directory),
-        &start.server,
+    format!(
+        "\
+{base}requirepass {password}
+masterauth {password}
+replica-announce-ip {host}
+replica-announce-port {port}
+dir {data}
+{replica_of}",
+        password = start.password,
+        host = start.own.host,
+        port = start.own.port,
     )
 }
 
@@ -96,7 +71,7 @@ enum Role {
 fn find_role(start: &Start, empty: bool) -> Result<Role, StartError> {
     let began = Instant::now();
     let mut said = String::new();
-    if empty && let Err(error) = answer_as_empty(&start.own) {
+    if empty && let Err(error) = answer_as_empty(&start.bind, start.own.port) {
         println!("nova: {} cannot answer its peers: {error}", start.own.member);
     }
     loop {
@@ -175,43 +150,6 @@ fn decide(own: &HostPort, empty: bool, view: &View) -> Result<(Role, &'static st
 /// Whether Redis never wrote anything here: neither a snapshot nor the list of its append-only files.
 fn is_empty(data: &Path) -> bool {
     !data.join("dump.rdb").exists() && !data.join("appendonlydir/appendonly.aof.manifest").exists()
-}
-
-pub(super) fn read_start<T: serde::de::DeserializeOwned>(directory: &Path) -> Result<T, StartError> {
-    let path = directory.join("start.json");
-    let text = fs::read(&path).map_err(|source| StartError::File {
-        path: path.clone(),
-        source,
-    })?;
-    serde_json::from_slice(&text).map_err(|source| StartError::Damaged { path, source })
-}
-
-/// Replaces a file that may hold a password, in one step.
-pub(super) fn write(path: &Path, content: &str) -> Result<(), StartError> {
-    let fresh = path.with_extension("new");
-    let try_write = || -> io::Result<()> {
-        let mut file: File = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        file.write_all(content.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)
-    };
-    try_write().map_err(|source| StartError::File {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// The process becomes the program: same process id, same start time, nothing in between.
-pub(super) fn exec(command: &mut Command, program: &Path) -> Result<Infallible, StartError> {
-    Err(StartError::Exec {
-        program: program.to_owned(),
-        source: command.exec(),
-    })
 }
 
 #[cfg(test)]

@@ -2,41 +2,43 @@
 //! nothing asks the others who leads before it assumes anything.
 
 use std::convert::Infallible;
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use nova_platform::endpoints::HostPort;
-
-use super::redis::{Address, MASTER_NAME, Start};
-use super::redis_start::{StartError, exec, read_start, write};
-use super::redis_view::View;
+use crate::address::{Address, HostPort};
+use crate::error::StartError;
+use crate::files::{make_directory, read_if_present, read_text, write};
+use crate::place::Place;
+use crate::redis_view::View;
+use crate::start::{MASTER_NAME, Start, exec};
 
 const ANSWER: Duration = Duration::from_millis(300);
 
-/// Becomes the Sentinel whose member directory this is.
+/// Becomes the Sentinel of this place.
 ///
 /// # Errors
-/// When a file cannot be used or its program cannot run.
-pub fn run(directory: &Path) -> Result<Infallible, StartError> {
-    let start: Start = read_start(directory)?;
-    let base = directory.join("base.conf");
-    let base = fs::read_to_string(&base).map_err(|source| StartError::File { path: base, source })?;
-    let path = directory.join("sentinel.conf");
-    let learned = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(source) => return Err(StartError::File { path, source }),
-    };
-    let master = monitored(&learned, &start.servers).unwrap_or_else(|| ask_for_master(&start));
+/// When a name has no address, a file cannot be used, or its program cannot run.
+pub fn run(place: &Place) -> Result<Infallible, StartError> {
+    let base = read_text(&place.config("base.conf"))?;
+    let start = Start::resolved(place)?;
+    let path = place.kept("sentinel.conf");
+    let learned = read_if_present(&path)?;
+    let known = place.kept("servers.json");
+    // One that cannot be read says nothing.
+    let before: Vec<Address> = serde_json::from_str(&read_if_present(&known)?).unwrap_or_default();
+    let master = monitored(&learned, &before, &start.servers).unwrap_or_else(|| ask_for_master(&start));
     println!("nova: {} starts; it watches {master}", start.own.member);
+    if let Some(parent) = path.parent() {
+        make_directory(parent)?;
+    }
     write(&path, &merge(&start, &base, &learned, &master))?;
+    // After the file that it explains: one that is cut off in between finds addresses that are today's.
+    write(&known, &format!("{:#}\n", serde_json::json!(start.servers)))?;
     exec(
         Command::new(&start.server)
-            .args(["sentinel.conf", "--sentinel"])
-            .current_dir(directory),
+            .arg(&path)
+            .arg("--sentinel")
+            .current_dir(place.run()),
         &start.server,
     )
 }
@@ -51,22 +53,29 @@ fn ask_for_master(start: &Start) -> HostPort {
             .find(|peer| peer.is_master)
             .map(|peer| peer.place.clone())
     };
-    let known = named
-        .or_else(leading)
-        .filter(|master| start.servers.iter().any(|server| server.is_at(master)));
     // Where nothing was ever written, the first server begins.
-    known.unwrap_or_else(|| start.servers.first().unwrap_or(&start.own).place())
+    named
+        .or_else(leading)
+        .unwrap_or_else(|| start.servers.first().unwrap_or(&start.own).place())
 }
 
-/// The master that Sentinel wrote down, if it still is one of ours.
-fn monitored(learned: &str, servers: &[Address]) -> Option<HostPort> {
+/// The master that Sentinel wrote down, if it still is one of ours, at its address of today; `before` are the servers' addresses
+/// when that was written.
+fn monitored(learned: &str, before: &[Address], servers: &[Address]) -> Option<HostPort> {
     let words = learned.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    words
+    let written = words
         .filter_map(|words| match words[..] {
             ["sentinel", "monitor", MASTER_NAME, host, port, ..] => Some(HostPort::new(host, port.parse().ok()?)),
             _ => None,
         })
-        .find(|master| servers.iter().any(|server| server.is_at(master)))
+        .next()?;
+    let is_there = |server: &&Address| server.is_at(&written);
+    // By name where the name is known: an address may be another server's since.
+    let now = match before.iter().find(is_there) {
+        Some(old) => servers.iter().find(|server| server.member == old.member),
+        None => servers.iter().find(is_there),
+    };
+    now.map(Address::place)
 }
 
 /// Settings first, then what was learned: epochs, and those Sentinels that still exist. All other servers are replicas from
@@ -78,6 +87,19 @@ fn merge(start: &Start, base: &str, learned: &str, master: &HostPort) -> String 
         master.host, master.port, start.quorum
     );
     text.push_str(base);
+    text.push_str(&format!(
+        "\
+requirepass {sentinel_password}
+sentinel sentinel-pass {sentinel_password}
+sentinel announce-ip {host}
+sentinel announce-port {port}
+sentinel auth-pass {MASTER_NAME} {password}
+",
+        sentinel_password = start.sentinel_password,
+        password = start.password,
+        host = start.own.host,
+        port = start.own.port,
+    ));
     let is_ours = |host: &str, port: &str| {
         port.parse().is_ok_and(|port| {
             start

@@ -5,41 +5,41 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use nova_platform::endpoints::HostPort;
-
-use super::redis::{Address, MASTER_NAME, Start};
-use super::resp::{Connection, Reply};
+use crate::address::{Address, HostPort};
+use crate::resp::{Connection, Reply};
+use crate::start::{MASTER_NAME, Start};
 
 /// What an empty server says that waits for its role.
 const EMPTY: &str = "NOVAEMPTY this server has no data and waits for its role";
 
 /// What one Sentinel says of the master.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SentinelView {
-    pub(super) master: HostPort,
+pub(crate) struct SentinelView {
+    pub(crate) master: HostPort,
     /// Which failover this stems from: the greater one is the later one.
-    pub(super) epoch: u64,
+    pub(crate) epoch: u64,
 }
 
 /// What one Redis server says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ServerView {
-    pub(super) place: HostPort,
-    pub(super) is_master: bool,
-    pub(super) has_data: bool,
+pub(crate) struct ServerView {
+    pub(crate) place: HostPort,
+    pub(crate) is_master: bool,
+    pub(crate) has_data: bool,
 }
 
 /// Everybody's answer, `None` for who did not give one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct View {
-    pub(super) sentinels: Vec<Option<SentinelView>>,
+pub(crate) struct View {
+    pub(crate) sentinels: Vec<Option<SentinelView>>,
     /// All Redis servers but the one that asks.
-    pub(super) peers: Vec<Option<ServerView>>,
+    pub(crate) peers: Vec<Option<ServerView>>,
 }
 
 impl View {
-    /// Asks everybody but `start.own` at once.
-    pub(super) fn ask(start: &Start, patience: Duration) -> Self {
+    /// Asks everybody but `start.own` at once. A Sentinel that names a server of another time, whose address none of today's has,
+    /// counts as one that does not answer.
+    pub(crate) fn ask(start: &Start, patience: Duration) -> Self {
         let others = |all: &[Address]| {
             all.iter()
                 .filter(|other| **other != start.own)
@@ -52,15 +52,19 @@ impl View {
             let spawn_server = |at: Address| scope.spawn(move || ask_server(&at, &start.password, patience));
             let sentinels: Vec<_> = others(&start.sentinels).into_iter().map(spawn_sentinel).collect();
             let servers: Vec<_> = others(&start.servers).into_iter().map(spawn_server).collect();
+            let is_ours = |view: &SentinelView| start.servers.iter().any(|server| server.is_at(&view.master));
             Self {
-                sentinels: sentinels.into_iter().map(|asked| asked.join().ok().flatten()).collect(),
+                sentinels: sentinels
+                    .into_iter()
+                    .map(|asked| asked.join().ok().flatten().filter(is_ours))
+                    .collect(),
                 peers: servers.into_iter().map(|asked| asked.join().ok().flatten()).collect(),
             }
         })
     }
 
     /// The latest master that the Sentinels name; of equally late ones the one that most name.
-    pub(super) fn named_master(&self) -> Option<&SentinelView> {
+    pub(crate) fn named_master(&self) -> Option<&SentinelView> {
         let answers = || self.sentinels.iter().flatten();
         answers().max_by_key(|view| {
             (
@@ -110,10 +114,10 @@ fn ask_server(at: &Address, password: &str, patience: Duration) -> Option<Server
     })
 }
 
-/// Tells everybody who asks at this address that an empty server waits here for its role, until this process becomes the
+/// Tells everybody who asks at this port that an empty server waits here for its role, until this process becomes the
 /// server. It is no valid answer to a Sentinel, so that none can choose this server meanwhile.
-pub(super) fn answer_as_empty(at: &Address) -> io::Result<()> {
-    let listener = TcpListener::bind((at.host.as_str(), at.port))?;
+pub(crate) fn answer_as_empty(bind: &str, port: u16) -> io::Result<()> {
+    let listener = TcpListener::bind((bind, port))?;
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut answer = || -> io::Result<()> {

@@ -10,7 +10,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Text(String),
     Integer(i64),
     List(Vec<Reply>),
@@ -18,14 +18,14 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn integer(&self) -> Option<i64> {
+    pub(crate) fn integer(&self) -> Option<i64> {
         match self {
             Self::Integer(number) => Some(*number),
             Self::Text(text) => text.parse().ok(),
@@ -33,7 +33,7 @@ impl Reply {
         }
     }
 
-    pub(super) fn list(&self) -> &[Self] {
+    pub(crate) fn list(&self) -> &[Self] {
         match self {
             Self::List(items) => items,
             _ => &[],
@@ -41,7 +41,7 @@ impl Reply {
     }
 
     /// The value that follows a name in a flat list of names and values.
-    pub(super) fn field(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn field(&self, name: &str) -> Option<&Self> {
         self.list()
             .chunks_exact(2)
             .find(|pair| pair[0].text() == Some(name))
@@ -50,11 +50,11 @@ impl Reply {
 }
 
 /// A connection that has logged in.
-pub(super) struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     /// Connects and logs in; each step takes at most `patience`.
-    pub(super) fn open(host: &str, port: u16, password: &str, patience: Duration) -> io::Result<Self> {
+    pub(crate) fn open(host: &str, port: u16, password: &str, patience: Duration) -> io::Result<Self> {
         let address = host
             .parse()
             .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host:?} is not an address")))?;
@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// Sends one command and reads its answer; an error answer is an error.
-    pub(super) fn ask(&mut self, command: &[&str]) -> io::Result<Reply> {
+    pub(crate) fn ask(&mut self, command: &[&str]) -> io::Result<Reply> {
         let mut request = format!("*{}\r\n", command.len());
         for word in command {
             request.push_str(&format!("${}\r\n{word}\r\n", word.len()));

@@ -1,7 +1,7 @@
 //! Which role a server takes, for every situation that has lost somebody's data.
 
-use super::super::redis_view::{SentinelView, ServerView, View};
 use super::*;
+use crate::redis_view::{SentinelView, ServerView, View};
 
 fn server(number: u8) -> HostPort {
     HostPort::new(format!("127.0.0.{number}"), 6379)
@@ -90,4 +90,37 @@ fn an_empty_replica_does_not_stand_for_election() {
 fn two_masters_are_never_made() {
     let promoted_meanwhile = view([names(1, 0), names(1, 0), names(1, 0)], [peer(2, true, true), None]);
     assert_eq!(role(false, &promoted_meanwhile), None);
+}
+
+#[test]
+fn a_server_announces_where_it_is_met_and_not_what_it_listens_on() {
+    let at = crate::address::Address {
+        member: "redis-1".into(),
+        host: "10.96.0.1".into(),
+        port: 6379,
+    };
+    let start = Start {
+        server: "/usr/bin/redis-server".into(),
+        own: at.clone(),
+        bind: "0.0.0.0".into(),
+        servers: vec![at],
+        sentinels: Vec::new(),
+        quorum: 2,
+        password: "p".into(),
+        sentinel_password: "s".into(),
+    };
+    let master = settings(&start, "bind 0.0.0.0\n", "/data/redis", &Role::Master);
+    assert_eq!(
+        master,
+        "\
+bind 0.0.0.0
+requirepass p
+masterauth p
+replica-announce-ip 10.96.0.1
+replica-announce-port 6379
+dir /data/redis
+"
+    );
+    let replica = settings(&start, "", "data", &Role::ReplicaOf(HostPort::new("10.96.0.2", 6379)));
+    assert!(replica.ends_with("dir data\nreplicaof 10.96.0.2 6379\n"), "{replica}");
 }
