@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Cleanup(Cleanup),
     /// Show what deploy would do; exit 3 when that is not nothing
     Diff(Diff),
+    /// Write the Kubernetes resources as files for `kubectl apply -k`
+    Render(Render),
     /// Break something while clients write, measure what it costs, and prove that nothing acknowledged was lost
     Drill(Drill),
     /// Show or rotate generated secrets
@@ -227,6 +229,27 @@ pub(crate) struct Cleanup {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Render {
+    #[command(flatten)]
+    pub(crate) described: Described,
+    /// What members ask of the nodes; as nova.toml says when not given, and both where that is "auto"
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    pub(crate) profile: Option<ProfileName>,
+    /// Where the files go; deploy/rendered/PROFILE when not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// What members ask of a cluster's nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileName {
+    /// What load needs
+    Production,
+    /// Lower requests, nothing else
+    Small,
+}
+
+#[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Drill {
     #[command(flatten)]
@@ -345,6 +368,7 @@ impl Cli {
             | Command::Doctor(Doctor { described, .. })
             | Command::Cleanup(Cleanup { described, .. })
             | Command::Diff(Diff { described, .. })
+            | Command::Render(Render { described, .. })
             | Command::Drill(Drill { described, .. })
             | Command::Images {
                 action: Images::Build(described) | Images::Load { described, .. } | Images::List(described),

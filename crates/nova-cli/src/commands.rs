@@ -9,6 +9,7 @@ mod drill;
 mod images;
 mod logs;
 mod place;
+mod render;
 mod schema;
 mod secrets;
 mod status;
@@ -67,6 +68,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             Command::Cleanup(args) => cleanup::run(&session, args).await,
             Command::Drill(args) => drill::run(&session, args).await,
             Command::Diff(_) => diff::run(&session).await,
+            Command::Render(args) => render::run(&session, args),
             Command::Images { action } => images::run(&session, action).await,
             Command::Secrets { action } => secrets::run(&session, action).await,
             Command::Schema | Command::Agent { .. } | Command::Supervise { .. } | Command::Member { .. } => {

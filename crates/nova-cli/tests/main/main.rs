@@ -11,4 +11,5 @@ mod calls;
 mod drill;
 mod faults;
 mod lifecycle;
+mod render;
 mod support;

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use nova_platform::spec::Spec;
 
 use super::deployment::SURGE;
-use super::{metadata, quantity, service};
+use super::{metadata, quantity};
 use crate::names::Area;
 use crate::workloads::{Form, Workload};
 
@@ -16,7 +16,6 @@ pub(super) fn quota(spec: &Spec, area: Area, workloads: &[Workload]) -> Resource
     let own: Vec<&Workload> = workloads.iter().filter(|workload| workload.area == area).collect();
     let sum = |amount: &dyn Fn(&Workload) -> u64| own.iter().map(|workload| amount(workload)).sum::<u64>();
     let pods = |amount: &dyn Fn(&Workload) -> u64| sum(&|workload| pods(workload) * amount(workload));
-    let services = sum(&|workload| service::services(spec, workload).len() as u64);
     let hard = [
         ("pods", quantity::count(pods(&|_| 1))),
         (
@@ -53,10 +52,6 @@ pub(super) fn quota(spec: &Spec, area: Area, workloads: &[Workload]) -> Resource
                 volumes(workload) * workload.volume().map_or(0, nova_platform::units::Size::bytes)
             })),
         ),
-        ("services", quantity::count(services)),
-        // Nova opens no door to the outside by itself.
-        ("services.loadbalancers", quantity::count(0)),
-        ("services.nodeports", quantity::count(0)),
     ];
     let hard: BTreeMap<String, Quantity> = hard.map(|(name, amount)| (name.to_owned(), amount)).into();
     ResourceQuota {
