@@ -61,8 +61,7 @@ fn config(spec: &Spec) -> BTreeMap<String, String> {
     let site = ClusterSite(spec);
     let directory = format!("{DATA_DIR}/kafka");
     let archive = format!("{LIBRARIES}/{}", CLASS_ARCHIVE);
-    let mut start = config::kafka::start(&site, JAVA, &archive);
-    start["libs"] = LIBRARIES.into();
+    let start = config::kafka::start(&site, JAVA, &archive, Some(LIBRARIES));
     let own = config::members(spec, Kind::Kafka).into_iter().flat_map(|member| {
         let file = |name: &str| format!("{}.{name}", member.name);
         let fresh = format!("{directory}{}", config::kafka::FRESH);
