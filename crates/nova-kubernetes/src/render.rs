@@ -1,5 +1,7 @@
 //! The resources as files: YAML for `kubectl apply -k`, the same bytes for the same description.
 
+mod yaml;
+
 use std::collections::BTreeMap;
 
 use nova_platform::spec::Spec;
@@ -95,13 +97,7 @@ fn text(file: &'static str, profile: Profile, objects: &[Value]) -> Result<Strin
     }
     for object in objects {
         text.push_str("---\n");
-        text.push_str(&yaml(object).map_err(|source| RenderError { file, source })?);
+        text.push_str(&yaml::text(object).map_err(|source| RenderError { file, source })?);
     }
     Ok(text)
-}
-
-/// Block style; long lines stay lines, since a folded one is no longer what it was when it is edited.
-fn yaml(object: &Value) -> Result<String, serde_saphyr::ser::Error> {
-    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    serde_saphyr::to_string_with_options(object, options)
 }

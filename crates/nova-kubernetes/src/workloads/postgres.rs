@@ -6,7 +6,6 @@ use nova_platform::config::{self, postgres::Paths};
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 use nova_platform::units::Size;
-use serde_json::json;
 
 use super::site::ClusterSite;
 use super::{Ask, Form, Port, Probe, Probes, Scratch, Workload, nova_member, run_dir, tmp_dir};
@@ -76,7 +75,7 @@ fn config(spec: &Spec) -> BTreeMap<String, String> {
         let content = config::postgres::member(&site, &member, &paths, hba());
         (format!("{}.2-member.yml", member.name), format!("{content:#}\n"))
     });
-    let start = json!({ "patroni": "/opt/patroni/bin/patroni" });
+    let start = config::postgres::start("/opt/patroni/bin/patroni");
     own.chain([
         (
             BOOTSTRAP.to_owned(),
