@@ -136,6 +136,20 @@ mod tests {
     }
 
     #[test]
+    fn every_argument_that_a_containerfile_takes_is_given() {
+        let spec = super::super::fixtures::spec();
+        for image in all(&spec, Path::new("/programs")) {
+            let taken: Vec<&str> = image
+                .containerfile
+                .lines()
+                .filter_map(|line| line.strip_prefix("ARG "))
+                .collect();
+            let given: Vec<&str> = image.arguments.iter().map(|(name, _)| *name).collect();
+            assert_eq!(taken, given, "{}", image.name);
+        }
+    }
+
+    #[test]
     fn the_class_archive_is_made_with_the_class_path_of_brokers() {
         // A broker's is all jars by name; the archive's is this list as it stands.
         assert!(jars().is_sorted());

@@ -1,8 +1,8 @@
 //! Names of whole sets of images, and which of them are loaded.
 
-use std::collections::BTreeSet;
 use std::fs;
 
+use super::load::is_wanted;
 use super::*;
 
 /// A directory with something under the name of each of Nova's programs.
@@ -43,22 +43,6 @@ fn a_registry_takes_the_place_of_the_local_name() {
         images.reference("etcd").starts_with("registry.example/team/etcd:"),
         "{images:?}"
     );
-}
-
-#[test]
-fn two_services_with_the_same_program_are_two_images() {
-    let spec = fixtures::spec();
-    let programs = programs(&spec);
-    for service in spec.services.keys() {
-        fs::write(programs.path().join(service), "same").expect("writable");
-    }
-    let images = references(&spec, programs.path()).expect("all programs are there");
-    let tags: BTreeSet<&str> = spec
-        .services
-        .keys()
-        .filter_map(|service| images.references.get(service)?.rsplit(':').next())
-        .collect();
-    assert_eq!(tags.len(), spec.services.len());
 }
 
 #[test]
