@@ -17,8 +17,9 @@ pub async fn resolved(mut endpoints: Endpoints) -> Endpoints {
 }
 
 async fn resolve(member: &mut MemberEndpoint) {
-    let name = (member.address.host.as_str(), member.address.port);
-    if let Ok(Ok(mut found)) = tokio::time::timeout(LIMIT, tokio::net::lookup_host(name)).await
+    let (host, port) = (member.address.host.clone(), member.address.port);
+    let lookup = tokio::net::lookup_host((host, port));
+    if let Ok(Ok(mut found)) = tokio::time::timeout(LIMIT, lookup).await
         && let Some(address) = found.next()
     {
         member.address.host = address.ip().to_string();
