@@ -28,6 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::addresses::resolved;
 use super::wire::{HEALTH, LOOK, Look, Looked, PREPARE, Prepare, Prepared, Refused};
 
 /// Largest body that is read, in bytes.
@@ -152,7 +153,7 @@ impl Agent {
     }
 
     async fn look(&self, look: Look) -> Response<Full<Bytes>> {
-        let checks = match self.checks(&look.spec, &look.endpoints) {
+        let checks = match self.checks(&look.spec, &look.component, look.endpoints).await {
             Ok(checks) => checks,
             Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, &error),
         };
@@ -170,7 +171,7 @@ impl Agent {
     }
 
     async fn prepare(&self, prepare: Prepare) -> Response<Full<Bytes>> {
-        let checks = match self.checks(&prepare.spec, &prepare.endpoints) {
+        let checks = match self.checks(&prepare.spec, &prepare.component, prepare.endpoints).await {
             Ok(checks) => checks,
             Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, &error),
         };
@@ -184,7 +185,11 @@ impl Agent {
     }
 
     /// The checks of this platform as it is met now; those of an earlier request when nothing differs, with their connections.
-    fn checks(&self, spec: &Spec, endpoints: &Endpoints) -> Result<Checks, String> {
+    async fn checks(&self, spec: &Spec, component: &str, endpoints: Endpoints) -> Result<Checks, String> {
+        let endpoints = &match component {
+            "redis" => resolved(endpoints).await,
+            _ => endpoints,
+        };
         let secrets = Secrets::from_directory(&self.secrets).map_err(|error| with_source(&error))?;
         let key = fingerprint(spec, endpoints, &secrets)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
