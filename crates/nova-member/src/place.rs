@@ -1,6 +1,7 @@
 //! Where a member finds and leaves its files: all in one directory, or in directories that a container has mounted.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::StartError;
 use crate::files::{read_text, write};
@@ -81,6 +82,15 @@ impl Place {
                 }
                 Ok(Some(text.to_owned()))
             }
+        }
+    }
+
+    /// How long a member waits for its role before it ends and is started anew. In a container it waits on: one that ends
+    /// begins again after a pause that grows to minutes. It stays below the five minutes that a container has to start.
+    pub(crate) fn patience(&self) -> Duration {
+        match self {
+            Self::Directory(_) => Duration::from_secs(30),
+            Self::Mounted { .. } => Duration::from_secs(240),
         }
     }
 

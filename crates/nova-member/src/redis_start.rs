@@ -18,8 +18,6 @@ use crate::place::Place;
 use crate::redis_view::{View, answer_as_empty};
 use crate::start::{Start, exec};
 
-/// After this long the helper ends, and the supervisor starts it anew.
-const PATIENCE: Duration = Duration::from_secs(30);
 const ROUND: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_millis(500);
 
@@ -32,7 +30,7 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     let start = Start::resolved(place)?;
     let data = place.data("redis");
     make_directory(&data)?;
-    let role = find_role(&start, is_empty(&data))?;
+    let role = find_role(&start, is_empty(&data), place.patience())?;
     // Anew each time: Sentinel makes Redis rewrite it, with every setting in it as it was then.
     let settings = settings(&start, &base, place.data_setting("redis").as_str(), &role);
     write(&place.run().join("redis.conf"), &settings)?;
@@ -68,7 +66,7 @@ enum Role {
     ReplicaOf(HostPort),
 }
 
-fn find_role(start: &Start, empty: bool) -> Result<Role, StartError> {
+fn find_role(start: &Start, empty: bool, patience: Duration) -> Result<Role, StartError> {
     let began = Instant::now();
     let mut said = String::new();
     if empty && let Err(error) = answer_as_empty(&start.bind, start.own.port) {
@@ -86,7 +84,7 @@ fn find_role(start: &Start, empty: bool) -> Result<Role, StartError> {
             println!("nova: {} waits: {why_not}", start.own.member);
             said.clone_from(&why_not);
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > patience {
             return Err(StartError::NoRole(why_not));
         }
         thread::sleep(ROUND);

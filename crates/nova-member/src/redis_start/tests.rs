@@ -93,6 +93,33 @@ fn two_masters_are_never_made() {
 }
 
 #[test]
+fn a_server_without_a_role_waits_as_long_as_it_may_and_says_what_for() {
+    let at = |port| crate::address::Address {
+        member: "redis-1".into(),
+        host: "127.0.0.1".into(),
+        port,
+    };
+    // Nobody listens on any of these ports, which need privileges.
+    let start = Start {
+        server: "/usr/bin/redis-server".into(),
+        own: at(1),
+        bind: "127.0.0.1".into(),
+        servers: vec![at(1)],
+        sentinels: vec![at(2), at(3)],
+        quorum: 2,
+        password: "p".into(),
+        sentinel_password: "s".into(),
+    };
+    let error = find_role(&start, false, Duration::ZERO)
+        .expect_err("nobody answers")
+        .to_string();
+    assert_eq!(
+        error,
+        "found no role in time: 0 of 2 Sentinels answer, and only a majority can name a master"
+    );
+}
+
+#[test]
 fn a_server_announces_where_it_is_met_and_not_what_it_listens_on() {
     let at = crate::address::Address {
         member: "redis-1".into(),

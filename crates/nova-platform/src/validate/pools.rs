@@ -75,3 +75,6 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;
