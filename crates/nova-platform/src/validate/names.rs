@@ -10,13 +10,19 @@ use crate::topology::{self, NODES};
 use super::Findings;
 
 /// Components and words that commands take in their place, and words that secrets are named after (as is `-owner`).
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 16] = [
     "etcd",
     "postgres",
     "redis",
     "kafka",
     "gateway",
     "sentinel",
+    "agent",
+    "foundation",
+    // Secrets of the operator's, beside the services' own on Kubernetes.
+    "apns",
+    "turn",
+    "tls",
     "all",
     "node",
     "superuser",

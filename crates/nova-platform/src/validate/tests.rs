@@ -300,6 +300,8 @@ fn services_have_names_of_their_own() {
     for name in [
         "redis",
         "sentinel",
+        "agent",
+        "tls",
         "gateway",
         "node",
         "node-1",
