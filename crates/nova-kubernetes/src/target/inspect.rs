@@ -64,7 +64,8 @@ impl KubernetesTarget {
         })
     }
 
-    async fn list_pods(&self, area: Area) -> Result<Vec<Pod>, KubernetesError> {
+    /// Every pod of one namespace that is the platform's.
+    pub(super) async fn list_pods(&self, area: Area) -> Result<Vec<Pod>, KubernetesError> {
         let namespace = area.namespace(&self.spec);
         let api: Api<Pod> = Api::namespaced(self.client().clone(), &namespace);
         let list = api.list(&ListParams::default().labels(&self.selector())).await;

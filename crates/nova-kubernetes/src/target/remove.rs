@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::inventory::{INVENTORY, Keys};
 use super::object::Key;
+use super::pods::COMPONENT;
 use super::{CONCURRENCY, KubernetesError, KubernetesTarget};
 use crate::names::Area;
 use order::{Stage, stage};
@@ -84,19 +85,32 @@ impl KubernetesTarget {
         let begin = Instant::now();
         loop {
             let mut left = self.still_there(objects).await?;
-            let pods = self.list_all().await?.into_iter();
-            left.extend(
-                pods.filter(|seen| {
-                    let key = Key::new("v1", "Pod", Some(&seen.namespace), &seen.member.component);
-                    of.ends_pods() && stage(&key, &self.spec) == of
-                })
-                .map(|seen| format!("Pod {}/{}", seen.namespace, seen.member.name)),
-            );
+            if of.ends_pods() {
+                left.extend(self.pods_of_stage(of).await?);
+            }
             if left.is_empty() || begin.elapsed() >= limit {
                 return Ok(left);
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Pods that are still there, those on their way out and those that ended included.
+    async fn pods_of_stage(&self, of: Stage) -> Result<Vec<String>, KubernetesError> {
+        let mut left = Vec::new();
+        for area in Area::ALL {
+            let namespace = area.namespace(&self.spec);
+            for pod in self.list_pods(area).await? {
+                let component = pod.metadata.labels.as_ref().and_then(|labels| labels.get(COMPONENT));
+                let key = Key::new("v1", "Pod", Some(&namespace), component.map_or("", String::as_str));
+                if stage(&key, &self.spec) == of {
+                    let name = pod.metadata.name.unwrap_or_default();
+                    let finalizers = pod.metadata.finalizers.unwrap_or_default();
+                    left.push(held(&Key::new("v1", "Pod", Some(&namespace), &name), &finalizers));
+                }
+            }
+        }
+        Ok(left)
     }
 
     /// Those of these objects that exist, with their finalizers.
