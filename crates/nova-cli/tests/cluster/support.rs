@@ -48,6 +48,7 @@ pub(crate) struct Cluster {
     kubeconfig: PathBuf,
     image_load: Vec<String>,
     node_power: Option<PathBuf>,
+    volumes: Vec<String>,
 }
 
 impl Cluster {
@@ -57,13 +58,14 @@ impl Cluster {
             eprintln!("NOVA_TEST_KUBECONFIG names no cluster: this test did nothing");
             return None;
         };
-        let words = |name| std::env::var(name).unwrap_or_default();
+        let words = |name| -> Vec<String> {
+            let command = std::env::var(name).unwrap_or_default();
+            command.split_whitespace().map(str::to_owned).collect()
+        };
         Some(Self {
             kubeconfig: kubeconfig.into(),
-            image_load: words("NOVA_TEST_IMAGE_LOAD")
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect(),
+            image_load: words("NOVA_TEST_IMAGE_LOAD"),
+            volumes: words("NOVA_TEST_VOLUMES"),
             node_power: std::env::var_os("NOVA_TEST_NODE_POWER").map(PathBuf::from),
         })
     }
@@ -103,6 +105,14 @@ impl Cluster {
             .output()
             .unwrap();
         Call::of(&output).expect_code(0);
+    }
+
+    /// Makes volumes whose claims are gone fit for new ones.
+    fn free_volumes(&self) {
+        if let [program, arguments @ ..] = self.volumes.as_slice() {
+            let output = Command::new(program).args(arguments).output().unwrap();
+            Call::of(&output).expect_code(0);
+        }
     }
 
     pub(crate) fn nodes(&self) -> Vec<String> {
@@ -225,6 +235,7 @@ impl Drop for Platform {
         let left = names(&self.cluster.get(&["namespaces"]));
         let left: Vec<&String> = left.iter().filter(|left| self.namespaces().contains(left)).collect();
         assert!(left.is_empty(), "these namespaces are still there: {left:?}");
+        self.cluster.free_volumes();
     }
 }
 
