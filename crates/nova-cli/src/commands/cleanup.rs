@@ -53,9 +53,11 @@ async fn in_cluster(session: &Session, args: &Cleanup) -> anyhow::Result<Exit> {
         eprintln!("nothing was removed");
         return Ok(Exit::Failed);
     }
-    let lock = target.lock_existing("cleanup").await?;
+    let lock = target.lock_if_there("cleanup").await?;
     let removal = target.remove(args.data).await.context("cannot remove the platform");
-    lock.release().await;
+    if let Some(lock) = lock {
+        lock.release().await;
+    }
     let removal = removal?;
     if args.data && removal.left.is_empty() {
         whereabouts::remember(session.name(), TargetKind::Local);

@@ -16,7 +16,7 @@ use crate::cli::TargetKind;
 /// A target on which something is deployed.
 pub(super) enum Place {
     /// Processes on this machine, and their checks.
-    Local(LocalTarget, Box<Checks>),
+    Local(Box<LocalTarget>, Box<Checks>),
     /// Pods in a cluster.
     Kubernetes(Box<KubernetesTarget>),
 }
@@ -52,7 +52,7 @@ impl Session {
             TargetKind::Local => match self.deployed_here()? {
                 Some(target) => {
                     let checks = Box::new(self.checks(&target)?);
-                    Ok(Some(Place::Local(target, checks)))
+                    Ok(Some(Place::Local(Box::new(target), checks)))
                 }
                 None => Ok(None),
             },

@@ -73,14 +73,23 @@ impl KubernetesTarget {
     /// # Errors
     /// [`KubernetesError::NotDeployed`], and as [`KubernetesTarget::lock`].
     pub async fn lock_existing(&self, what: &str) -> Result<DeployLock, KubernetesError> {
+        let lock = self.lock_if_there(what).await?;
+        lock.ok_or_else(|| KubernetesError::NotDeployed(self.spec.platform.name.clone()))
+    }
+
+    /// The same; `None` where the namespace that the lock stands in is gone, as after a removal that left something behind.
+    ///
+    /// # Errors
+    /// As [`KubernetesTarget::lock`].
+    pub async fn lock_if_there(&self, what: &str) -> Result<Option<DeployLock>, KubernetesError> {
         if !self
             .own_namespaces()
             .await?
             .contains(&Area::System.namespace(&self.spec))
         {
-            return Err(KubernetesError::NotDeployed(self.spec.platform.name.clone()));
+            return Ok(None);
         }
-        self.take_lock(what).await
+        self.take_lock(what).await.map(Some)
     }
 
     async fn take_lock(&self, what: &str) -> Result<DeployLock, KubernetesError> {

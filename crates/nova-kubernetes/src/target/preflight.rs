@@ -106,12 +106,12 @@ pub async fn preflight(target: &KubernetesTarget) -> Vec<Finding> {
     match cluster.version().await {
         Err(error) => {
             // Without it nothing else can be asked.
-            return vec![Finding::missing("API server", server, error.to_string())];
+            vec![Finding::missing("API server", server, error.to_string())]
         }
         Ok(version) if version < OLDEST => {
             let found = format!("Kubernetes {}.{} at {server}", version.0, version.1);
             let next = format!("wanted {}.{} or newer: upgrade the cluster", OLDEST.0, OLDEST.1);
-            return vec![Finding::missing("API server", found, next)];
+            vec![Finding::missing("API server", found, next)]
         }
         Ok(version) => {
             let mut findings = vec![Finding::ok(
