@@ -241,19 +241,13 @@ pub(crate) struct Render {
     pub(crate) described: Described,
     /// What members ask of the nodes; as nova.toml says when not given, and both where that is "auto"
     #[arg(long, value_enum, value_name = "PROFILE")]
-    pub(crate) profile: Option<ProfileName>,
+    pub(crate) profile: Option<ProfileArg>,
+    /// Name the images as they would be built here now, instead of those of the release
+    #[arg(long)]
+    pub(crate) built: bool,
     /// Where the files go; deploy/rendered/PROFILE when not given
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-}
-
-/// What members ask of a cluster's nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProfileName {
-    /// What load needs
-    Production,
-    /// Lower requests, nothing else
-    Small,
 }
 
 #[derive(Debug, Args)]
@@ -387,7 +381,9 @@ impl Cli {
     /// The profile that was typed.
     pub(crate) const fn profile(&self) -> Option<ProfileArg> {
         match &self.command {
-            Command::Deploy(Deploy { profile, .. }) | Command::Diff(Diff { profile, .. }) => *profile,
+            Command::Deploy(Deploy { profile, .. })
+            | Command::Diff(Diff { profile, .. })
+            | Command::Render(Render { profile, .. }) => *profile,
             _ => None,
         }
     }

@@ -55,10 +55,14 @@ pub async fn watch(
     writing: impl FnOnce(),
 ) -> Result<DrillReport, DrillError> {
     let failed = DrillError::Failed;
-    let open = |store: &Store| doors::open(*store, "", site);
-    let doors: Vec<Arc<dyn Door>> = settings
-        .stores
+    let written = settings.stores.iter().map(|store| (*store, ""));
+    let asked = settings
+        .service
         .iter()
+        .map(|service| (Store::Requests, service.as_str()));
+    let open = |(store, service)| doors::open(store, service, site);
+    let doors: Vec<Arc<dyn Door>> = written
+        .chain(asked)
         .map(open)
         .collect::<Result<_, _>>()
         .map_err(failed)?;

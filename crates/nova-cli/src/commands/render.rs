@@ -10,21 +10,26 @@ use nova_kubernetes::profile::Profile;
 use nova_kubernetes::render::{MARK, files};
 use nova_platform::spec::ProfileChoice;
 
-use super::{Session, WrongUsage};
-use crate::cli::{Format, ProfileName, Render};
+use super::{Session, WrongUsage, images};
+use crate::cli::{Format, Render};
 use crate::exit::Exit;
 use crate::output::Output;
 
 const DEFAULT_OUT: &str = "deploy/rendered";
 
 pub(super) fn run(session: &Session, args: &Render) -> anyhow::Result<Exit> {
+    let images = if args.built {
+        images::references(session)?
+    } else {
+        Images::released()
+    };
     let mut written = Vec::new();
     for profile in profiles(session, args)? {
         let directory = args
             .out
             .clone()
             .unwrap_or_else(|| Path::new(DEFAULT_OUT).join(profile.name()));
-        written.extend(write(session, profile, &directory)?);
+        written.extend(write(session, profile, &images, &directory)?);
     }
     if session.output.format == Format::Json {
         Output::json(&serde_json::json!({"schema": "nova.render/v1", "files": written}))?;
@@ -36,22 +41,22 @@ pub(super) fn run(session: &Session, args: &Render) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Without a cluster nobody knows what "auto" comes to.
+/// Without a cluster nobody knows what "auto" comes to. The session's choice is that of `--profile`, or else the description's.
 fn profiles(session: &Session, args: &Render) -> Result<Vec<Profile>, WrongUsage> {
-    match (args.profile, session.spec().kubernetes.profile) {
-        (Some(ProfileName::Production), _) | (None, ProfileChoice::Production) => Ok(vec![Profile::Production]),
-        (Some(ProfileName::Small), _) | (None, ProfileChoice::Small) => Ok(vec![Profile::Small]),
-        (None, ProfileChoice::Auto) if args.out.is_none() => Ok(Profile::ALL.to_vec()),
-        (None, ProfileChoice::Auto) => Err(WrongUsage(
-            "--out holds the files of one profile, and nova.toml says \"auto\": add --profile production or --profile small"
+    match session.spec().kubernetes.profile {
+        ProfileChoice::Production => Ok(vec![Profile::Production]),
+        ProfileChoice::Small => Ok(vec![Profile::Small]),
+        ProfileChoice::Auto if args.out.is_none() => Ok(Profile::ALL.to_vec()),
+        ProfileChoice::Auto => Err(WrongUsage(
+            "--out holds the files of one profile, and \"auto\" is none: add --profile production or --profile small"
                 .to_owned(),
         )),
     }
 }
 
 /// Writes all files, or none when one that is there is somebody else's.
-fn write(session: &Session, profile: Profile, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let files = files(session.spec(), profile, &Images::released())?;
+fn write(session: &Session, profile: Profile, images: &Images, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let files = files(session.spec(), profile, images)?;
     let files: Vec<(PathBuf, String)> = files
         .into_iter()
         .map(|(name, text)| (directory.join(name), text))

@@ -31,16 +31,8 @@ fn a_cluster_that_cannot_be_used_is_told_before_anything_is_made() {
     let Some(cluster) = Cluster::given() else { return };
     let platform = Platform::new(&cluster, "k8s-bad", "");
     let with_kubeconfig = |path: &str| {
-        let output = platform
-            .command(&["deploy", "--yes"])
-            .env("KUBECONFIG", path)
-            .output()
-            .unwrap();
-        Call {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        let mut command = platform.command(&["deploy", "--yes"]);
+        Call::of(&command.env("KUBECONFIG", path).output().unwrap())
     };
     refused(with_kubeconfig("/nonexistent/kubeconfig"), 5, &["kubeconfig"]);
 

@@ -3,6 +3,7 @@
 
 use std::process::Stdio;
 
+use crate::scaling::load_adds_members;
 use crate::support::session::{first_session, sees_the_post};
 use crate::support::watch::Watch;
 use crate::support::{Cluster, Platform, WHOLE_AGAIN, wait_for};
@@ -14,6 +15,7 @@ fn pods_nodes_and_the_whole_cluster_may_be_lost() {
     platform.nova(&["deploy", "--yes"]).expect_code(0);
     let reader = first_session(&platform);
 
+    load_adds_members(&platform);
     pods_are_deleted(&platform);
     a_service_rolls_without_a_failed_request(&platform);
     every_node_can_be_drained(&platform);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::access::a_viewer_reads_and_does_not_write;
 use crate::support::session::{first_session, sees_the_post};
 use crate::support::{Cluster, Platform, names};
 
@@ -48,6 +49,7 @@ fn a_platform_comes_up_on_a_cluster_stays_as_it_is_changes_and_goes() {
     platform.nova(&["verify"]).expect_code(0);
     let reader = first_session(&platform);
     logs_are_shown(&platform);
+    a_viewer_reads_and_does_not_write(&platform);
 
     let before = fingerprint(&platform);
     let again = platform.nova(&["deploy", "--yes", "-o", "json"]).expect_code(0).json();

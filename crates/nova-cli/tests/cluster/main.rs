@@ -5,7 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
+mod access;
 mod bad_input;
+#[path = "../common/call.rs"]
+mod call;
 mod faults;
 mod lifecycle;
+mod scaling;
 mod support;

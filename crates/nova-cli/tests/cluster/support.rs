@@ -4,43 +4,15 @@ pub(crate) mod session;
 pub(crate) mod watch;
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) use crate::call::Call;
+
 /// Everything that heals must have healed after this.
 pub(crate) const WHOLE_AGAIN: Duration = Duration::from_secs(180);
-
-/// What a call of `nova` or `kubectl` did.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) code: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Call {
-    fn of(output: &Output) -> Self {
-        Self {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// Panics with all output unless the call ended with this code.
-    #[track_caller]
-    pub(crate) fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {}\n{}", self.stdout, self.stderr))
-    }
-}
 
 /// The cluster that was given to the tests.
 #[derive(Debug, Clone)]

@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+#[path = "../common/call.rs"]
+mod call;
 mod calls;
 mod drill;
 mod faults;

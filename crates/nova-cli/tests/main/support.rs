@@ -3,46 +3,18 @@
 pub(crate) mod ledger;
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) use crate::call::Call;
+
 /// Whole platforms run one after another: three Kafka brokers at a time are enough for two cores.
 static ONE_PLATFORM: Mutex<()> = Mutex::new(());
 static NEXT: AtomicU16 = AtomicU16::new(0);
-
-/// What a call of `nova` did.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) code: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Call {
-    fn of(output: &Output) -> Self {
-        Self {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// Panics with all output unless the call ended with this code.
-    #[track_caller]
-    pub(crate) fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {}\n{}", self.stdout, self.stderr))
-    }
-}
 
 /// A description in a directory of its own; nothing runs until it is deployed.
 pub(crate) struct TestPlatform {
