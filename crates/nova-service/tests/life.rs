@@ -157,6 +157,38 @@ async fn draining_finishes_what_was_begun_and_closes_what_is_idle() {
     shop.stop().await;
 }
 
+/// Closing a connection that is in use would meet the next request half-way.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_it_drains_a_connection_in_use_ends_with_an_answer_that_says_so() {
+    let config = ServerConfig {
+        drain_delay: PATIENCE,
+        drain_timeout: PATIENCE,
+        ..server_config()
+    };
+    let database = Postgres::shared().await.database("shop").await;
+    let (service, _held) = shop(config, &database.config());
+    let shop = TestService::start(service).await;
+    let mut used = TcpStream::connect(shop.address()).await.unwrap();
+    let mut ask = async || {
+        used.write_all(b"GET /plain HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = vec![0; 4096];
+        let length = used.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[..length]).to_lowercase()
+    };
+    assert!(!ask().await.contains("connection: close"));
+    shop.drain();
+    shop.until("/health/ready", |_, text| text.contains("draining")).await;
+    let mut last = String::new();
+    let said = timeout(PATIENCE / 2, async {
+        while !last.contains("connection: close") {
+            last = ask().await;
+            assert!(last.starts_with("http/1.1 200"), "{last:?}");
+        }
+    });
+    said.await.expect("no answer said that the connection ends");
+    assert_eq!(used.read(&mut [0; 16]).await.unwrap(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn draining_gives_up_in_time() {
     let config = ServerConfig {

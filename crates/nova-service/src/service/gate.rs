@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures::{FutureExt, StreamExt};
@@ -41,6 +41,7 @@ const DRAINED_FOR: Duration = Duration::from_secs(1);
 /// The rules of one service and what is in flight.
 pub(super) struct Gate {
     status: Arc<Status>,
+    leaving: AtomicBool,
     refusing: AtomicBool,
     places: Arc<Semaphore>,
     capacity: usize,
@@ -55,6 +56,7 @@ impl Gate {
         let capacity = usize::try_from(config.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             status,
+            leaving: AtomicBool::new(false),
             refusing: AtomicBool::new(false),
             places: Arc::new(Semaphore::new(capacity)),
             capacity,
@@ -64,6 +66,12 @@ impl Gate {
             // The drain waits for writes as long.
             write_timeout: config.drain_timeout.max(config.request_timeout),
         }
+    }
+
+    /// From now on every answer says that its connection ends, so that clients go elsewhere by themselves. A connection that is
+    /// closed without a word may be closed just when the next request is on its way.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 
     /// From now on every request is refused.
@@ -113,8 +121,19 @@ pub(super) fn close(routes: Router, gate: Arc<Gate>) -> Router {
         .fallback(|| async { Problem::not_found("there is no such route; /openapi.json lists those that are") })
         .method_not_allowed_fallback(|| async { Problem::new(&codes::METHOD_NOT_ALLOWED) })
         .layer(DefaultBodyLimit::max(gate.max_body))
-        .layer(middleware::from_fn_with_state(gate, pass))
+        .layer(middleware::from_fn_with_state(gate.clone(), pass))
+        .layer(middleware::from_fn_with_state(gate, say_goodbye))
         .layer(middleware::from_fn(observe))
+}
+
+async fn say_goodbye(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if gate.leaving.load(Ordering::Relaxed) {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {

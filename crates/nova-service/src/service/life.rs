@@ -117,8 +117,10 @@ impl Life {
         self.stop.cancelled().await;
         let deadline = Instant::now() + self.config.drain_timeout;
         tracing::info!("draining");
-        // Readiness first: load balancers need a moment to send new work elsewhere.
+        // Readiness first: load balancers need a moment to send new work elsewhere. Connections that are in use meanwhile end with
+        // an answer that says so.
         self.status.drain();
+        self.gate.leave();
         sleep(self.config.drain_delay.min(self.config.drain_timeout)).await;
         self.gate.refuse();
         stop_api.cancel();
