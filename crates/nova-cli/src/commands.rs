@@ -113,7 +113,12 @@ fn is_clusters_fault(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let away = matches!(
             cause.downcast_ref(),
-            Some(KubernetesError::Kubeconfig(_) | KubernetesError::Context { .. } | KubernetesError::Silent { .. })
+            Some(
+                KubernetesError::Kubeconfig(_)
+                    | KubernetesError::Context { .. }
+                    | KubernetesError::Silent { .. }
+                    | KubernetesError::Forbidden { .. }
+            )
         );
         away || cause
             .downcast_ref::<nova_kubernetes::target::preflight::Lacking>()

@@ -95,7 +95,7 @@ fn what_goes_wrong_on_the_way_is_one_clear_block_and_the_next_deploy_goes_on() {
 
     platform.describe("[services.user-service]\nenv = { NOVA_DATABASE_POOL = \"many\" }\n");
     let call = platform.nova(&["deploy", "--yes"]);
-    refused(call, 1, &["user-service", "NOVA_DATABASE_POOL", "next"]);
+    refused(call, 1, &["user-service", "--database-pool", "next"]);
 
     let file = platform.directory().join("nova.toml");
     let text = std::fs::read_to_string(&file).unwrap();

@@ -201,6 +201,7 @@ impl Drop for Platform {
     fn drop(&mut self) {
         let call = self.nova(&["cleanup", "--data", "--yes"]);
         if std::thread::panicking() {
+            self.cluster.free_volumes();
             return;
         }
         assert_eq!(call.code, 0, "cleanup left something: {}{}", call.stdout, call.stderr);

@@ -28,6 +28,16 @@ pub enum KubernetesError {
         /// What happened.
         why: String,
     },
+    /// The user may not do that.
+    #[error("no permission to {action} {object}: {why}; ask whoever runs the cluster, or use another user")]
+    Forbidden {
+        /// Such as "list".
+        action: &'static str,
+        /// Such as "the nodes".
+        object: String,
+        /// The API server's words.
+        why: String,
+    },
     /// A request was refused.
     #[error("cannot {action} {object}: {why}")]
     Api {
@@ -117,11 +127,12 @@ pub enum KubernetesError {
 impl KubernetesError {
     /// A request that failed, about this object.
     pub(crate) fn api(action: &'static str, object: impl ToString, error: &kube::Error) -> Self {
-        Self::Api {
-            action,
-            object: object.to_string(),
-            why: explain(error),
+        let (object, why) = (object.to_string(), explain(error));
+        // Quotas and Pod Security refuse with the same status; only the authorizer names the user.
+        if matches!(error, kube::Error::Api(status) if status.code == 403) && why.contains("is forbidden: User ") {
+            return Self::Forbidden { action, object, why };
         }
+        Self::Api { action, object, why }
     }
 }
 

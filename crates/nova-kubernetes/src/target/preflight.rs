@@ -77,18 +77,25 @@ impl Lacking {
     }
 }
 
-/// The profile that the description or the cluster's size asks for.
+/// The profile that the description or the cluster's size asks for; `small` for who may not see the nodes, whom [`preflight`] tells
+/// so with everything else that is missing.
 ///
 /// # Errors
-/// When nodes cannot be listed.
+/// When nodes cannot be listed for another reason.
 pub async fn profile(cluster: &Cluster, choice: ProfileChoice) -> Result<Profile, KubernetesError> {
     match choice {
         ProfileChoice::Production => Ok(Profile::Production),
         ProfileChoice::Small => Ok(Profile::Small),
         ProfileChoice::Auto => {
-            let nodes = nodes(cluster)
-                .await
-                .map_err(|error| KubernetesError::api("list", "the nodes", &error))?;
+            let nodes = match nodes(cluster).await {
+                Ok(nodes) => nodes,
+                Err(error) => {
+                    return match KubernetesError::api("list", "the nodes", &error) {
+                        KubernetesError::Forbidden { .. } => Ok(Profile::Small),
+                        error => Err(error),
+                    };
+                }
+            };
             let offered: u64 = usable(&nodes).map(|node| capacity::allocatable(node).cpu).sum();
             Ok(if offered < SMALL_BELOW * 1000 {
                 Profile::Small
