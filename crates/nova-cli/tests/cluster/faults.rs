@@ -66,7 +66,7 @@ fn delete(platform: &Platform, area: &str, pod: &str) {
 
 /// 10,000 requests while every member of user-service is replaced.
 fn a_service_rolls_without_a_failed_request(platform: &Platform) {
-    let watch = Watch::start(platform, &["user-service", "--rate", "200"]);
+    let watch = Watch::start(platform, &["user-service", "--rate", "500"]);
     let namespace = platform.namespace("services");
     let restart = ["rollout", "restart", "-n", &namespace, "deployment/user-service"];
     platform.cluster.kubectl(&restart).expect_code(0);
