@@ -42,11 +42,18 @@ fn a_cluster_that_cannot_be_used_is_told_before_anything_is_made() {
     std::fs::write(&nobody, text).unwrap();
     refused(with_kubeconfig(nobody.to_str().unwrap()), 5, &["127.0.0.1:1"]);
 
-    let other = Platform::new(&cluster, "k8s-bad", "context = \"absent\"\n");
-    refused(other.nova(&["deploy", "--yes"]), 5, &["absent", "context"]);
-    let other = Platform::new(&cluster, "k8s-bad", "storage_class = \"absent\"\n");
-    refused(other.nova(&["deploy", "--yes"]), 5, &["absent", "storage class"]);
-    // Its own cleanup would ask the context that does not exist.
+    let with_setting = |setting: &str| {
+        let described = std::fs::read_to_string(platform.directory().join("nova.toml")).unwrap();
+        let described = described.replace("[kubernetes]\n", &format!("[kubernetes]\n{setting}\n"));
+        std::fs::write(platform.directory().join("other.toml"), described).unwrap();
+        platform.nova(&["deploy", "--yes", "-f", "other.toml"])
+    };
+    refused(with_setting("context = \"absent\""), 5, &["absent", "context"]);
+    refused(
+        with_setting("storage_class = \"absent\""),
+        5,
+        &["absent", "storage class"],
+    );
     nothing_was_made(&platform);
 
     let nodes = cluster.nodes();
