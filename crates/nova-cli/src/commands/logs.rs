@@ -22,6 +22,8 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(300);
 
 pub(super) async fn run(session: &Session, args: &Logs) -> anyhow::Result<Exit> {
     let Some(place) = session.deployed().await? else {
+        // A slip of the keyboard is told as one, whether or not anything runs.
+        session.described_members(args.of.as_deref())?;
         return super::status::print_absent(session);
     };
     let members = place.members_of(session, args.of.as_deref()).await?;

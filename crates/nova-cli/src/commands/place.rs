@@ -65,6 +65,36 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Of the members that the description names, those whose name or whose component's name is `of`; all for `None`.
+    pub(super) fn described_members(&self, of: Option<&str>) -> Result<Vec<String>, WrongUsage> {
+        let described = components(self.spec());
+        let members = described.iter().flat_map(|component| &component.members);
+        let all = members.map(|member| (member.name.clone(), member.component.clone()));
+        self.choose(all.collect(), of)
+    }
+
+    /// `all` holds each member's name and component.
+    fn choose(&self, all: Vec<(String, String)>, of: Option<&str>) -> Result<Vec<String>, WrongUsage> {
+        let chosen: Vec<String> = all
+            .into_iter()
+            .filter(|(name, component)| of.is_none_or(|of| name == of || component == of))
+            .map(|(name, _)| name)
+            .collect();
+        if chosen.is_empty() {
+            let described = components(self.spec());
+            let names: Vec<&str> = described.iter().map(|component| component.name.as_str()).collect();
+            let of = of.unwrap_or_default();
+            return Err(WrongUsage(format!(
+                "unknown component or member {of:?}: there are {}, and their members such as {}-1",
+                names.join(", "),
+                names.first().copied().unwrap_or("etcd")
+            )));
+        }
+        Ok(chosen)
+    }
+}
+
 impl Place {
     /// Looks at everything at once. `memory` asks for the memory of each member too, where the target knows it.
     pub(super) async fn look(
@@ -111,14 +141,8 @@ impl Place {
 
     /// Members whose name, or whose component's name, is `of`; all for `None`.
     pub(super) async fn members_of(&self, session: &Session, of: Option<&str>) -> anyhow::Result<Vec<String>> {
-        let described = components(session.spec());
-        let names: Vec<&str> = described.iter().map(|component| component.name.as_str()).collect();
         let all: Vec<(String, String)> = match self {
-            Self::Local(..) => described
-                .iter()
-                .flat_map(|component| &component.members)
-                .map(|member| (member.name.clone(), member.component.clone()))
-                .collect(),
+            Self::Local(..) => return Ok(session.described_members(of)?),
             Self::Kubernetes(target) => {
                 let members = target.inspect().await?;
                 members
@@ -127,21 +151,7 @@ impl Place {
                     .collect()
             }
         };
-        let chosen: Vec<String> = all
-            .into_iter()
-            .filter(|(name, component)| of.is_none_or(|of| name == of || component == of))
-            .map(|(name, _)| name)
-            .collect();
-        if chosen.is_empty() {
-            let of = of.unwrap_or_default();
-            return Err(WrongUsage(format!(
-                "unknown component or member {of:?}: there are {}, and their members such as {}-1",
-                names.join(", "),
-                names.first().copied().unwrap_or("etcd")
-            ))
-            .into());
-        }
-        Ok(chosen)
+        Ok(session.choose(all, of)?)
     }
 
     /// Log lines of a member, oldest first.
