@@ -5,8 +5,7 @@ use std::path::Path;
 
 use nova_drill::doors::{Site, Store};
 use nova_drill::error::DrillError;
-use nova_drill::ledger::{self, Ledger};
-use nova_drill::report::CampaignReport;
+use nova_drill::ledger::Ledger;
 use nova_drill::watch::{Settings, watch};
 use nova_kubernetes::target::KubernetesTarget;
 use nova_local::target::LocalTarget;
@@ -16,10 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::clients::Request;
 use super::super::place::Place;
-use super::{Session, cancel_on_signal, new_ledger, print};
-use crate::cli::{Format, Watch};
+use super::{Session, cancel_on_signal, new_ledger, report_of};
+use crate::cli::Watch;
 use crate::exit::Exit;
-use crate::output::run_text;
 
 pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit> {
     let settings = settings(session, args)?;
@@ -37,18 +35,7 @@ pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit>
     };
     watcher.abort();
     done?;
-    let report = CampaignReport::from_ledger(&ledger::read(&path)?, &path.to_string_lossy());
-    if session.output.format == Format::Text {
-        for run in report.drills.iter().flat_map(|drill| &drill.runs) {
-            print!("{}", run_text(run, session.output));
-        }
-    }
-    print(session, &report)?;
-    Ok(if report.result == "passed" {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    report_of(session, &path)
 }
 
 fn writing() {
