@@ -150,6 +150,7 @@ impl House {
             orders,
             backoff: Backoff::default(),
             known,
+            release: None,
         };
         tokio::task::spawn_local(keeper.keep(phase));
     }
