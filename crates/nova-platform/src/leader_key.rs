@@ -105,7 +105,6 @@ impl LeaderKey {
     /// # Errors
     /// When etcd does not answer within `limit`, with its last refusal. Then the key ends with its session.
     pub async fn release(&self, limit: Duration) -> Result<Released, String> {
-        let http = Http::new();
         let until = Instant::now() + limit;
         let mut dead: Option<u64> = None;
         let mut next = self.etcd.iter().cycle();
@@ -113,7 +112,7 @@ impl LeaderKey {
             let Some(etcd) = next.next() else {
                 return Err("the platform has no etcd".to_owned());
             };
-            match self.attempt(&http, etcd, &mut dead).await {
+            match self.attempt(etcd, &mut dead).await {
                 Ok(Some(released)) => return Ok(released),
                 // Written by the same session after it was read: a request that the dead member had sent before.
                 Ok(None) => {}
@@ -127,8 +126,8 @@ impl LeaderKey {
     }
 
     /// `dead` is the session that was found first after the death, and the only one that is ever ended.
-    async fn attempt(&self, http: &Http, etcd: &HostPort, dead: &mut Option<u64>) -> Result<Option<Released>, String> {
-        let session = match self.holder(http, etcd).await? {
+    async fn attempt(&self, etcd: &HostPort, dead: &mut Option<u64>) -> Result<Option<Released>, String> {
+        let session = match self.holder(etcd).await? {
             Holder::Nobody => return Ok(Some(Released::Absent)),
             Holder::Other(who) => return Ok(Some(Released::Untouched(who))),
             Holder::Own(session) => session,
@@ -136,19 +135,16 @@ impl LeaderKey {
         if *dead.get_or_insert(session.lease) != session.lease {
             return Ok(Some(Released::Untouched("a later session of its own".to_owned())));
         }
-        let deleted = self.delete(http, etcd, session).await?;
+        let deleted = self.delete(etcd, session).await?;
         Ok(deleted.then_some(Released::Deleted))
     }
 
-    /// Who holds the key now; a linearizable read, which a quorum answers.
-    async fn holder(&self, http: &Http, etcd: &HostPort) -> Result<Holder, String> {
-        let found: Range = ask(
-            http,
-            etcd,
-            "/v3/kv/range",
-            &json!({ "key": STANDARD.encode(&self.key) }),
-        )
-        .await?;
+    /// Who holds the key now; a linearizable read, which a quorum answers through this member of etcd.
+    ///
+    /// # Errors
+    /// When there is no answer within a second, or none that is understood.
+    pub async fn holder(&self, etcd: &HostPort) -> Result<Holder, String> {
+        let found: Range = ask(etcd, "/v3/kv/range", &json!({ "key": STANDARD.encode(&self.key) })).await?;
         let Some(found) = found.kvs.first() else {
             return Ok(Holder::Nobody);
         };
@@ -166,8 +162,11 @@ impl LeaderKey {
         }))
     }
 
-    /// Deletes the key if nobody has touched it since, in one transaction; whether it did.
-    async fn delete(&self, http: &Http, etcd: &HostPort, session: Session) -> Result<bool, String> {
+    /// Deletes the key if it is still held by this session and was not written since, in one transaction; whether it did.
+    ///
+    /// # Errors
+    /// When there is no answer within a second: then it may have been deleted or not.
+    pub async fn delete(&self, etcd: &HostPort, session: Session) -> Result<bool, String> {
         let key = STANDARD.encode(&self.key);
         let transaction = json!({
             "compare": [
@@ -177,13 +176,13 @@ impl LeaderKey {
             ],
             "success": [{ "request_delete_range": { "key": key } }],
         });
-        let answer: Transaction = ask(http, etcd, "/v3/kv/txn", &transaction).await?;
+        let answer: Transaction = ask(etcd, "/v3/kv/txn", &transaction).await?;
         Ok(answer.succeeded)
     }
 }
 
-async fn ask<T: DeserializeOwned>(http: &Http, etcd: &HostPort, path: &str, body: &Value) -> Result<T, String> {
-    match timeout(ANSWER, http.post(etcd, path, body)).await {
+async fn ask<T: DeserializeOwned>(etcd: &HostPort, path: &str, body: &Value) -> Result<T, String> {
+    match timeout(ANSWER, Http::new().post(etcd, path, body)).await {
         Ok(answer) => answer?.json(),
         Err(_) => Err(format!("{etcd} did not answer {path} within {} s", ANSWER.as_secs())),
     }

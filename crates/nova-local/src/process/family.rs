@@ -127,11 +127,17 @@ impl Table {
         let mut doubt = Doubt::default();
         let mut belongs = |entry: &&Entry| {
             let pid = entry.identity.pid;
+            let mut sign = |found: io::Result<bool>| match found {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !is_called_as_one(pid, family) => {
+                    false
+                }
+                found => doubt.is(found),
+            };
             Some(entry.identity) == family.main
-                || doubt.is(in_group(entry, family))
-                || doubt.is(has_variable(pid, |variable| variable == mark))
-                || doubt.is(writes(pid, |path| path == family.log))
-                || doubt.is(is_left(entry, family))
+                || sign(in_group(entry, family))
+                || sign(has_variable(pid, |variable| variable == mark))
+                || sign(writes(pid, |path| path == family.log))
+                || sign(is_left(entry, family))
         };
         let found = self.entries.iter().filter(|entry| belongs(entry));
         let found = found.map(|entry| entry.identity).collect();
@@ -242,6 +248,15 @@ fn is_left(entry: &Entry, family: &Family) -> io::Result<bool> {
     Ok(!family.children.is_empty()
         && family.children.contains(&program_name(pid)?)
         && working_directory(pid)?.starts_with(&family.directory))
+}
+
+/// Whether a process that this user may not look into has the name of a program that goes on without the main process. Members'
+/// processes never have more rights than their supervisor, so that any other is none of them.
+fn is_called_as_one(pid: i32, family: &Family) -> bool {
+    // The kernel cuts names after 15 bytes.
+    let cut = |name: &str| name.bytes().take(15).collect::<Vec<u8>>();
+    let stat = Process::new(pid).and_then(|process| process.stat());
+    stat.is_ok_and(|stat| family.children.iter().any(|child| cut(child) == stat.comm.as_bytes()))
 }
 
 fn mark(directory: &Path) -> Vec<u8> {

@@ -20,6 +20,9 @@ pub struct Paths<'a> {
     pub pgpass: &'a str,
 }
 
+/// Seconds that PostgreSQL gets to end in good order before Patroni's own way of ending it begins.
+const STOP_SECONDS: u32 = 3;
+
 /// What `nova_member` runs where it puts Patroni's files together (`start.json`): the path of Patroni's program.
 #[must_use]
 pub fn start(patroni: &str) -> Value {
@@ -60,6 +63,7 @@ pub fn member(site: &dyn Site, member: &Member, paths: &Paths<'_>, hba: Vec<Stri
             "bin_dir": paths.bin_dir,
             "pgpass": paths.pgpass,
             "basebackup": [{ "checkpoint": "fast" }],
+            "before_stop": stop(paths),
             "parameters": {
                 // No socket: its path is limited to 107 bytes, and a directory's may be longer than that.
                 "unix_socket_directories": "",
@@ -75,4 +79,17 @@ pub fn member(site: &dyn Site, member: &Member, paths: &Paths<'_>, hba: Vec<Stri
             "pg_hba": hba,
         },
     })
+}
+
+/// What Patroni runs before it ends PostgreSQL: the same fast shutdown that it would ask for, but awaited. Patroni itself looks
+/// once a second whether the server has ended, and waits another second before it gives its leader key up; when the server has
+/// ended already, it does so at once, and a planned change of leader takes one second instead of three. In this shutdown sessions end
+/// first, and then the server waits until its standbys have everything, whoever asked for it.
+fn stop(paths: &Paths<'_>) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    format!(
+        "{} stop -D {} -m fast -t {STOP_SECONDS} -s",
+        quoted(&format!("{}/pg_ctl", paths.bin_dir)),
+        quoted(paths.data_dir)
+    )
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 mod isolation;
+mod leader_key;
 mod postgres_checks;
 mod provision;
 mod redis_checks;

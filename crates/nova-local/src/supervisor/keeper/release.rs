@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use nova_platform::leader_key::Released;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
@@ -39,9 +40,18 @@ impl Release {
             }
             let proven = begin.elapsed();
             match key.release(LIMIT.saturating_sub(proven)).await {
-                Ok(released) => {
-                    tracing::info!(member, ?proven, took = ?begin.elapsed(), "nothing of it runs: {released}");
+                // Rare, and worth a line at the usual level: who leads changes because of it.
+                Ok(Released::Deleted) => {
+                    let (proven, done) = (proven.as_millis(), begin.elapsed().as_millis());
+                    tracing::warn!(
+                        member,
+                        proven_ms = proven,
+                        done_ms = done,
+                        "nothing of it runs: {}",
+                        Released::Deleted
+                    );
                 }
+                Ok(released) => tracing::info!(member, "nothing of it runs: {released}"),
                 Err(error) => tracing::warn!(
                     member,
                     error,
