@@ -6,6 +6,7 @@ use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::config::{Config, ServerConfig};
 use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, Value};
+use futures::FutureExt;
 use nova_platform::checks::MASTER_NAME;
 use nova_platform::endpoints::HostPort;
 use nova_platform::patroni_settings::REST_USER;
@@ -36,6 +37,8 @@ pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Resul
             _ => redis(leader, site).await,
         }
     };
+    // A future of its own: what awaits this is deep enough already for the compiler.
+    let asked = asked.boxed();
     match timeout(LIMIT, asked).await {
         Ok(result) => result,
         Err(_) => Err(format!(

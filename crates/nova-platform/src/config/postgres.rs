@@ -20,9 +20,6 @@ pub struct Paths<'a> {
     pub pgpass: &'a str,
 }
 
-/// Seconds that PostgreSQL gets to end in good order before Patroni's own way of ending it begins.
-const STOP_SECONDS: u32 = 3;
-
 /// What `nova_member` runs where it puts Patroni's files together (`start.json`): the path of Patroni's program.
 #[must_use]
 pub fn start(patroni: &str) -> Value {
@@ -82,14 +79,15 @@ pub fn member(site: &dyn Site, member: &Member, paths: &Paths<'_>, hba: Vec<Stri
 }
 
 /// What Patroni runs before it ends PostgreSQL: the same fast shutdown that it would ask for, but awaited. Patroni itself looks
-/// once a second whether the server has ended, and waits another second before it gives its leader key up; when the server has
-/// ended already, it does so at once, and a planned change of leader takes one second instead of three. In this shutdown sessions end
-/// first, and then the server waits until its standbys have everything, whoever asked for it.
+/// once a second whether the server has ended, and waits another second before it gives its leader key up; when no process is left
+/// by then, it does so at once. In this shutdown sessions end first, and then the server waits until its standbys have
+/// everything, whoever asked for it.
 fn stop(paths: &Paths<'_>) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-    format!(
-        "{} stop -D {} -m fast -t {STOP_SECONDS} -s",
-        quoted(&format!("{}/pg_ctl", paths.bin_dir)),
-        quoted(paths.data_dir)
-    )
+    let pg_ctl = format!("{}/pg_ctl", paths.bin_dir);
+    let quoted = [STOP, "sh", &pg_ctl, paths.data_dir].map(|text| format!("'{}'", text.replace('\'', r"'\''")));
+    format!("sh -c {}", quoted.join(" "))
 }
+
+/// `pg_ctl` returns when the server has removed its pid file, a moment before its process is gone.
+const STOP: &str = r#"pid=$(head -n 1 "$2/postmaster.pid") && "$1" stop -D "$2" -m fast -t 3 -s &&
+for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$pid" 2>/dev/null || exit 0; sleep 0.02; done"#;

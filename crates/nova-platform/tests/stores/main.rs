@@ -5,6 +5,7 @@
 mod isolation;
 mod leader_key;
 mod postgres_checks;
+mod postgres_stop;
 mod provision;
 mod redis_checks;
 mod support;
