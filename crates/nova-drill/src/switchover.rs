@@ -6,6 +6,7 @@ use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::config::{Config, ServerConfig};
 use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, Value};
+use futures::FutureExt;
 use nova_platform::checks::MASTER_NAME;
 use nova_platform::endpoints::HostPort;
 use nova_platform::patroni_settings::REST_USER;
@@ -21,6 +22,12 @@ const PAUSED_MS: &str = "15000";
 /// Sentinels name the new master within this.
 const REDIS_LIMIT: Duration = Duration::from_secs(12);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often a Sentinel asks its servers for their state, in milliseconds: its own default.
+const STATE_PERIOD_MS: &str = "10000";
+/// Time in which a Sentinel that asks all the time has asked everyone.
+const ASKS_EVERYONE: Duration = Duration::from_millis(200);
+/// How long after that the failover begins. A failover has promoted the replica after 0.2 to 0.3 s.
+const BEFORE_FAILOVER: Duration = Duration::from_millis(600);
 
 /// Asks for it; `leader` is who leads now.
 pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Result<(), String> {
@@ -30,6 +37,8 @@ pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Resul
             _ => redis(leader, site).await,
         }
     };
+    // A future of its own: what awaits this is deep enough already for the compiler.
+    let asked = asked.boxed();
     match timeout(LIMIT, asked).await {
         Ok(result) => result,
         Err(_) => Err(format!(
@@ -74,12 +83,27 @@ async fn redis(leader: &str, site: &Site<'_>) -> Result<(), String> {
     let old = &old.ok_or_else(|| format!("{leader} is no Redis member"))?.address;
     let master = Node::connect(old, secret("redis")?).await?;
     let sentinel = first_sentinel(site, &secret("redis-sentinel")?).await?;
+    choose_the_moment(&sentinel).await;
     master.ask("CLIENT", &["PAUSE", PAUSED_MS, "WRITE"]).await?;
     let switched = switch(&master, old, &sentinel).await;
     // Whoever is still connected looks for the master anew. A failure here ends with the pause.
     let _ = master.ask("CLIENT", &["KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
     let unpaused = master.ask("CLIENT", &["UNPAUSE"]).await;
     switched.and(unpaused.map(drop))
+}
+
+/// During a failover a Sentinel asks a server for its state once a second, and names the new master only when that says so: a
+/// second of outage for a promotion that takes a quarter. So everyone is asked shortly before, and the next question comes
+/// just after the promotion. Nothing depends on it: a Sentinel without that command, or a late promotion, takes its second.
+async fn choose_the_moment(sentinel: &Node) {
+    if sentinel.ask("SENTINEL", &["DEBUG", "INFO-PERIOD", "1"]).await.is_err() {
+        return;
+    }
+    sleep(ASKS_EVERYONE).await;
+    let _ = sentinel
+        .ask("SENTINEL", &["DEBUG", "INFO-PERIOD", STATE_PERIOD_MS])
+        .await;
+    sleep(BEFORE_FAILOVER).await;
 }
 
 async fn switch(master: &Node, old: &HostPort, sentinel: &Node) -> Result<(), String> {

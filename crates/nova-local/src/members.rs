@@ -142,6 +142,7 @@ fn base_plan(member: &Member, program: impl Into<PathBuf>) -> MemberPlan {
         directories: Vec::new(),
         ports: Vec::new(),
         children: Vec::new(),
+        leader_key: None,
         stop_signal: StopSignal::Term,
         stop_grace: std::time::Duration::from_secs(10),
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nova_platform::endpoints::HostPort;
+use nova_platform::leader_key::LeaderKey;
 
 /// A member, ready to be laid out and started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct MemberPlan {
     pub ports: Vec<HostPort>,
     /// Base names of programs that it leaves running on its own (`postgres` for Patroni), so that they are found again.
     pub children: Vec<String>,
+    /// The key that says that it leads, given up for it once nothing of it runs; none where it holds no such key.
+    pub leader_key: Option<LeaderKey>,
     /// Signal that asks it to end in good order.
     pub stop_signal: StopSignal,
     /// How long it may take to end before it is killed.

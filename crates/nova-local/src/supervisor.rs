@@ -9,6 +9,7 @@ mod client;
 mod keeper;
 mod launch;
 mod lock;
+mod orphans;
 mod protocol;
 mod registry;
 mod rotation;
@@ -73,6 +74,7 @@ pub fn run(directory: &Path) -> Result<(), SupervisorError> {
     umask(Mode::from_bits_truncate(0o077));
     let _lock = LockFile::take(&layout.supervisor_lock(), "nova supervise")?;
     raise_open_files();
+    orphans::adopt();
     let registry = Registry::load(layout.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -99,6 +101,7 @@ async fn supervise(registry: Registry) -> Result<(), SupervisorError> {
     let house = Rc::new(keeper::House::new(registry));
     house.take_over();
     tokio::task::spawn_local(rotation::rotate_large_logs(house.clone()));
+    tokio::task::spawn_local(orphans::take_note_of_ends(house.clone()));
     tracing::info!(state = %layout.directory().display(), "supervising");
     tokio::select! {
         () = server::serve(listener, house.clone()) => {}

@@ -6,6 +6,7 @@ pub mod config;
 pub mod endpoints;
 pub mod graph;
 pub mod key;
+pub mod leader_key;
 pub mod load;
 pub mod patroni_settings;
 mod postgres_login;

@@ -157,7 +157,8 @@ fn builder(config: &RedisConfig) -> Builder {
                 ..TcpConfig::default()
             };
         })
-        // Without end; READONLY and LOADING answers of a demoted or starting server reconnect too, by default.
-        .set_policy(ReconnectPolicy::new_exponential(0, 50, 1_000, 2));
+        // Without end; READONLY and LOADING answers of a demoted or starting server reconnect too, by default. Pauses stay short
+        // against a failover: one that begins just before the new master is known is added to the outage.
+        .set_policy(ReconnectPolicy::new_exponential(0, 50, 200, 2));
     builder
 }

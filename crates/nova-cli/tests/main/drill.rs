@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Call, TestPlatform, member, pid};
+use crate::support::{Call, TestPlatform, member, members, pid};
 
 /// A member must be whole again after this.
 const WHOLE_AGAIN: Duration = Duration::from_secs(60);
@@ -30,6 +30,7 @@ fn drills_lose_nothing_and_heal() {
     }
     let stop = drill(&platform, &["redis", "--fault", "stop", "--for", "2s", "--seed", "7"]);
     assert_eq!(stop["drills"][0]["fault"], "stop");
+    a_lost_node_with_the_leader_is_not_waited_for(&platform);
 
     a_watch_judges_what_others_break(&platform);
     a_killed_drill_can_be_judged_and_the_next_one_heals(&platform);
@@ -66,6 +67,23 @@ fn drill(platform: &TestPlatform, args: &[&str]) -> Value {
         status["verdict"] == "healthy"
     });
     report
+}
+
+/// The node stays away for longer than a client may be without an acknowledgement, and for less than Patroni's key lasts: only a
+/// leader key that was given up for its dead holder makes that possible.
+fn a_lost_node_with_the_leader_is_not_waited_for(platform: &TestPlatform) {
+    let status = platform.status();
+    let leader = members(&status)
+        .into_iter()
+        .find(|(component, member)| component == "postgres" && member["role"] == "leader");
+    let (_, leader) = leader.unwrap_or_else(|| panic!("nobody leads: {status:#}"));
+    let node = leader["node"].as_str().unwrap().to_owned();
+    let report = drill(platform, &["node", "--member", &node, "--for", "14s", "--seed", "7"]);
+    let stores = report["drills"][0]["runs"][0]["stores"].as_array().unwrap();
+    let postgres = stores.iter().find(|store| store["store"] == "postgres").unwrap();
+    assert!(postgres["rto_ms"].as_u64().unwrap() < 12_000, "{report:#}");
+    let log = std::fs::read_to_string(platform.state().join("supervisor.log")).unwrap();
+    assert!(log.contains("its leader key is given up"), "{log}");
 }
 
 fn call(platform: &TestPlatform, args: &[&str]) -> Call {

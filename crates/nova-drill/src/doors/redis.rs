@@ -67,7 +67,7 @@ impl Redis {
                     ..TcpConfig::default()
                 };
             })
-            .set_policy(ReconnectPolicy::new_exponential(0, 50, 1_000, 2));
+            .set_policy(ReconnectPolicy::new_exponential(0, 50, 200, 2));
         builder
             .build()
             .map_err(|error| format!("the Redis client could not start: {error}"))

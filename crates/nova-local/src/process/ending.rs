@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::family::program;
 use super::{Family, Handle, Identity, Table};
@@ -14,6 +14,8 @@ use crate::plan::StopSignal;
 const LEFT_BEHIND: Duration = Duration::from_secs(3);
 /// Time within which the kernel must have ended what was killed.
 const KILL: Duration = Duration::from_secs(5);
+/// Pause between two looks at what has not ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How a member is asked to end.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +104,34 @@ pub async fn end_all(uid: u32, find: impl Fn(&Table) -> Vec<Identity>) -> Result
         // Repeated, since a dying process may have started another one meanwhile.
         for process in &killed {
             let _ = timeout_at(deadline, process.ended()).await;
+        }
+    }
+}
+
+/// Returns once it is certain that nothing of a member runs any more, and kills nothing. It may never return: whoever calls it
+/// bounds it.
+///
+/// That is seen by whoever owns these processes, in the process table of the kernel that runs them. What cannot be read leaves
+/// it open. See decision 10 before weakening anything here.
+pub async fn nothing_left(family: &Family, uid: u32) {
+    let mut empty_before = false;
+    loop {
+        let found = Table::read_whole(uid).and_then(|table| table.certainly_of(family));
+        match found {
+            // A table is not read in one instant: what a dying process started meanwhile shows in a second look.
+            Ok(found) if found.is_empty() && empty_before => return,
+            Ok(found) if found.is_empty() => empty_before = true,
+            Ok(found) => {
+                empty_before = false;
+                for process in handles(&found) {
+                    let _ = process.ended().await;
+                }
+                sleep(LOOK_EVERY).await;
+            }
+            Err(_) => {
+                empty_before = false;
+                sleep(LOOK_EVERY).await;
+            }
         }
     }
 }

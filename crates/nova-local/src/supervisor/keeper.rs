@@ -1,6 +1,7 @@
 //! Keeps one member as it should be: a task each, which starts it, waits for its end, and obeys orders in turn.
 
 mod house;
+mod release;
 
 use std::io;
 use std::process::Child;
@@ -19,6 +20,7 @@ use super::registry::{Record, Wanted};
 use crate::process::{Ending, Handle, end_member, end_strays};
 
 pub(super) use house::House;
+use release::Release;
 
 /// How an adopted process ended cannot be known: only a parent learns that.
 const ADOPTED_END: &str = "unknown: an earlier supervisor had started it";
@@ -58,6 +60,8 @@ struct Keeper {
     backoff: Backoff,
     /// Whether this member has run before under a supervisor, so that programs which it left may be taken over by it.
     known: bool,
+    /// What gives up the member's leader key while it is dead.
+    release: Option<Release>,
 }
 
 impl Keeper {
@@ -149,15 +153,26 @@ impl Keeper {
             record.process = None;
             record.failing = false;
         });
-        if forget && ended.is_ok() {
-            self.house.forget(&self.member);
-            return (Phase::Forgotten, ended);
+        match ended {
+            Ok(_) if forget => {
+                self.house.forget(&self.member);
+                (Phase::Forgotten, Ok(()))
+            }
+            Ok(main) => {
+                self.release = Release::begin(&self.house, &record, main);
+                (Phase::Stopped, Ok(()))
+            }
+            Err(reason) => (Phase::Stopped, Err(reason)),
         }
-        (Phase::Stopped, ended)
     }
 
-    /// Ends everything that belongs to the member.
-    async fn end(&self, record: &Record, grace: Option<Duration>, running: Option<Running>) -> Result<(), String> {
+    /// Ends everything that belongs to the member, and returns the handle of its main process.
+    async fn end(
+        &self,
+        record: &Record,
+        grace: Option<Duration>,
+        running: Option<Running>,
+    ) -> Result<Option<Handle>, String> {
         let own_grace = record.launch.stop_grace();
         let ending = Ending {
             signal: record.launch.stop_signal,
@@ -165,13 +180,17 @@ impl Keeper {
         };
         let family = record.family(self.house.layout());
         let ended = end_member(&family, self.house.uid(), ending).await;
-        if let Some(child) = running.and_then(|running| running.child) {
-            reap(child);
-        }
-        ended.map_err(|survivors| format!("{}: {survivors}", self.member))
+        let main = running.map(|running| {
+            running.child.map(reap);
+            running.handle
+        });
+        ended.map_err(|survivors| format!("{}: {survivors}", self.member))?;
+        Ok(main)
     }
 
     async fn start(&mut self) -> Result<Running, String> {
+        // From here on the member's name may have a session that lives.
+        self.release = None;
         let Some(record) = self.record() else {
             return Err(format!("{} is not known any longer", self.member));
         };
@@ -235,6 +254,7 @@ impl Keeper {
         let Some(record) = self.record() else {
             return Phase::Forgotten;
         };
+        self.release = Release::begin(&self.house, &record, Some(running.handle));
         let first = Duration::from_millis(record.launch.restart_backoff_ms);
         let pause = self
             .backoff

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nova_platform::endpoints::HostPort;
+use nova_platform::leader_key::LeaderKey;
 use nova_platform::target::RunState;
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,9 @@ pub struct Launch {
     pub ports: Vec<(String, u16)>,
     /// Base names of programs that it leaves running on its own.
     pub children: Vec<String>,
+    /// The key that says that it leads, given up for it once nothing of it runs.
+    #[serde(default)]
+    pub leader_key: Option<LeaderKey>,
     /// Signal that asks it to end.
     pub stop_signal: StopSignal,
     /// How long it may take to end, in milliseconds.

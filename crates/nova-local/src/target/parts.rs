@@ -56,6 +56,7 @@ pub(super) fn launch(plan: &MemberPlan, spec: &Spec, helper: &Path) -> Launch {
         env: plan.env.clone(),
         ports: plan.ports.iter().map(|port| (port.host.clone(), port.port)).collect(),
         children: plan.children.clone(),
+        leader_key: plan.leader_key.clone(),
         stop_signal: plan.stop_signal,
         stop_grace_ms: u64::try_from(plan.stop_grace.as_millis()).unwrap_or(u64::MAX),
         restart_backoff_ms: spec.local.restart_backoff.as_millis(),
@@ -110,6 +111,7 @@ mod tests {
             directories: Vec::new(),
             ports: Vec::new(),
             children: Vec::new(),
+            leader_key: None,
             stop_signal: StopSignal::Term,
             stop_grace: std::time::Duration::from_secs(1),
         }

@@ -116,3 +116,21 @@ async fn strays_of_an_earlier_life_are_ended_before_the_first_start() {
     home.ensure(&home.member("postgres-1", "exec sleep 600")).await;
     assert!(all.iter().all(|process| !process.is_alive()));
 }
+
+#[tokio::test]
+async fn what_lost_its_parent_and_ended_does_not_stay_as_a_dead_process() {
+    let home = Home::new();
+    home.supervise().await;
+    let script = "(sleep 3 & echo $! > orphan.new; mv orphan.new orphan) & wait; exec sleep 600";
+    home.ensure(&home.member("redis-1", script)).await;
+    let orphan = home.layout.member("redis-1").join("orphan");
+    until("it is started", || orphan.exists()).await;
+    let pid = std::fs::read_to_string(&orphan).unwrap().trim().to_owned();
+    let supervisor = home.supervisor().unwrap().pid.to_string();
+    let parent = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Some(stat.rsplit(')').next()?.split_whitespace().nth(1)?.to_owned())
+    };
+    until("it is the supervisor's", || parent().as_ref() == Some(&supervisor)).await;
+    until("its end is taken note of", || parent().is_none()).await;
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
 mod ending;
+mod leader_key;
 mod socket;
 mod supervisor;
 mod support;

@@ -90,6 +90,7 @@ impl Home {
             env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
             ports: Vec::new(),
             children: Vec::new(),
+            leader_key: None,
             stop_signal: StopSignal::Term,
             stop_grace_ms: 10_000,
             restart_backoff_ms: 20,

@@ -41,6 +41,7 @@ fn member(name: &str, component: &str, script: &str) -> MemberPlan {
         directories: vec!["data/deep".into()],
         ports: Vec::new(),
         children: Vec::new(),
+        leader_key: None,
         stop_signal: StopSignal::Term,
         stop_grace: Duration::from_secs(10),
     }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 mod isolation;
+mod leader_key;
 mod postgres_checks;
+mod postgres_stop;
 mod provision;
 mod redis_checks;
 mod support;

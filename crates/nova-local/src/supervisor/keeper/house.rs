@@ -125,6 +125,13 @@ impl House {
         registry.members().iter().map(one).collect()
     }
 
+    /// Whether this is the main process of a member, running or just ended.
+    pub(in crate::supervisor) fn is_main_process(&self, pid: i32) -> bool {
+        let registry = self.registry.borrow();
+        let mut mains = registry.members().values().filter_map(|record| record.process);
+        mains.any(|process| process.pid == pid)
+    }
+
     pub(super) fn record(&self, member: &str) -> Option<Record> {
         self.registry.borrow().get(member).cloned()
     }
@@ -150,6 +157,7 @@ impl House {
             orders,
             backoff: Backoff::default(),
             known,
+            release: None,
         };
         tokio::task::spawn_local(keeper.keep(phase));
     }

@@ -90,6 +90,11 @@ impl Postgres {
             .await
     }
 
+    /// Where its data is.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
     /// What the server has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()
@@ -108,7 +113,7 @@ impl Postgres {
 }
 
 /// The newest installed server, as Debian lays them out; otherwise what is on the path.
-fn bin_directory() -> PathBuf {
+pub(crate) fn bin_directory() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
