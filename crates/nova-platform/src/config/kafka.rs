@@ -80,6 +80,10 @@ share.coordinator.state.topic.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=6
 broker.session.timeout.ms={session}
 broker.heartbeat.interval.ms={heartbeat}
+# A copy follows its new leader at once, which acknowledgements wait for: by default it comes a second too late when it asks
+# before the leader knows, and half a second when the leader had nothing to send it.
+replica.fetch.backoff.ms=50
+replica.fetch.wait.max.ms=100
 group.initial.rebalance.delay.ms=0
 num.network.threads=2
 num.io.threads=4
