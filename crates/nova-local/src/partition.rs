@@ -96,9 +96,10 @@ pub(crate) fn lacks_program() -> bool {
     rules::program().is_none()
 }
 
-/// Whether something of a partition of this platform is there.
+/// Whether something of a partition of this platform is there. Only root makes one, of a platform of its own: what another
+/// user calls by the same name is not concerned.
 pub(crate) fn is_there(platform: &str) -> bool {
-    Groups::of(platform).is_ok_and(|groups| groups.exist())
+    nix::unistd::geteuid().is_root() && Groups::of(platform).is_ok_and(|groups| groups.exist())
 }
 
 /// Whether a node is cut off and all of these processes are told apart already.

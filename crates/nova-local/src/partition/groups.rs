@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -13,8 +14,9 @@ const ROOT: &str = "/sys/fs/cgroup";
 const PROCESSES: &str = "cgroup.procs";
 const CUT: &str = "cut-off";
 const OTHERS: &str = "others";
-/// A group is gone a moment after its last process.
-const LEAVES: u32 = 100;
+/// A group can be removed a moment after its last process has ended, which takes its time on a busy machine.
+const EMPTY: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The groups of one platform; made only for the time of a partition, so that they say that there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +116,7 @@ impl Groups {
                 path: group.clone(),
                 source,
             };
-            let mut left = LEAVES;
+            let deadline = Instant::now() + EMPTY;
             while group.exists() {
                 for pid in inside(&group).map_err(of)? {
                     // The group at home may have been removed meanwhile.
@@ -122,9 +124,8 @@ impl Groups {
                 }
                 match std::fs::remove_dir(&group) {
                     Ok(()) => {}
-                    Err(error) if error.raw_os_error() == Some(Errno::EBUSY as i32) && left > 0 => {
-                        left -= 1;
-                        std::thread::sleep(std::time::Duration::from_millis(10));
+                    Err(error) if error.raw_os_error() == Some(Errno::EBUSY as i32) && Instant::now() < deadline => {
+                        std::thread::sleep(LOOK_EVERY);
                     }
                     Err(error) => return Err(of(error)),
                 }
