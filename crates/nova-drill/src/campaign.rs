@@ -68,7 +68,7 @@ pub struct Settings {
     pub writers: u16,
     /// Operations a second a store; the stores' defaults for `None`.
     pub rate: Option<u32>,
-    /// How long a member is frozen or a node away.
+    /// How long a member is frozen, a node away or cut off.
     pub lasts: Duration,
 }
 
@@ -304,7 +304,8 @@ impl<T: Target> Campaign<'_, T> {
             _ => BTreeMap::new(),
         };
         let demoted = match plan.fault {
-            Fault::Switchover => blow.members.first().map(String::as_str),
+            // A broker gives up partitions, and may go on as the leading controller.
+            Fault::Switchover if plan.component != "kafka" => blow.members.first().map(String::as_str),
             _ => None,
         };
         let (rejoined, written) = tokio::join!(
@@ -371,7 +372,7 @@ impl<T: Target> Campaign<'_, T> {
             let chosen = members.iter().filter(|member| wanted(member));
             chosen.map(|member| member.name.clone()).collect()
         };
-        if plan.fault == Fault::Node {
+        if plan.fault.hits_a_node() && plan.component == "node" {
             let nodes: Vec<u16> = (1..=NODES).collect();
             let named = plan
                 .member
@@ -384,8 +385,18 @@ impl<T: Target> Campaign<'_, T> {
         if matches!(plan.fault, Fault::Cold | Fault::Rolling) {
             return Ok(of_component);
         }
+        let on_its_node = |name: String| {
+            let node = members
+                .iter()
+                .find(|member| member.name == name)
+                .and_then(|member| member.node);
+            match plan.fault.hits_a_node() {
+                true => names(&|member: &Member| member.node == node),
+                false => vec![name],
+            }
+        };
         if let Some(member) = &plan.member {
-            return Ok(vec![member.clone()]);
+            return Ok(on_its_node(member.clone()));
         }
         let roles = self.checks.roles(&plan.component, LOOK).await;
         let leads = |role: &Option<String>| role.as_deref().is_some_and(|role| LEADING.contains(&role));
@@ -396,13 +407,13 @@ impl<T: Target> Campaign<'_, T> {
             .collect();
         leader
             .or_else(|| chance.pick(&all_alike).cloned())
-            .map(|member| vec![member])
+            .map(on_its_node)
             .ok_or_else(|| DrillError::Failed(format!("{} has no member to hit", plan.component)))
     }
 
     /// The components that must be whole again: those of the members that are hit, and what stands on them.
     fn touched(&self, blow: &Blow) -> Vec<String> {
-        if blow.fault == Fault::Node {
+        if blow.fault.hits_a_node() {
             return Vec::new();
         }
         let mut touched = vec![blow.component.clone()];

@@ -1,6 +1,6 @@
 //! The doors that applications use, and clients that write through them.
 
-mod kafka;
+pub(crate) mod kafka;
 mod postgres;
 mod posts;
 mod redis;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use nova_platform::target::Direction;
 use serde::{Deserialize, Serialize};
 
 /// A fault.
@@ -23,8 +24,12 @@ pub enum Fault {
     Rolling,
     /// Every member killed at once, and started again.
     Cold,
-    /// A node cut off from the others.
+    /// A node cut off from the others, both ways.
     Partition,
+    /// A node that hears nothing from the others, while they hear it.
+    PartitionIn,
+    /// A node that the others do not hear, while it hears them.
+    PartitionOut,
     /// A store's volume full, then freed.
     DiskFull,
     /// Whatever somebody else does meanwhile.
@@ -33,7 +38,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Kill,
         Self::Crash,
         Self::Stop,
@@ -42,6 +47,8 @@ impl Fault {
         Self::Rolling,
         Self::Cold,
         Self::Partition,
+        Self::PartitionIn,
+        Self::PartitionOut,
         Self::DiskFull,
         Self::Watch,
     ];
@@ -58,35 +65,48 @@ impl Fault {
             Self::Rolling => "rolling",
             Self::Cold => "cold",
             Self::Partition => "partition",
+            Self::PartitionIn => "partition-in",
+            Self::PartitionOut => "partition-out",
             Self::DiskFull => "disk-full",
             Self::Watch => "watch",
         }
+    }
+
+    /// Which packets of a node a partition drops; `None` for any other fault.
+    #[must_use]
+    pub fn cuts(self) -> Option<Direction> {
+        match self {
+            Self::Partition => Some(Direction::Both),
+            Self::PartitionIn => Some(Direction::In),
+            Self::PartitionOut => Some(Direction::Out),
+            _ => None,
+        }
+    }
+
+    /// Whether it hits every member of a node.
+    #[must_use]
+    pub fn hits_a_node(self) -> bool {
+        self == Self::Node || self.cuts().is_some()
     }
 
     /// Why this fault cannot be injected here; `None` when it can.
     #[must_use]
     pub fn missing_here(self, component: &str) -> Option<String> {
         match (self, component) {
-            (Self::Partition, _) => Some(
-                "fault partition is not available on the local target: on one loopback interface an address does not tell \
-                 which node sent a packet; `--fault stop` freezes a member instead"
-                    .to_owned(),
-            ),
+            (Self::Partition | Self::PartitionIn | Self::PartitionOut, "gateway") => Some(format!(
+                "fault {self} cuts a node off from the others, and the gateway is on none: write `nova drill node --fault {self}`"
+            )),
             (Self::DiskFull, _) => Some(
                 "fault disk-full is not available on the local target: its members share one file system with everything \
-                 else on this machine"
+                 else on this machine, and a limit on what a process may write is no full disk: it ends the process with \
+                 SIGXFSZ, or tells it EFBIG instead of ENOSPC"
                     .to_owned(),
             ),
             (Self::Watch, _) => Some("what others break is watched with `nova drill watch`".to_owned()),
-            (Self::Switchover, "postgres" | "redis") => None,
-            (Self::Switchover, "kafka") => Some(
-                "fault switchover is not available for kafka: its clients' library cannot ask for an election; `--fault \
-                 rolling` moves every leadership by a planned restart"
-                    .to_owned(),
-            ),
+            (Self::Switchover, "postgres" | "redis" | "kafka") => None,
             (Self::Switchover, other) => Some(format!(
-                "fault switchover is not available for {other}: it has no leader that could be asked to step down; postgres \
-                 and redis have"
+                "fault switchover is not available for {other}: it has no leader that could be asked to step down; postgres, \
+                 redis and kafka have"
             )),
             (Self::Node, "node") => None,
             (Self::Node, other) => Some(format!(
@@ -142,10 +162,11 @@ mod tests {
     fn what_cannot_be_done_here_says_why() {
         assert_eq!(Fault::Kill.missing_here("postgres"), None);
         assert_eq!(Fault::Node.missing_here("node"), None);
+        assert_eq!(Fault::Partition.missing_here("node"), None);
+        assert_eq!(Fault::PartitionOut.missing_here("postgres"), None);
         for (fault, component) in [
-            (Fault::Partition, "redis"),
+            (Fault::PartitionIn, "gateway"),
             (Fault::DiskFull, "postgres"),
-            (Fault::Switchover, "kafka"),
             (Fault::Switchover, "gateway"),
             (Fault::Node, "redis"),
             (Fault::Kill, "node"),

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use nova_platform::target::{Harm, Target};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::doors::Site;
 use crate::fault::Fault;
 use crate::switchover;
+
+/// Pause between two looks for processes that started while a node is cut off.
+const LOOK_FOR_NEW: Duration = Duration::from_millis(200);
 
 /// Who is hit, and how long.
 #[derive(Debug, Clone)]
@@ -15,7 +18,7 @@ pub(crate) struct Blow {
     pub(crate) fault: Fault,
     pub(crate) component: String,
     pub(crate) members: Vec<String>,
-    /// How long a member is frozen or a node away.
+    /// How long a member is frozen, a node away or cut off.
     pub(crate) lasts: Duration,
 }
 
@@ -61,8 +64,18 @@ where
             }
             Ok(())
         }
-        Fault::Partition | Fault::DiskFull | Fault::Watch => {
-            Err(format!("fault {} cannot be injected here", blow.fault))
+        fault => {
+            let Some(direction) = fault.cuts() else {
+                return Err(format!("fault {fault} cannot be injected here"));
+            };
+            harm(Harm::Cut(direction)).await?;
+            let until = Instant::now() + blow.lasts;
+            while Instant::now() < until {
+                sleep_until(until.min(Instant::now() + LOOK_FOR_NEW)).await;
+                // What members started since is cut off as well.
+                harm(Harm::Cut(direction)).await?;
+            }
+            harm(Harm::Rejoin).await
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Planned changes of leader, asked for as an operator would: Patroni's REST API, a Sentinel.
+//! Planned changes of leader, asked for as an operator would: Patroni's REST API, a Sentinel, Kafka's own requests.
+
+mod kafka;
 
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Resul
     let asked = async {
         match component {
             "postgres" => postgres(leader, site).await,
+            "kafka" => kafka::switch(leader, site).await,
             _ => redis(leader, site).await,
         }
     };

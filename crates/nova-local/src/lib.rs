@@ -3,6 +3,7 @@
 pub mod doctor;
 pub mod layout;
 pub mod members;
+mod partition;
 pub mod plan;
 pub mod process;
 pub mod supervisor;

@@ -3,6 +3,7 @@
 mod addresses;
 mod apply;
 mod binaries;
+mod cut;
 mod error;
 mod harm;
 mod inspect;
@@ -22,6 +23,7 @@ use tokio::sync::OnceCell;
 
 use crate::doctor::Programs;
 use crate::layout::{Layout, Owner, create, examine};
+use crate::partition;
 use crate::plan::MemberPlan;
 use crate::supervisor::{Client, LockFile, Program};
 
@@ -212,6 +214,13 @@ impl Target for LocalTarget {
 
     async fn logs(&self, member: &str, query: &LogQuery) -> Result<Vec<String>, LocalError> {
         self.read_log(member, query)
+    }
+
+    async fn refuses(&self, harm: Harm) -> Option<String> {
+        match harm {
+            Harm::Cut(_) => partition::refusal(&self.layout.platform()),
+            _ => None,
+        }
     }
 
     async fn harm(&self, members: &[String], harm: Harm) -> Result<(), LocalError> {

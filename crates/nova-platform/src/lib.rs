@@ -5,6 +5,7 @@ pub mod checks;
 pub mod config;
 pub mod endpoints;
 pub mod graph;
+pub mod kafka_wire;
 pub mod key;
 pub mod leader_key;
 pub mod load;

@@ -115,6 +115,17 @@ pub struct Removal {
     pub data: Option<String>,
 }
 
+/// Which packets between a node and the others are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Those of either way.
+    Both,
+    /// Those that the others send to it.
+    In,
+    /// Those that it sends to the others.
+    Out,
+}
+
 /// What a drill does to members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Harm {
@@ -132,6 +143,11 @@ pub enum Harm {
     BringUp,
     /// Ended in good order and started again.
     Restart,
+    /// The node that they are on cut off from the other nodes: packets are dropped, nobody is told. Clients outside the nodes
+    /// and the gateway still reach both sides. Repeated, it takes in what members started since.
+    Cut(Direction),
+    /// Connected again after [`Harm::Cut`].
+    Rejoin,
 }
 
 /// A place where a platform runs.
@@ -178,11 +194,16 @@ pub trait Target: Sync {
         false
     }
 
+    /// Why a harm cannot be done here, and what would help; `None` when it can.
+    fn refuses(&self, _harm: Harm) -> impl Future<Output = Option<String>> + Send {
+        std::future::ready(None)
+    }
+
     /// Harms all of these members at once, or undoes that. Returns when it is done, not when the platform has recovered.
     fn harm(&self, members: &[String], harm: Harm) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Undoes whatever harm is left, also that of a drill which was killed: continues what is frozen, starts what was taken
-    /// down. Returns the members that needed it.
+    /// Undoes whatever harm is left, also that of a drill which was killed: connects nodes, continues what is frozen, starts
+    /// what was taken down. Returns the members that needed it.
     fn heal(&self) -> impl Future<Output = Result<Vec<String>, Self::Error>> + Send;
 
     /// Removes everything that was deployed, dependents first; data too when `data`. Looks afterwards and reports what is left.

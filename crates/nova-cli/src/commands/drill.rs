@@ -13,6 +13,7 @@ use nova_drill::report::CampaignReport;
 use nova_drill::self_test;
 use nova_platform::secrets::Secrets;
 use nova_platform::suggestion::closest;
+use nova_platform::target::{Harm, Target};
 use nova_platform::topology::{NODES, components};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,11 @@ async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
         let nothing = format!("nothing of platform {} is deployed here", session.name());
         return Err(DrillError::Unhealthy(nothing).into());
     };
+    for direction in plans.iter().filter_map(|plan| plan.fault.cuts()) {
+        if let Some(why) = target.refuses(Harm::Cut(direction)).await {
+            return Err(DrillError::Usage(why).into());
+        }
+    }
     let _lock = target.lock_existing("drill")?;
     let settings = Settings {
         runs: args.runs,

@@ -1,5 +1,7 @@
 //! `nova drill` as its users run it: real faults on a real platform, and nothing left broken afterwards.
 
+mod partition;
+
 use std::io::BufRead;
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,10 @@ fn drills_lose_nothing_and_heal() {
     assert_eq!(stop["drills"][0]["fault"], "stop");
     a_lost_node_with_the_leader_is_not_waited_for(&platform);
 
+    let switchover = drill(&platform, &["kafka", "--fault", "switchover", "--seed", "7"]);
+    assert_eq!(switchover["drills"][0]["fault"], "switchover");
+
+    partition::a_node_is_cut_off_and_connected_again(&platform);
     a_watch_judges_what_others_break(&platform);
     a_killed_drill_can_be_judged_and_the_next_one_heals(&platform);
     an_interrupted_drill_heals_first_and_keeps_others_out(&platform);
@@ -224,16 +230,16 @@ fn what_cannot_be_drilled_is_refused_before_anything_is_touched() {
     refused(&["postgre"], 2, "did you mean \"postgres\"?");
     refused(&["redis", "--fault", "kil"], 2, "did you mean \"kill\"?");
     refused(
-        &["redis", "--fault", "partition"],
+        &["gateway", "--fault", "partition"],
         2,
-        "not available on the local target",
+        "nova drill node --fault partition",
     );
     refused(
         &["postgres", "--fault", "disk-full"],
         2,
         "not available on the local target",
     );
-    refused(&["kafka", "--fault", "switchover"], 2, "rolling");
+    refused(&["etcd", "--fault", "switchover"], 2, "no leader that could be asked");
     refused(&["redis", "--member", "postgres-1"], 2, "redis-1");
     refused(&["all", "--member", "redis-1"], 2, "--member");
     refused(&["redis", "--runs", "0"], 2, "--runs");

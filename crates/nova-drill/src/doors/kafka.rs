@@ -24,6 +24,8 @@ use crate::ledger::Outcome;
 
 /// A partition for each broker to lead.
 const PARTITIONS: i32 = 3;
+/// What the name of every topic of a drill begins with.
+pub(crate) const TOPICS: &str = "nova.drill.";
 
 /// See the module.
 pub(super) struct Kafka {
@@ -59,7 +61,8 @@ impl Kafka {
     }
 }
 
-fn bootstrap(endpoints: &Endpoints) -> String {
+/// The brokers, as librdkafka is told them.
+pub(crate) fn bootstrap(endpoints: &Endpoints) -> String {
     let brokers: Vec<String> = endpoints
         .kafka
         .iter()
@@ -68,7 +71,8 @@ fn bootstrap(endpoints: &Endpoints) -> String {
     brokers.join(",")
 }
 
-fn common(bootstrap: &str) -> ClientConfig {
+/// What every client of a drill starts from.
+pub(crate) fn common(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", bootstrap)
@@ -87,7 +91,7 @@ fn common(bootstrap: &str) -> ClientConfig {
 }
 
 fn topic(run: u32) -> String {
-    format!("nova.drill.{run}")
+    format!("{TOPICS}{run}")
 }
 
 fn limits() -> AdminOptions {

@@ -87,6 +87,10 @@ pub fn install(spec: &Spec, say: &mut dyn FnMut(&str)) -> Result<(), InstallErro
     if kafka::lacks_maven() {
         packages.push("maven");
     }
+    // Only root can cut a node off, and nothing else needs it.
+    if nix::unistd::geteuid().is_root() && crate::partition::lacks_program() {
+        packages.push("nftables");
+    }
     let user = Some(&spec.local.user).filter(|user| !matches!(User::from_name(user), Ok(Some(_))));
     if nix::unistd::geteuid().is_root() {
         if !packages.is_empty() {

@@ -7,6 +7,7 @@ use nova_platform::secrets::SecretsError;
 
 use crate::layout::{FileError, OwnerError, RootError, StateError};
 use crate::members::PlanError;
+use crate::partition::PartitionError;
 use crate::process::PortError;
 use crate::supervisor::{ClientError, LockError, RegistryError, StartError};
 
@@ -94,6 +95,9 @@ pub enum LocalError {
     /// The supervisor does not do it.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A node cannot be cut off or connected again.
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
     /// What runs is not known.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -31,6 +31,8 @@ impl LocalTarget {
                 };
                 each(&reports, restart).await
             }
+            Harm::Cut(direction) => self.cut_off(&reports, direction).await,
+            Harm::Rejoin => self.connect().await,
         }
     }
 
@@ -38,6 +40,9 @@ impl LocalTarget {
         let reports = self.known_members().await?;
         let table = Table::read(self.owner()?.uid);
         let mut healed = Vec::new();
+        if self.connect_leftovers().await? {
+            healed.push("a node that was cut off".to_owned());
+        }
         for report in &reports {
             let frozen = self.processes(&table, report).iter().any(Identity::is_frozen);
             if frozen {

@@ -54,6 +54,8 @@ impl LocalTarget {
             }
         };
         let report = ensure_running(&self.layout, &owner, &supervisor).await?;
+        // A drill that was killed may have left it, and no member would come up beside it.
+        self.connect_leftovers().await?;
         let running = running(&report.members);
         for plan in &members {
             self.check_ports(plan, running.get(plan.name.as_str()).copied(), &owner)?;

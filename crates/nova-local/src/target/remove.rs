@@ -34,6 +34,9 @@ impl LocalTarget {
         let members = self.end_members(supervised, data, &owner, &mut left).await;
         self.end_supervisor(&owner, &mut left).await;
         self.sweep(&owner, &mut left).await;
+        if let Err(error) = self.connect_leftovers().await {
+            left.push(format!("a node is still cut off: {error}"));
+        }
         for member in &members {
             let taken = member.launch.addresses().filter(is_listening);
             left.extend(

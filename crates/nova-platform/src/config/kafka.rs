@@ -85,6 +85,10 @@ broker.heartbeat.interval.ms={heartbeat}
 controller.quorum.fetch.timeout.ms=1500
 controller.quorum.election.timeout.ms=500
 controller.quorum.election.backoff.max.ms=500
+# A copy follows its new leader at once, which acknowledgements wait for: by default it comes a second too late when it asks
+# before the leader knows, and half a second when the leader had nothing to send it.
+replica.fetch.backoff.ms=50
+replica.fetch.wait.max.ms=100
 group.initial.rebalance.delay.ms=0
 num.network.threads=2
 num.io.threads=4

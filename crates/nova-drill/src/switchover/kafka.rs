@@ -1,0 +1,290 @@
+//! A broker gives up every leadership of the drill's partitions: another copy that is in sync becomes the preferred one
+//! (AlterPartitionReassignments) and is elected (ElectLeaders). librdkafka has no call for either.
+//!
+//! The controller stays where it is: Kafka has no request by which one steps down.
+
+use std::time::Duration;
+
+use nova_platform::endpoints::HostPort;
+use nova_platform::kafka_wire::{Answer, Request, exchange};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::doors::Site;
+use crate::doors::kafka::{TOPICS, bootstrap, common};
+
+const ALTER_PARTITION_REASSIGNMENTS: i16 = 45;
+const ALTER_VERSION: i16 = 0;
+const ELECT_LEADERS: i16 = 43;
+const ELECT_VERSION: i16 = 2;
+const PREFERRED: i8 = 0;
+/// ELECTION_NOT_NEEDED: who is preferred leads already.
+const NOT_NEEDED: i16 = 84;
+/// A broker answers each request within this, by its own clock and by ours.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Brokers know the new leaders within this.
+const SETTLED: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// One partition and its copies, the preferred leader first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Partition {
+    topic: String,
+    id: i32,
+    leader: i32,
+    copies: Vec<i32>,
+    in_sync: Vec<i32>,
+}
+
+/// What the brokers say of themselves and of the drill's topics.
+struct View {
+    brokers: Vec<(i32, HostPort)>,
+    partitions: Vec<Partition>,
+}
+
+/// Moves every leadership of the drill's partitions away from `leader`.
+pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> {
+    let broker = site.endpoints.kafka.iter().find(|member| member.member == leader);
+    let broker = &broker.ok_or_else(|| format!("{leader} is no Kafka member"))?.address;
+    let brokers = bootstrap(site.endpoints);
+    let before = view(&brokers).await?;
+    let old = before.brokers.iter().find(|(_, address)| address == broker);
+    let (old, _) = old.ok_or_else(|| format!("{leader} ({broker}) is not among the registered brokers"))?;
+    let moved = before.partitions.iter().filter(|partition| partition.leader == *old);
+    let moved: Vec<Partition> = moved
+        .map(|partition| handed_over(partition, *old))
+        .collect::<Result<_, _>>()?;
+    if moved.is_empty() {
+        return Err(format!("{leader} leads none of the drill's partitions"));
+    }
+    ask(&before, &alter(&moved), altered, "AlterPartitionReassignments").await?;
+    ask(&before, &elect(&moved), elected, "ElectLeaders").await?;
+    settled(&brokers, *old, before.partitions.len()).await
+}
+
+/// The same copies in an order that prefers another one that is in sync.
+fn handed_over(partition: &Partition, old: i32) -> Result<Partition, String> {
+    let can_lead = |copy: &&i32| **copy != old && partition.in_sync.contains(copy);
+    let next = partition.copies.iter().find(can_lead);
+    let next = *next.ok_or_else(|| {
+        format!(
+            "partition {} of {} has no other copy in sync that could lead",
+            partition.id, partition.topic
+        )
+    })?;
+    let others = partition.copies.iter().filter(|copy| **copy != next).copied();
+    Ok(Partition {
+        copies: [next].into_iter().chain(others).collect(),
+        ..partition.clone()
+    })
+}
+
+/// Asks any broker: each passes such a request on to the controller that leads.
+async fn ask(
+    view: &View,
+    request: &Request,
+    read: fn(&[u8]) -> Option<Result<(), String>>,
+    name: &str,
+) -> Result<(), String> {
+    let mut refusals = Vec::new();
+    for (_, address) in &view.brokers {
+        match timeout(LIMIT, exchange(address, request)).await {
+            Ok(Ok(answer)) => {
+                let understood = read(&answer).ok_or_else(|| format!("the answer to {name} is not understood"));
+                let said = understood.and_then(|said| said.map_err(|error| format!("{name} was refused: {error}")));
+                return said.map_err(|error| format!("{address}: {error}"));
+            }
+            Ok(Err(error)) => refusals.push(error),
+            Err(_) => refusals.push(format!("{address}: no answer within {} s", LIMIT.as_secs())),
+        }
+    }
+    Err(format!("no broker answers {name}: {}", refusals.join("; ")))
+}
+
+fn limit_ms() -> i32 {
+    i32::try_from(LIMIT.as_millis()).unwrap_or(i32::MAX)
+}
+
+fn alter(moved: &[Partition]) -> Request {
+    Request::flexible(ALTER_PARTITION_REASSIGNMENTS, ALTER_VERSION)
+        .i32(limit_ms())
+        .each(moved, |request, partition| {
+            let one = std::slice::from_ref(partition);
+            let partitions = request.text(&partition.topic).each(one, |request, partition| {
+                let copies = request.i32(partition.id);
+                copies.each(&partition.copies, |request, copy| request.i32(*copy)).end()
+            });
+            partitions.end()
+        })
+        .end()
+}
+
+fn elect(moved: &[Partition]) -> Request {
+    Request::flexible(ELECT_LEADERS, ELECT_VERSION)
+        .i8(PREFERRED)
+        .each(moved, |request, partition| {
+            let partitions = request.text(&partition.topic);
+            partitions.each(&[partition.id], |request, id| request.i32(*id)).end()
+        })
+        .i32(limit_ms())
+        .end()
+}
+
+/// `None` when the answer is not understood.
+fn altered(bytes: &[u8]) -> Option<Result<(), String>> {
+    let mut answer = Answer::flexible(bytes)?;
+    answer.i32()?; // throttled for
+    let (error, said) = (answer.i16()?, answer.text()?);
+    if error != 0 {
+        return Some(Err(refusal(error, &said)));
+    }
+    results(&mut answer, &[])
+}
+
+fn elected(bytes: &[u8]) -> Option<Result<(), String>> {
+    let mut answer = Answer::flexible(bytes)?;
+    answer.i32()?; // throttled for
+    let error = answer.i16()?;
+    if error != 0 {
+        return Some(Err(refusal(error, "")));
+    }
+    results(&mut answer, &[NOT_NEEDED])
+}
+
+/// Topics and, of each partition, what came of it: both answers end alike.
+fn results(answer: &mut Answer<'_>, harmless: &[i16]) -> Option<Result<(), String>> {
+    let mut refused = Vec::new();
+    for _ in 0..answer.count()? {
+        let topic = answer.text()?;
+        for _ in 0..answer.count()? {
+            let (id, error, said) = (answer.i32()?, answer.i16()?, answer.text()?);
+            answer.tags()?;
+            if error != 0 && !harmless.contains(&error) {
+                refused.push(format!("partition {id} of {topic}: {}", refusal(error, &said)));
+            }
+        }
+        answer.tags()?;
+    }
+    Some(if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(refused.join("; "))
+    })
+}
+
+fn refusal(error: i16, said: &str) -> String {
+    match said {
+        "" => format!("error code {error}"),
+        said => format!("error code {error} ({said})"),
+    }
+}
+
+/// Waits until every partition is led by another broker and has all its copies in sync.
+async fn settled(brokers: &str, old: i32, count: usize) -> Result<(), String> {
+    let begin = Instant::now();
+    loop {
+        let seen = view(brokers).await?.partitions;
+        let done = |partition: &Partition| {
+            partition.leader >= 0 && partition.leader != old && partition.in_sync.len() == partition.copies.len()
+        };
+        if seen.len() == count && seen.iter().all(done) {
+            return Ok(());
+        }
+        if begin.elapsed() > SETTLED {
+            let waiting = seen.iter().filter(|partition| !done(partition));
+            let waiting: Vec<String> = waiting.map(|partition| format!("{partition:?}")).collect();
+            return Err(format!(
+                "the brokers have not changed leaders within {} s: {}",
+                SETTLED.as_secs(),
+                waiting.join("; ")
+            ));
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn view(brokers: &str) -> Result<View, String> {
+    let brokers = brokers.to_owned();
+    let seen = spawn_blocking(move || {
+        let client: BaseConsumer = common(&brokers).create()?;
+        client.fetch_metadata(None, LIMIT).map(|metadata| {
+            let topics = metadata
+                .topics()
+                .iter()
+                .filter(|topic| topic.name().starts_with(TOPICS));
+            let partitions = topics.flat_map(|topic| {
+                topic.partitions().iter().map(|partition| Partition {
+                    topic: topic.name().to_owned(),
+                    id: partition.id(),
+                    leader: partition.leader(),
+                    copies: partition.replicas().to_vec(),
+                    in_sync: partition.isr().to_vec(),
+                })
+            });
+            let address = |broker: &rdkafka::metadata::MetadataBroker| {
+                HostPort::new(broker.host(), u16::try_from(broker.port()).unwrap_or_default())
+            };
+            View {
+                brokers: metadata
+                    .brokers()
+                    .iter()
+                    .map(|broker| (broker.id(), address(broker)))
+                    .collect(),
+                partitions: partitions.collect(),
+            }
+        })
+    });
+    let seen = seen
+        .await
+        .map_err(|error| format!("the Kafka client failed: {error}"))?;
+    seen.map_err(|error: rdkafka::error::KafkaError| format!("the brokers do not say who leads: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Partition, altered, elected, handed_over};
+
+    fn partition(in_sync: &[i32]) -> Partition {
+        Partition {
+            topic: "nova.drill.1".to_owned(),
+            id: 2,
+            leader: 1,
+            copies: vec![1, 2, 3],
+            in_sync: in_sync.to_vec(),
+        }
+    }
+
+    #[test]
+    fn only_a_copy_in_sync_becomes_the_preferred_one_and_none_is_lost() {
+        let copies = |in_sync: &[i32]| handed_over(&partition(in_sync), 1).map(|moved| moved.copies);
+        assert_eq!(copies(&[1, 2, 3]), Ok(vec![2, 1, 3]));
+        assert_eq!(copies(&[1, 3]), Ok(vec![3, 1, 2]));
+        let refused = copies(&[1]).err().unwrap_or_default();
+        assert!(refused.contains("partition 2 of nova.drill.1"), "{refused}");
+    }
+
+    /// An answer with one topic of one partition: the header, no throttling, `before`, then the partition's result.
+    fn answer(before: &[u8], error: i16) -> Vec<u8> {
+        let error = error.to_be_bytes();
+        let header = [0, 0, 0, 1, 0, 0, 0, 0, 0];
+        let result = [2, 2, b't', 2, 0, 0, 0, 7, error[0], error[1], 0, 0, 0, 0];
+        [header.as_slice(), before, &result].concat()
+    }
+
+    #[test]
+    fn answers_say_what_came_of_each_partition() {
+        let not_needed = [0, 0];
+        assert_eq!(elected(&answer(&not_needed, 0)), Some(Ok(())));
+        assert_eq!(elected(&answer(&not_needed, 84)), Some(Ok(())));
+        let refused = "partition 7 of t: error code 80".to_owned();
+        assert_eq!(elected(&answer(&not_needed, 80)), Some(Err(refused)));
+        assert_eq!(altered(&answer(&[0, 0, 0], 0)), Some(Ok(())));
+        let refused = "partition 7 of t: error code 84".to_owned();
+        assert_eq!(altered(&answer(&[0, 0, 0], 84)), Some(Err(refused)));
+        // Refused as a whole, with words.
+        let whole = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 41, 3, b'n', b'o'];
+        assert_eq!(altered(&whole), Some(Err("error code 41 (no)".to_owned())));
+        assert_eq!(altered(&whole[..10]), None);
+    }
+}
