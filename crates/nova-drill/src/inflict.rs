@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub(crate) use nova_platform::explained::explained;
 use nova_platform::target::{Harm, Target};
 use tokio::time::sleep;
 
@@ -65,15 +66,4 @@ where
             Err(format!("fault {} cannot be injected here", blow.fault))
         }
     }
-}
-
-/// An error and its causes on one line.
-pub(crate) fn explained(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -4,9 +4,11 @@
 pub mod checks;
 pub mod config;
 pub mod endpoints;
+pub mod explained;
 pub mod graph;
 pub mod key;
 pub mod load;
+pub mod log_time;
 pub mod patroni_settings;
 mod postgres_login;
 pub mod provision;
