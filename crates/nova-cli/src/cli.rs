@@ -94,7 +94,7 @@ pub(crate) enum Command {
     /// Write the Kubernetes resources as files for `kubectl apply -k`
     Render(Render),
     /// Break something while clients write, measure what it costs, and prove that nothing acknowledged was lost
-    Drill(Drill),
+    Drill(Box<Drill>),
     /// Show or rotate generated secrets
     Secrets {
         /// What to do
@@ -416,11 +416,11 @@ impl Cli {
             | Command::Cleanup(Cleanup { described, .. })
             | Command::Render(Render { described, .. })
             | Command::Diff(Diff { described, .. })
-            | Command::Drill(Drill { described, .. })
             | Command::Images {
                 action: Images::Build(described) | Images::Load { described, .. } | Images::List(described),
             }
             | Command::Verify(described) => described.short_file.clone(),
+            Command::Drill(drill) => drill.described.short_file.clone(),
             _ => None,
         };
         short.or_else(|| self.global.file.clone())

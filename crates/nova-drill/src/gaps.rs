@@ -53,6 +53,20 @@ pub fn longest_gap<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) ->
     gaps?.into_iter().max_by_key(|gap| gap.ms())
 }
 
+/// When the slowest writer got its first acknowledgement from `at` on; `None` when one got none.
+#[must_use]
+pub fn all_acknowledged_from<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) -> Option<u64> {
+    let mut writers: BTreeMap<u16, Option<u64>> = BTreeMap::new();
+    for entry in entries {
+        let first = writers.entry(entry.writer).or_default();
+        if entry.outcome == Outcome::Acknowledged && entry.ended >= at {
+            *first = Some(first.map_or(entry.ended, |first| first.min(entry.ended)));
+        }
+    }
+    let firsts: Option<Vec<u64>> = writers.into_values().collect();
+    firsts?.into_iter().max()
+}
+
 /// Acknowledged operations in each [`STEP_MS`], from at most [`BEFORE`] of them before the fault on.
 #[must_use]
 pub fn steps<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) -> (Vec<u64>, usize) {
@@ -131,7 +145,7 @@ pub fn percentile(sorted: &[u64], share: u64) -> Option<u64> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Gap, bars, longest_gap, percentile, steps, timeline};
+    use super::{Gap, all_acknowledged_from, bars, longest_gap, percentile, steps, timeline};
     use crate::doors::Store;
     use crate::ledger::{Entry, Outcome};
 
@@ -173,6 +187,14 @@ mod tests {
         assert_eq!(longest_gap(&entries, 10_000), None);
         entries.extend(acknowledged(2, &[]));
         assert_eq!(longest_gap(&[], 10_000), None);
+    }
+
+    #[test]
+    fn everybody_is_back_when_the_slowest_is() {
+        let mut entries = acknowledged(0, &[900, 1000, 1010]);
+        entries.extend(acknowledged(1, &[990, 1500, 1510]));
+        assert_eq!(all_acknowledged_from(&entries, 1000), Some(1500));
+        assert_eq!(all_acknowledged_from(&entries, 1011), None);
     }
 
     #[test]

@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::doors::Store;
 use crate::fault::Fault;
-use crate::gaps::longest_gap;
+use crate::gaps::{Gap, all_acknowledged_from, longest_gap};
 use crate::ledger::Entry;
 
 /// Lines of a member's log that are looked at: far more than a failover writes.
 const TAIL: usize = 5000;
 
-/// What a failover spent its time on, in milliseconds, one after another from the fault to the acknowledgement that ended the
-/// longest gap. `null` is what the logs do not tell, and everything when nobody else had to lead.
+/// What a failover spent its time on, in milliseconds, one after another from the fault to the acknowledgement that the last of
+/// the clients waited for. `null` is what the logs do not tell, and everything when nobody else had to lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Phases {
     /// Until the others knew that the leader was gone.
@@ -67,8 +67,8 @@ impl Phases {
         self.named().iter().any(|(_, took)| took.is_some())
     }
 
-    /// `at` is when the fault began, `recovered` when the last client was acknowledged again.
-    fn between(at: u64, moments: Moments, recovered: u64) -> Self {
+    /// `at` is when the fault began, `back` when the last client was acknowledged again.
+    fn between(at: u64, moments: Moments, back: Option<u64>) -> Self {
         let Moments {
             detected,
             elected,
@@ -79,7 +79,7 @@ impl Phases {
             detection_ms: took(Some(at), detected),
             election_ms: took(detected, elected),
             promotion_ms: took(elected, served),
-            rerouting_ms: took(served, Some(recovered)),
+            rerouting_ms: took(served, back),
         }
     }
 }
@@ -108,7 +108,7 @@ pub(crate) async fn of_run<T: Target>(
     if matches!(fault, Fault::Rolling | Fault::Cold | Fault::Watch) {
         return None;
     }
-    let recovered = longest_gap(entries.iter().copied(), at)?.to;
+    let gap = longest_gap(entries.iter().copied(), at)?;
     let tellers = tellers(store);
     let all = components(spec).into_iter().flat_map(|component| component.members);
     let mut logs = Vec::new();
@@ -122,12 +122,13 @@ pub(crate) async fn of_run<T: Target>(
             logs.push(target.logs(&member.name, &query).await.unwrap_or_default());
         }
     }
-    of_logs(store, &logs, at, recovered)
+    let back = |served| all_acknowledged_from(entries.iter().copied(), served);
+    of_logs(store, &logs, at, gap, back)
 }
 
-/// A log is one member's, oldest line first.
-fn of_logs(store: Store, logs: &[Vec<String>], at: u64, recovered: u64) -> Option<Phases> {
-    let said: Vec<Vec<Said<'_>>> = logs.iter().map(|log| between(log, at, recovered)).collect();
+/// A log is one member's, oldest line first; `back` tells when every client was acknowledged by whoever serves since then.
+fn of_logs(store: Store, logs: &[Vec<String>], at: u64, gap: Gap, back: impl Fn(u64) -> Option<u64>) -> Option<Phases> {
+    let said: Vec<Vec<Said<'_>>> = logs.iter().map(|log| between(log, at, gap.to)).collect();
     let moments = match store {
         Store::Postgres => postgres::moments(&said),
         Store::Redis => redis::moments(&said),
@@ -135,14 +136,14 @@ fn of_logs(store: Store, logs: &[Vec<String>], at: u64, recovered: u64) -> Optio
         // Nobody is elected: the gateway finds out, and goes elsewhere.
         Store::Posts | Store::Requests => {
             return Some(Phases {
-                rerouting_ms: Some(recovered.saturating_sub(at)),
+                rerouting_ms: Some(gap.ms()),
                 ..Phases::default()
             });
         }
     };
     // Whoever is believed to be away and comes back in time needs no successor.
     moments.elected.or(moments.served)?;
-    let phases = Phases::between(at, moments, recovered);
+    let phases = Phases::between(at, moments, moments.served.and_then(back));
     phases.is_known().then_some(phases)
 }
 

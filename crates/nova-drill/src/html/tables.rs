@@ -106,13 +106,20 @@ pub(super) fn runs(drill: &DrillReport) -> String {
     text
 }
 
+/// Columns of words; all others hold numbers.
+const WORDS: [&str; 6] = ["component", "fault", "store", "verdict", "run", "hit"];
 const END: &str = "</tbody>\n</table>\n</div>\n";
 
 /// A wide table is moved sideways for itself, so the place where it stands can be reached by the keyboard.
 fn begin(headings: &[&str]) -> String {
     let mut text = "<div class=\"wide\" tabindex=\"0\">\n<table>\n<thead>\n<tr>".to_owned();
     for heading in headings {
-        let _ = write!(text, "<th scope=\"col\">{heading}</th>");
+        let class = if WORDS.contains(heading) {
+            ""
+        } else {
+            " class=\"number\""
+        };
+        let _ = write!(text, "<th scope=\"col\"{class}>{heading}</th>");
     }
     text.push_str("</tr>\n</thead>\n<tbody>\n");
     text

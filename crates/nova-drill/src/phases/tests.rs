@@ -2,6 +2,7 @@
 
 use super::{Phases, of_logs};
 use crate::doors::Store;
+use crate::gaps::Gap;
 
 fn log(lines: &str) -> Vec<String> {
     lines.lines().map(str::to_owned).collect()
@@ -21,6 +22,11 @@ fn phases(detection: u64, election: u64, promotion: u64, rerouting: u64) -> Opti
         promotion_ms: Some(promotion),
         rerouting_ms: Some(rerouting),
     })
+}
+
+/// Of a gap from the fault to this acknowledgement.
+fn told(store: Store, logs: &[Vec<String>], from: u64, to: u64) -> Option<Phases> {
+    of_logs(store, logs, from, Gap { from, to }, |_| Some(to))
 }
 
 /// kill -9 of postgres-2, which led, with its Patroni.
@@ -46,15 +52,28 @@ const NEW_LEADER: &str = "\
 #[test]
 fn a_failover_of_postgres_is_told_by_patroni_and_the_new_leader() {
     let logs = [log(OLD_LEADER), log(NEW_LEADER)];
-    let found = of_logs(Store::Postgres, &logs, at(45, 20_476), at(45, 22_587));
+    let found = told(Store::Postgres, &logs, at(45, 20_476), at(45, 22_587));
+    assert_eq!(found, phases(718, 700, 65, 628));
+}
+
+#[test]
+fn a_later_gap_is_no_part_of_a_failover() {
+    let logs = [log(OLD_LEADER), log(NEW_LEADER)];
+    let later = Gap {
+        from: at(45, 30_000),
+        to: at(45, 40_000),
+    };
+    let found = of_logs(Store::Postgres, &logs, at(45, 20_476), later, |served| {
+        Some(served + 628)
+    });
     assert_eq!(found, phases(718, 700, 65, 628));
 }
 
 #[test]
 fn what_was_written_before_the_fault_or_after_the_recovery_is_not_its_doing() {
     let logs = [log(OLD_LEADER), log(NEW_LEADER)];
-    assert_eq!(of_logs(Store::Postgres, &logs, at(46, 0), at(46, 5000)), None);
-    assert_eq!(of_logs(Store::Postgres, &logs, at(44, 0), at(45, 0)), None);
+    assert_eq!(told(Store::Postgres, &logs, at(46, 0), at(46, 5000)), None);
+    assert_eq!(told(Store::Postgres, &logs, at(44, 0), at(45, 0)), None);
 }
 
 /// redis-1 led, and was frozen.
@@ -77,10 +96,10 @@ const NEW_MASTER: &str = "15251:M 24 Nov 2026 17:45:47.196 * MASTER MODE enabled
 #[test]
 fn a_failover_of_redis_is_told_by_the_sentinels_and_the_new_master() {
     let logs = [log(SENTINEL), log(OTHER_SENTINEL), log(NEW_MASTER)];
-    let found = of_logs(Store::Redis, &logs, at(45, 45_104), at(45, 48_698));
+    let found = told(Store::Redis, &logs, at(45, 45_104), at(45, 48_698));
     assert_eq!(found, phases(1870, 155, 67, 1502));
     // Without the server's own log, what the Sentinel saw of it.
-    let found = of_logs(Store::Redis, &logs[..2], at(45, 45_104), at(45, 48_698));
+    let found = told(Store::Redis, &logs[..2], at(45, 45_104), at(45, 48_698));
     assert_eq!(found, phases(1870, 155, 926, 643));
 }
 
@@ -90,7 +109,7 @@ fn a_master_that_is_back_before_anybody_replaced_it_has_no_phases() {
 15254:X 24 Nov 2026 17:46:04.684 # +sdown master nova 127.81.0.2 6379
 15254:X 24 Nov 2026 17:46:04.785 # -sdown master nova 127.81.0.2 6379
 ";
-    assert_eq!(of_logs(Store::Redis, &[log(doubts)], at(46, 3590), at(46, 5000)), None);
+    assert_eq!(told(Store::Redis, &[log(doubts)], at(46, 3590), at(46, 5000)), None);
 }
 
 /// kafka-1, the active controller, killed; it is back at 17:49:44 and repeats what was recorded.
@@ -110,7 +129,7 @@ const BROKER: &str = "\
 #[test]
 fn a_failover_of_kafka_is_told_by_the_controller_and_the_brokers() {
     let logs = [log(RESTARTED), log(BROKER), log(CONTROLLER)];
-    let found = of_logs(Store::Kafka, &logs, at(49, 42_305), at(49, 47_167));
+    let found = told(Store::Kafka, &logs, at(49, 42_305), at(49, 47_167));
     assert_eq!(found, phases(4489, 7, 123, 243));
 }
 
@@ -118,12 +137,12 @@ fn a_failover_of_kafka_is_told_by_the_controller_and_the_brokers() {
 fn warnings_of_kafka_alone_tell_nothing() {
     let warning =
         "2026-11-24T17:46:10,482 WARN QuorumController [QuorumController id=3] Performing controller activation.";
-    assert_eq!(of_logs(Store::Kafka, &[log(warning)], at(46, 0), at(46, 20_000)), None);
+    assert_eq!(told(Store::Kafka, &[log(warning)], at(46, 0), at(46, 20_000)), None);
 }
 
 #[test]
 fn clients_of_a_service_are_only_sent_elsewhere() {
-    let found = of_logs(Store::Requests, &[], at(46, 0), at(46, 60));
+    let found = told(Store::Requests, &[], at(46, 0), at(46, 60));
     let rerouted = Phases {
         rerouting_ms: Some(60),
         ..Phases::default()

@@ -33,9 +33,9 @@ const NAME: &str = "self-test-";
 const SCOPE: [&str; 3] = ["etcd", "postgres", "gateway"];
 /// Time for it to come up.
 const UP: Duration = Duration::from_secs(180);
-/// So many clients, each as fast as it can: a standby that is sent every commit cannot be level with all of them.
-const WRITERS: u16 = 64;
-const RATE: u32 = 20_000;
+/// So many clients, each as fast as it can: whoever sends commits to the standby waits for a processor like all of them.
+const WRITERS: u16 = 96;
+const RATE: u32 = 50_000;
 /// Loopback networks that are tried for it.
 const NETWORKS: u32 = 16;
 
@@ -199,13 +199,17 @@ async fn kill_once(session: &Session, target: &LocalTarget, seed: u64, path: &Pa
         member: None,
     };
     let (drills, ended) = campaign.run(&[plan]).await;
-    ended?;
     let report = CampaignReport::of(&header, &path.to_string_lossy(), drills);
     let run = report.drills.into_iter().flat_map(|drill| drill.runs).next();
+    // A loss is a loss, whether or not the platform found together again under such a load.
+    if run.as_ref().is_none_or(|run| run.lost.is_none_or(|lost| lost == 0)) {
+        ended?;
+    }
     run.ok_or_else(|| DrillError::Failed("the kill was not judged".to_owned()).into())
 }
 
-/// The shipped platform under a name, a network and a gateway address of its own, without synchronous commits.
+/// The shipped platform under a name, a network and a gateway address of its own, without synchronous commits. One standby: of
+/// two, the one that is further would lead.
 fn described(session: &Session) -> anyhow::Result<Session> {
     let name = format!("{NAME}{}", std::process::id());
     let Some(network) = (0..NETWORKS).map(network).find(|network| is_free(network)) else {
@@ -213,7 +217,7 @@ fn described(session: &Session) -> anyhow::Result<Session> {
     };
     let text = format!(
         "[platform]\nname = \"{name}\"\n[local]\nnetwork = \"{network}\"\ngateway_address = \"{network}.100\"\nuser = \"{}\"\n\
-         [postgres]\nsynchronous_mode = \"off\"\n",
+         [postgres]\nmembers = 2\nsynchronous_mode = \"off\"\n",
         session.spec().local.user
     );
     Ok(Session {
