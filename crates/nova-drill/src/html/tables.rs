@@ -21,7 +21,7 @@ pub(super) fn summary(report: &CampaignReport) -> String {
         "unknown",
         "rejoined p95",
     ];
-    let mut text = begin(&headings);
+    let mut text = begin("Summary", &headings);
     for drill in &report.drills {
         for store in &drill.stores {
             text.push_str(&line(drill, store));
@@ -84,7 +84,7 @@ pub(super) fn runs(drill: &DrillReport) -> String {
         "promotion",
         "rerouting",
     ];
-    let mut text = begin(&headings);
+    let mut text = begin("Runs", &headings);
     for run in &drill.runs {
         for store in &run.stores {
             let _ = write!(text, "<tr><th scope=\"row\">{}</th>", run.run);
@@ -111,8 +111,9 @@ const WORDS: [&str; 6] = ["component", "fault", "store", "verdict", "run", "hit"
 const END: &str = "</tbody>\n</table>\n</div>\n";
 
 /// A wide table is moved sideways for itself, so the place where it stands can be reached by the keyboard.
-fn begin(headings: &[&str]) -> String {
-    let mut text = "<div class=\"wide\" tabindex=\"0\">\n<table>\n<thead>\n<tr>".to_owned();
+fn begin(label: &str, headings: &[&str]) -> String {
+    let mut text =
+        format!("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\">\n<table>\n<thead>\n<tr>");
     for heading in headings {
         let class = if WORDS.contains(heading) {
             ""
