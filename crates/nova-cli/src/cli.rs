@@ -94,7 +94,7 @@ pub(crate) enum Command {
     /// Write the Kubernetes resources as files for `kubectl apply -k`
     Render(Render),
     /// Break something while clients write, measure what it costs, and prove that nothing acknowledged was lost
-    Drill(Drill),
+    Drill(Box<Drill>),
     /// Show or rotate generated secrets
     Secrets {
         /// What to do
@@ -286,6 +286,9 @@ pub(crate) struct Drill {
     /// Where every operation is written down; a new file below the system's folder for temporary ones when not given
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
+    /// Write the report as a page with charts as well, in one file that needs no other
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -295,15 +298,31 @@ pub(crate) enum DrillAction {
         /// The ledger
         #[arg(value_name = "FILE")]
         ledger: PathBuf,
+        /// Write the report as a page with charts as well, in one file that needs no other
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
     },
     /// Write and keep the ledger while you break things yourself, then judge
     Watch(Watch),
-    /// Prove that the judge sees a lost, a duplicated, a risen and a reordered write
-    SelfTest {
-        /// Where they are planted
-        #[arg(long, value_name = "S", default_value_t = 1)]
-        seed: u64,
-    },
+    /// Prove that the judge sees loss: planted in ledgers, and on a throw-away platform that is allowed to lose
+    SelfTest(SelfTest),
+}
+
+/// Plants a lost, a duplicated, a risen and a reordered write in ledgers, each of which the judge must find, and nothing else.
+/// Then deploys a throw-away platform on this machine (etcd, PostgreSQL and the gateway alone, under a name, a network and
+/// addresses of its own) whose commits wait for no standby, kills its leader under heavy load until acknowledged writes are
+/// found missing, and removes it with its data, also when it is interrupted. Exit 1 when nothing was found.
+#[derive(Debug, Args)]
+pub(crate) struct SelfTest {
+    /// Where writes are planted, and when the leader is killed
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Only what is planted in ledgers: needs no platform and takes no time
+    #[arg(long)]
+    pub(crate) planted_only: bool,
+    /// Kills that may lose nothing before it counts as failed
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) kills: u32,
 }
 
 /// How clients write while something else breaks things.
@@ -398,11 +417,11 @@ impl Cli {
             | Command::Cleanup(Cleanup { described, .. })
             | Command::Render(Render { described, .. })
             | Command::Diff(Diff { described, .. })
-            | Command::Drill(Drill { described, .. })
             | Command::Images {
                 action: Images::Build(described) | Images::Load { described, .. } | Images::List(described),
             }
             | Command::Verify(described) => described.short_file.clone(),
+            Command::Drill(drill) => drill.described.short_file.clone(),
             _ => None,
         };
         short.or_else(|| self.global.file.clone())

@@ -23,6 +23,7 @@ use crate::inflict::{Blow, explained, inflict};
 use crate::ledger::{Begin, Entry, Ledger, Line};
 use crate::load::{Load, Rate};
 use crate::now_ms;
+use crate::phases;
 use crate::report::{Budget, DrillReport, RunReport, StoreReport};
 
 /// Acknowledgements that each writer must have before the fault, and again after it.
@@ -113,6 +114,8 @@ pub struct Campaign<'a, T: Target> {
     pub ledger: &'a Ledger,
     /// How.
     pub settings: &'a Settings,
+    /// What must be healthy before and after it; everything when nothing is named.
+    pub scope: &'a [String],
     /// Ends it, after healing.
     pub cancel: &'a CancellationToken,
     /// Told of everything that happens.
@@ -156,7 +159,7 @@ impl<T: Target> Campaign<'_, T> {
             self.require_health().await?;
         } else {
             (self.events)(Event::Healed(healed));
-            self.whole(&[], &BTreeMap::new(), None)
+            self.whole(self.scope, &BTreeMap::new(), None)
                 .await
                 .map_err(DrillError::Unhealthy)?;
         }
@@ -171,7 +174,7 @@ impl<T: Target> Campaign<'_, T> {
     async fn require_health(&self) -> Result<(), DrillError> {
         let mut found = Vec::new();
         for _ in 0..FIRST_LOOKS {
-            let components = look(self.target, self.checks, self.spec, &[], LOOK).await;
+            let components = look(self.target, self.checks, self.spec, self.scope, LOOK).await;
             found = complaints(&components.map_err(|error| DrillError::Failed(explained(&error)))?);
             if found.is_empty() {
                 return Ok(());
@@ -340,7 +343,10 @@ impl<T: Target> Campaign<'_, T> {
         for door in doors {
             let found = door.found(run, writers).await.map_err(DrillError::Failed)?;
             let of_store: Vec<&Entry> = entries.iter().filter(|entry| entry.store == door.store()).collect();
-            stores.push(StoreReport::of(door.store(), &of_store, found.as_ref(), at));
+            stores.push(StoreReport {
+                phases: phases::of_run(self.target, self.spec, blow.fault, door.store(), &of_store, at).await,
+                ..StoreReport::of(door.store(), &of_store, found.as_ref(), at)
+            });
             if let Err(error) = door.remove(run, writers).await {
                 (self.events)(Event::Warning(format!("something of the drill stays: {error}")));
             }
@@ -492,7 +498,7 @@ impl<T: Target> Campaign<'_, T> {
                 explained(&error)
             )
         })?;
-        let whole = self.whole(&[], &BTreeMap::new(), None).await;
+        let whole = self.whole(self.scope, &BTreeMap::new(), None).await;
         let (run, doors) = std::mem::take(&mut *opened.lock().unwrap_or_else(PoisonError::into_inner));
         for door in &doors {
             // Nothing of it does harm, so that a failure is told and no more.

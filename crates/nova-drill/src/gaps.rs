@@ -4,12 +4,35 @@ use std::collections::BTreeMap;
 
 use crate::ledger::{Entry, Outcome};
 
+/// Length of a step of a fine timeline, in milliseconds.
+pub const STEP_MS: u64 = 100;
+/// Steps of a fine timeline before the fault.
+const BEFORE: u64 = 20;
+/// Steps that a fine timeline has at most: two minutes.
+const MOST_STEPS: usize = 1200;
+
+/// A time without an acknowledgement, in Unix milliseconds by the clients' clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The last acknowledgement before it.
+    pub from: u64,
+    /// The first one after it.
+    pub to: u64,
+}
+
+impl Gap {
+    /// How long it is, in milliseconds.
+    #[must_use]
+    pub fn ms(self) -> u64 {
+        self.to - self.from
+    }
+}
+
 /// The longest time that any writer went without an acknowledgement because of the fault: from its last one before the gap
-/// to its first one after it, in milliseconds by the clients' clock. Each writer counts for itself, since one Kafka
-/// partition may stand still while the others go on. `None` when a writer was not acknowledged again, or when nobody
-/// wrote. `at` is when the fault began.
+/// to its first one after it. Each writer counts for itself, since one Kafka partition may stand still while the others go
+/// on. `None` when a writer was not acknowledged again, or when nobody wrote. `at` is when the fault began.
 #[must_use]
-pub fn recovery_ms<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) -> Option<u64> {
+pub fn longest_gap<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) -> Option<Gap> {
     let mut writers: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
     for entry in entries {
         let acknowledged = writers.entry(entry.writer).or_default();
@@ -20,14 +43,51 @@ pub fn recovery_ms<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) ->
     let longest = |mut times: Vec<u64>| {
         times.sort_unstable();
         // A gap that ended before the fault is not its doing.
-        let gaps = times
-            .windows(2)
-            .filter(|pair| pair[1] >= at)
-            .map(|pair| pair[1] - pair[0]);
-        gaps.max()
+        let gaps = times.windows(2).filter(|pair| pair[1] >= at).map(|pair| Gap {
+            from: pair[0],
+            to: pair[1],
+        });
+        gaps.max_by_key(|gap| gap.ms())
     };
-    let gaps: Option<Vec<u64>> = writers.into_values().map(longest).collect();
-    gaps?.into_iter().max()
+    let gaps: Option<Vec<Gap>> = writers.into_values().map(longest).collect();
+    gaps?.into_iter().max_by_key(|gap| gap.ms())
+}
+
+/// When the slowest writer got its first acknowledgement from `at` on; `None` when one got none.
+#[must_use]
+pub fn all_acknowledged_from<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) -> Option<u64> {
+    let mut writers: BTreeMap<u16, Option<u64>> = BTreeMap::new();
+    for entry in entries {
+        let first = writers.entry(entry.writer).or_default();
+        if entry.outcome == Outcome::Acknowledged && entry.ended >= at {
+            *first = Some(first.map_or(entry.ended, |first| first.min(entry.ended)));
+        }
+    }
+    let firsts: Option<Vec<u64>> = writers.into_values().collect();
+    firsts?.into_iter().max()
+}
+
+/// Acknowledged operations in each [`STEP_MS`], from at most [`BEFORE`] of them before the fault on.
+#[must_use]
+pub fn steps<'a>(entries: impl IntoIterator<Item = &'a Entry>, at: u64) -> (Vec<u64>, usize) {
+    let begin = at.saturating_sub(BEFORE * STEP_MS);
+    let mut counts: BTreeMap<usize, u64> = BTreeMap::new();
+    for entry in entries {
+        if entry.outcome == Outcome::Acknowledged && entry.ended >= begin {
+            let step = usize::try_from((entry.ended - begin) / STEP_MS).unwrap_or(usize::MAX);
+            *counts.entry(step).or_default() += 1;
+        }
+    }
+    let Some((last, _)) = counts.last_key_value() else {
+        return (Vec::new(), 0);
+    };
+    let (first, last) = (
+        counts.first_key_value().map_or(0, |(first, _)| *first),
+        (*last).min(MOST_STEPS - 1),
+    );
+    let fault = usize::try_from((at - begin) / STEP_MS).unwrap_or(0);
+    let steps = (first..=last).map(|step| counts.get(&step).copied().unwrap_or(0));
+    (steps.collect(), fault.saturating_sub(first))
 }
 
 /// Acknowledged operations a second, from the first second that has one to the last; and which second the fault fell into.
@@ -85,7 +145,7 @@ pub fn percentile(sorted: &[u64], share: u64) -> Option<u64> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{bars, percentile, recovery_ms, timeline};
+    use super::{Gap, all_acknowledged_from, bars, longest_gap, percentile, steps, timeline};
     use crate::doors::Store;
     use crate::ledger::{Entry, Outcome};
 
@@ -112,19 +172,29 @@ mod tests {
     fn the_writer_that_waited_longest_counts_and_older_gaps_do_not() {
         let mut entries = acknowledged(0, &[0, 9000, 10_000, 10_020]);
         entries.extend(acknowledged(1, &[9990, 12_500, 12_510]));
-        assert_eq!(recovery_ms(&entries, 10_000), Some(2510));
+        let gap = Gap { from: 9990, to: 12_500 };
+        assert_eq!(longest_gap(&entries, 10_000), Some(gap));
+        assert_eq!(gap.ms(), 2510);
         // Failures in between are no acknowledgements.
         entries.push(entry(1, 11_000, Outcome::Failed));
-        assert_eq!(recovery_ms(&entries, 10_000), Some(2510));
+        assert_eq!(longest_gap(&entries, 10_000), Some(gap));
     }
 
     #[test]
     fn a_writer_that_never_came_back_is_no_recovery() {
         let mut entries = acknowledged(0, &[9000, 10_100]);
         entries.extend(acknowledged(1, &[9000, 9500]));
-        assert_eq!(recovery_ms(&entries, 10_000), None);
+        assert_eq!(longest_gap(&entries, 10_000), None);
         entries.extend(acknowledged(2, &[]));
-        assert_eq!(recovery_ms(&[], 10_000), None);
+        assert_eq!(longest_gap(&[], 10_000), None);
+    }
+
+    #[test]
+    fn everybody_is_back_when_the_slowest_is() {
+        let mut entries = acknowledged(0, &[900, 1000, 1010]);
+        entries.extend(acknowledged(1, &[990, 1500, 1510]));
+        assert_eq!(all_acknowledged_from(&entries, 1000), Some(1500));
+        assert_eq!(all_acknowledged_from(&entries, 1011), None);
     }
 
     #[test]
@@ -133,6 +203,18 @@ mod tests {
         let (counts, fault) = timeline(&entries, 10_500);
         assert_eq!((counts.as_slice(), fault), (&[1, 2, 0, 0, 1, 1][..], 2));
         assert_eq!(bars(&counts, fault), "▄█!  ▄▄");
+    }
+
+    #[test]
+    fn steps_begin_two_seconds_before_the_fault_or_with_the_first_acknowledgement() {
+        let entries = acknowledged(0, &[100, 7950, 8000, 8099, 8100, 10_000, 10_350]);
+        let (counts, fault) = steps(&entries, 10_000);
+        assert_eq!((counts.len(), fault), (24, 20));
+        assert_eq!((&counts[..3], &counts[20..]), (&[2, 1, 0][..], &[1, 0, 0, 1][..]));
+        assert_eq!(steps(&acknowledged(0, &[9900, 10_100]), 10_000), (vec![1, 0, 1], 1));
+        assert_eq!(steps(&[], 10_000), (Vec::new(), 0));
+        let long = acknowledged(0, &[10_000, 10_000_000]);
+        assert_eq!(steps(&long, 10_000).0.len(), 1180);
     }
 
     #[test]
@@ -156,7 +238,7 @@ mod tests {
         #[test]
         fn a_gap_is_never_longer_than_the_whole(times in prop::collection::vec(0_u64..60_000, 2..100)) {
             let span = times.iter().max().zip(times.iter().min()).map_or(0, |(most, least)| most - least);
-            prop_assert!(recovery_ms(&acknowledged(0, &times), 0).is_some_and(|gap| gap <= span));
+            prop_assert!(longest_gap(&acknowledged(0, &times), 0).is_some_and(|gap| gap.ms() <= span));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub(crate) use nova_platform::explained::explained;
 use nova_platform::target::{Harm, Target};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -78,15 +79,4 @@ where
             harm(Harm::Rejoin).await
         }
     }
-}
-
-/// An error and its causes on one line.
-pub(crate) fn explained(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

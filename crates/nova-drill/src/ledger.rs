@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::circumstances::Circumstances;
 use crate::doors::Store;
 use crate::fault::Fault;
 use crate::report::{Budget, RunReport};
@@ -76,19 +77,48 @@ pub struct Begin {
     pub budgets: Vec<Budget>,
 }
 
+/// Whose ledger it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`SCHEMA`].
+    schema: String,
+    /// The platform's name.
+    pub platform: String,
+    /// `local` or `kubernetes`.
+    #[serde(default = "local")]
+    pub target: String,
+    /// What the choices follow from.
+    pub seed: u64,
+    /// What its numbers hold for, where that is known.
+    #[serde(default)]
+    pub circumstances: Option<Circumstances>,
+}
+
+impl Header {
+    /// Of a drill that begins.
+    #[must_use]
+    pub fn new(platform: &str, target: &str, seed: u64, circumstances: Option<Circumstances>) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            platform: platform.to_owned(),
+            target: target.to_owned(),
+            seed,
+            circumstances,
+        }
+    }
+}
+
+/// Where every drill ran whose ledger does not tell.
+fn local() -> String {
+    "local".to_owned()
+}
+
 /// One line of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Line {
     /// The first one.
-    Header {
-        /// [`SCHEMA`].
-        schema: String,
-        /// The platform's name.
-        platform: String,
-        /// What the choices follow from.
-        seed: u64,
-    },
+    Header(Box<Header>),
     /// A fault begins.
     Begin {
         /// What it is.
@@ -135,7 +165,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When it exists, or cannot be made or written.
-    pub fn create(path: &Path, platform: &str, seed: u64) -> Result<Self, LedgerError> {
+    pub fn create(path: &Path, header: &Header) -> Result<Self, LedgerError> {
         let cannot = |error: std::io::Error| LedgerError {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -145,23 +175,19 @@ impl Ledger {
             .create_new(true)
             .open(path)
             .map_err(cannot)?;
-        Self::onto(file, path, platform, seed)
+        Self::onto(file, path, header)
     }
 
     /// Writes its header into a file or a pipe that is open, known as `path`, and everything else after it.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn onto(mut file: File, path: &Path, platform: &str, seed: u64) -> Result<Self, LedgerError> {
+    pub fn onto(mut file: File, path: &Path, header: &Header) -> Result<Self, LedgerError> {
         let cannot = |error: std::io::Error| LedgerError {
             path: path.to_owned(),
             reason: error.to_string(),
         };
-        let header = Line::Header {
-            schema: SCHEMA.to_owned(),
-            platform: platform.to_owned(),
-            seed,
-        };
+        let header = Line::Header(Box::new(header.clone()));
         write_line(&mut file, &header).map_err(cannot)?;
         let (lines, orders) = sync_channel(WAITING);
         let state = Arc::new(State {
@@ -294,8 +320,12 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::{Entry, Ledger, Line, Outcome, read};
+    use super::{Entry, Header, Ledger, Line, Outcome, read};
     use crate::doors::Store;
+
+    fn header() -> Header {
+        Header::new("nova", "kubernetes", 7, None)
+    }
 
     fn entry(id: u64) -> Line {
         Line::Entry(Entry {
@@ -313,19 +343,19 @@ mod tests {
     fn what_was_appended_is_read_back() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger");
-        let ledger = Ledger::create(&path, "nova", 7).unwrap();
+        let ledger = Ledger::create(&path, &header()).unwrap();
         (0..1000).map(entry).for_each(|line| ledger.append(line));
         ledger.flush().unwrap();
         let read = read(&path).unwrap();
-        assert_eq!((read.entries.len(), read.seed, read.torn), (1000, 7, false));
-        assert_eq!(read.platform, "nova");
+        assert_eq!((read.entries.len(), read.torn), (1000, false));
+        assert_eq!(read.header, header());
     }
 
     #[test]
     fn lines_that_come_without_a_pause_reach_the_file_all_the_same() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger");
-        let ledger = Ledger::create(&path, "nova", 7).unwrap();
+        let ledger = Ledger::create(&path, &header()).unwrap();
         let begin = std::time::Instant::now();
         let mut id = 0;
         // Fewer than fill the buffer, and never a pause as long as the time after which the file is flushed.
@@ -340,7 +370,7 @@ mod tests {
     #[test]
     fn an_existing_file_is_not_written_over() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Ledger::create(file.path(), "nova", 7).err().unwrap();
+        let error = Ledger::create(file.path(), &header()).err().unwrap();
         assert!(error.to_string().contains("exists"), "{error}");
     }
 

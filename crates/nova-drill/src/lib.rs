@@ -3,15 +3,18 @@
 mod budgets;
 pub mod campaign;
 pub mod chance;
+pub mod circumstances;
 pub mod doors;
 pub mod error;
 pub mod fault;
 pub mod gaps;
 pub mod health;
+pub mod html;
 mod inflict;
 pub mod judge;
 pub mod ledger;
 mod load;
+pub mod phases;
 pub mod report;
 pub mod self_test;
 mod switchover;

@@ -4,11 +4,13 @@
 pub mod checks;
 pub mod config;
 pub mod endpoints;
+pub mod explained;
 pub mod graph;
 pub mod kafka_wire;
 pub mod key;
 pub mod leader_key;
 pub mod load;
+pub mod log_time;
 pub mod patroni_settings;
 mod postgres_login;
 pub mod provision;

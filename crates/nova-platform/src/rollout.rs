@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::checks::{CheckResult, MemberRole};
+use crate::explained::explained;
 use crate::target::{Action, Plan, RunState, Target};
 use crate::topology::Component;
 
@@ -398,7 +399,7 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
     }
 
     fn refused(&self, error: &T::Error) -> Stopped {
-        self.stopped(None, Reason::Target(with_sources(error)), Vec::new())
+        self.stopped(None, Reason::Target(explained(error)), Vec::new())
     }
 
     fn stopped(&self, member: Option<String>, reason: Reason, failing: Vec<CheckResult>) -> Stopped {
@@ -420,18 +421,6 @@ fn forgiven(applied: &BTreeMap<String, u32>, now: BTreeMap<String, u32>) -> BTre
         (member, now - ahead)
     };
     now.into_iter().map(from).collect()
-}
-
-/// An error and its causes on one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Context;
+use nova_drill::circumstances::Circumstances;
 use nova_drill::doors::Site;
-use nova_drill::ledger::Ledger;
+use nova_drill::ledger::{Header, Ledger};
 use nova_drill::watch::{Settings, watch};
 use nova_platform::endpoints::Endpoints;
 use nova_platform::secrets::Secrets;
@@ -16,6 +17,7 @@ use nova_platform::spec::Spec;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::TargetKind;
 use crate::exit::Exit;
 
 /// What the clients are told.
@@ -27,6 +29,8 @@ pub(super) struct Request {
     pub(super) endpoints: Endpoints,
     /// How they write.
     pub(super) settings: Settings,
+    /// What the numbers hold for, as whoever asks knows it.
+    pub(super) circumstances: Option<Circumstances>,
 }
 
 pub(super) fn run(secrets: &Path) -> anyhow::Result<Exit> {
@@ -42,7 +46,13 @@ pub(super) fn run(secrets: &Path) -> anyhow::Result<Exit> {
     drop(lines);
     let secrets = Secrets::from_directory(secrets)?;
     let output = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
-    let ledger = Ledger::onto(output, Path::new("standard output"), &request.spec.platform.name, 0)?;
+    let header = Header::new(
+        &request.spec.platform.name,
+        TargetKind::Kubernetes.name(),
+        0,
+        request.circumstances,
+    );
+    let ledger = Ledger::onto(output, Path::new("standard output"), &header)?;
     let site = Site {
         spec: &request.spec,
         endpoints: &request.endpoints,

@@ -87,7 +87,8 @@ async fn prune<T: Target>(target: &T, plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bring_up<T: Target, P: Prober>(
+/// Brings these components up and shows how it goes.
+pub(super) async fn bring_up<T: Target, P: Prober>(
     session: &Session,
     target: &T,
     prober: &P,

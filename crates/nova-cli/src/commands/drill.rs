@@ -1,16 +1,19 @@
 //! `nova drill`: which faults, how, and the report of what they cost.
 
+mod control;
+mod page;
+mod self_test;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nova_drill::campaign::{Campaign, Event, Plan, Settings};
+use nova_drill::circumstances::Circumstances;
 use nova_drill::error::DrillError;
 use nova_drill::fault::Fault;
-use nova_drill::ledger::{self, Ledger};
+use nova_drill::ledger::{self, Header, Ledger};
 use nova_drill::report::CampaignReport;
-use nova_drill::self_test;
 use nova_platform::secrets::Secrets;
 use nova_platform::suggestion::closest;
 use nova_platform::target::{Harm, Target};
@@ -18,15 +21,16 @@ use nova_platform::topology::{NODES, components};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use self::page::Page;
 use super::Session;
 use crate::cli::{Drill, DrillAction, Format, TargetKind};
 use crate::exit::Exit;
-use crate::output::{GREEN, Output, RED, YELLOW, drill_text, fault_line, run_text};
+use crate::output::{Output, RED, YELLOW, drill_text, fault_line, run_text};
 
 pub(super) async fn run(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
     match &args.action {
-        Some(DrillAction::Report { ledger }) => report_of(session, ledger),
-        Some(DrillAction::SelfTest { seed }) => prove(session, *seed),
+        Some(DrillAction::Report { ledger, html }) => report_of(session, ledger, html.as_deref()),
+        Some(DrillAction::SelfTest(args)) => self_test::run(session, args).await,
         Some(DrillAction::Watch(args)) => watch::run(session, args).await,
         None => drill(session, args).await,
     }
@@ -55,7 +59,9 @@ async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
         lasts: args.lasts,
     };
     let path = args.ledger.clone().unwrap_or_else(|| new_ledger(session.name()));
-    let ledger = Ledger::create(&path, session.name(), settings.seed)?;
+    let page = args.html.as_deref().map(Page::create).transpose()?;
+    let header = header(session, settings.seed);
+    let ledger = Ledger::create(&path, &header)?;
     let secrets = Secrets::load(&session.layout()?.secrets_file())?;
     let checks = session.checks(&target)?;
     let cancel = CancellationToken::new();
@@ -70,18 +76,22 @@ async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
         checks: &checks,
         ledger: &ledger,
         settings: &settings,
+        scope: &[],
         cancel: &cancel,
         events: &show,
     };
     let (drills, ended) = campaign.run(&plans).await;
     watcher.abort();
-    let mut report = CampaignReport::of(session.name(), "local", settings.seed, &path.to_string_lossy(), drills);
+    let mut report = CampaignReport::of(&header, &path.to_string_lossy(), drills);
     match ended {
         Ok(()) => {}
         Err(DrillError::Interrupted) => "interrupted".clone_into(&mut report.result),
         Err(error @ (DrillError::Unhealthy(_) | DrillError::Usage(_))) => {
             // Nothing was written down but the header.
             let _ = std::fs::remove_file(&path);
+            if let Some(page) = page {
+                page.discard();
+            }
             return Err(error.into());
         }
         Err(error) => {
@@ -90,6 +100,9 @@ async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
         }
     }
     print(session, &report)?;
+    if let Some(page) = page {
+        page.write(&report)?;
+    }
     Ok(match report.result.as_str() {
         "passed" => Exit::Done,
         "interrupted" => Exit::Interrupted,
@@ -183,7 +196,7 @@ fn print(session: &Session, report: &CampaignReport) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn report_of(session: &Session, path: &Path) -> anyhow::Result<Exit> {
+fn report_of(session: &Session, path: &Path, html: Option<&Path>) -> anyhow::Result<Exit> {
     let read = ledger::read(path)?;
     let report = CampaignReport::from_ledger(&read, &path.to_string_lossy());
     if session.output.format == Format::Text {
@@ -192,29 +205,14 @@ fn report_of(session: &Session, path: &Path) -> anyhow::Result<Exit> {
         }
     }
     print(session, &report)?;
+    if let Some(html) = html {
+        Page::create(html)?.write(&report)?;
+    }
     Ok(if report.result == "passed" {
         Exit::Done
     } else {
         Exit::Failed
     })
-}
-
-fn prove(session: &Session, seed: u64) -> anyhow::Result<Exit> {
-    let results = self_test::run(seed);
-    let passed = results.iter().all(|planted| planted.found);
-    if session.output.format == Format::Json {
-        let object = serde_json::json!({
-            "schema": "nova.drill-self-test/v1", "seed": seed, "passed": passed, "planted": results,
-        });
-        Output::json(&object)?;
-    } else {
-        for planted in &results {
-            let (style, word) = if planted.found { (GREEN, "ok") } else { (RED, "missed") };
-            let id = planted.id.map_or_else(String::new, |id| format!(" (id {id})"));
-            println!("{:8} planted: {}{id}", session.output.paint(style, word), planted.what);
-        }
-    }
-    Ok(if passed { Exit::Done } else { Exit::Failed })
 }
 
 /// However often it is asked to end, it heals first.
@@ -231,6 +229,12 @@ async fn cancel_on_signal(cancel: CancellationToken) {
         }
         cancel.cancel();
     }
+}
+
+/// Whose ledger it is, and what its numbers hold for.
+fn header(session: &Session, seed: u64) -> Header {
+    let circumstances = Circumstances::now(session.spec(), std::env::args().collect());
+    Header::new(session.name(), session.kind.name(), seed, Some(circumstances))
 }
 
 fn new_ledger(platform: &str) -> PathBuf {

@@ -6,7 +6,7 @@ use nova_drill::fault::Fault;
 use nova_drill::gaps::bars;
 use nova_drill::report::{CampaignReport, RunReport, Spread};
 
-use super::{BOLD, GREEN, Output, RED, table};
+use super::{BOLD, DIM, GREEN, Output, RED, table};
 
 /// Says that a fault begins. Members of a whole node are many: they are counted.
 pub(crate) fn fault_line(run: u32, fault: Fault, members: &[String]) -> String {
@@ -46,8 +46,37 @@ pub(crate) fn run_text(run: &RunReport, output: Output) -> String {
             time(store.rto_ms),
             bars(&store.timeline, store.fault_second)
         );
+        let phases = store.phases.unwrap_or_default().named();
+        let known: Vec<String> = phases
+            .into_iter()
+            .filter_map(|(name, took)| Some(format!("{name} {}", time(Some(took?)))))
+            .collect();
+        if !known.is_empty() {
+            let _ = writeln!(text, "{:12}{}", "", output.paint(DIM, &known.join(", ")));
+        }
     }
     text
+}
+
+/// What the stores' logs tell of where the time went, a line a phase; empty when they tell nothing.
+fn phases_text(report: &CampaignReport, output: Output) -> String {
+    let mut rows = vec![
+        ["component", "fault", "store", "phase", "p50", "p95", "max"]
+            .map(|heading| output.paint(BOLD, heading))
+            .to_vec(),
+    ];
+    for drill in &report.drills {
+        for store in &drill.stores {
+            for (name, spread) in store.phases.named() {
+                let Some(spread) = spread else { continue };
+                let mut row = vec![drill.component.clone(), drill.fault.to_string()];
+                row.extend([store.store.to_string(), name.to_owned()]);
+                row.extend([spread.p50, spread.p95, spread.max].map(|ms| time(Some(ms))));
+                rows.push(row);
+            }
+        }
+    }
+    if rows.len() > 1 { table(&rows, 0) } else { String::new() }
 }
 
 /// Everything that was found.
@@ -99,6 +128,7 @@ pub(crate) fn drill_text(report: &CampaignReport, output: Output) -> String {
         }
     }
     let mut text = table(&rows, 0);
+    text.push_str(&phases_text(report, output));
     if report.torn {
         text.push_str("the ledger's last line was cut; what it said counts as unknown\n");
     }

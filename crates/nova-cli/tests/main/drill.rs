@@ -30,6 +30,7 @@ fn drills_lose_nothing_and_heal() {
         assert_eq!(run["stores"][0]["store"], store, "{run:#}");
         assert_eq!(run["members"].as_array().map(Vec::len), Some(1), "{run:#}");
     }
+    a_page_shows_what_the_logs_tell(&platform);
     let stop = drill(&platform, &["redis", "--fault", "stop", "--for", "2s", "--seed", "7"]);
     assert_eq!(stop["drills"][0]["fault"], "stop");
     a_lost_node_with_the_leader_is_not_waited_for(&platform);
@@ -41,6 +42,7 @@ fn drills_lose_nothing_and_heal() {
     a_watch_judges_what_others_break(&platform);
     a_killed_drill_can_be_judged_and_the_next_one_heals(&platform);
     an_interrupted_drill_heals_first_and_keeps_others_out(&platform);
+    a_ledger_that_has_no_room_stops_the_drill_and_heals(&platform);
     an_unhealthy_platform_is_refused(&platform);
 }
 
@@ -90,6 +92,58 @@ fn a_lost_node_with_the_leader_is_not_waited_for(platform: &TestPlatform) {
     assert!(postgres["rto_ms"].as_u64().unwrap() < 12_000, "{report:#}");
     let log = std::fs::read_to_string(platform.state().join("supervisor.log")).unwrap();
     assert!(log.contains("its leader key is given up"), "{log}");
+}
+
+/// The kill of PostgreSQL's leader, which always costs a failover.
+fn a_page_shows_what_the_logs_tell(platform: &TestPlatform) {
+    let ledger = "postgres---runs-1---seed-7.jsonl";
+    let call = platform.nova(&["drill", "report", ledger, "-o", "json", "--html", "page.html"]);
+    let report = call.json();
+    assert_eq!(report["target"], "local");
+    assert!(
+        report["circumstances"]["machine"]["cores"].as_u64().unwrap() > 0,
+        "{report:#}"
+    );
+    let drill = &report["drills"][0];
+    let phases = &drill["runs"][0]["stores"][0]["phases"];
+    for phase in ["detection_ms", "election_ms", "promotion_ms", "rerouting_ms"] {
+        assert!(phases[phase].is_u64(), "{phase}: {report:#}");
+        assert_eq!(drill["stores"][0]["phases"][phase]["max"], phases[phase], "{report:#}");
+    }
+    let page = std::fs::read_to_string(platform.directory().join("page.html")).unwrap();
+    assert!(
+        page.contains("</html>") && page.contains("<svg") && page.contains("kill of postgres"),
+        "{page}"
+    );
+}
+
+/// A shell sets the limit: what the kernel answers then is what a full disk answers, for this process alone.
+fn a_ledger_that_has_no_room_stops_the_drill_and_heals(platform: &TestPlatform) {
+    let frozen = pid(&member(&platform.status(), "redis-1"));
+    let drill = platform.command(&["drill", "redis", "--fault", "stop", "--member", "redis-1"]);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 6000; exec \"$@\"", "sh"]);
+    command.arg(drill.get_program()).args(drill.get_args());
+    command.args(["--for", "10m", "--rate", "4000", "--ledger", "full.jsonl"]);
+    command.current_dir(platform.directory());
+    command.envs(drill.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let call = Call::of(&command.output().unwrap()).expect_code(1);
+    assert!(
+        call.stderr.contains("full.jsonl cannot be written: File too large"),
+        "{}",
+        call.stderr
+    );
+    assert!(call.stderr.contains("healing what was broken"), "{}", call.stderr);
+    assert_ne!(state(frozen), Some('T'));
+    platform.wait_for("healthy after a full disk", WHOLE_AGAIN, |status| {
+        status["verdict"] == "healthy"
+    });
+    // What had room can still be judged.
+    let report = platform.nova(&["drill", "report", "full.jsonl", "-o", "json"]).json();
+    assert!(
+        report["drills"][0]["runs"][0]["acknowledged"].as_u64().unwrap() > 100,
+        "{report:#}"
+    );
 }
 
 fn call(platform: &TestPlatform, args: &[&str]) -> Call {
@@ -213,10 +267,47 @@ fn an_unhealthy_platform_is_refused(platform: &TestPlatform) {
 fn the_judge_sees_what_is_planted() {
     let platform = TestPlatform::described("");
     let proof = platform
-        .nova(&["drill", "self-test", "-o", "json"])
+        .nova(&["drill", "self-test", "--planted-only", "-o", "json"])
         .expect_code(0)
         .json();
     assert_eq!(proof["planted"].as_array().map(Vec::len), Some(5), "{proof:#}");
+    assert_eq!(
+        (&proof["passed"], &proof["control"]),
+        (&Value::Bool(true), &Value::Null)
+    );
+}
+
+/// Starts a self-test with its throw-away platform, and waits until that has a state directory.
+fn self_test(platform: &TestPlatform) -> (std::process::Child, std::path::PathBuf) {
+    let mut command = platform.command(&["drill", "self-test"]);
+    command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    let state = platform.state().with_file_name(format!("self-test-{}", child.id()));
+    let begin = Instant::now();
+    while !state.join("members.json").exists() {
+        assert!(begin.elapsed() < WHOLE_AGAIN, "nothing was deployed");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    (child, state)
+}
+
+#[test]
+fn a_self_test_leaves_nothing_when_it_is_interrupted_and_removes_what_a_killed_one_left() {
+    let platform = TestPlatform::new();
+    let (mut killed, left) = self_test(&platform);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(left.exists());
+    let (interrupted, state) = self_test(&platform);
+    assert!(!left.exists(), "{} is still there", left.display());
+    kill(Pid::from_raw(i32::try_from(interrupted.id()).unwrap()), Signal::SIGINT).unwrap();
+    let output = interrupted.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("which an earlier self-test left"), "{stderr}");
+    assert!(!state.exists(), "{} is still there: {stderr}", state.display());
 }
 
 #[test]
@@ -247,6 +338,7 @@ fn what_cannot_be_drilled_is_refused_before_anything_is_touched() {
     refused(&["watch"], 3, "nothing of platform");
     refused(&["watch", "mysql"], 2, "postgres, redis, kafka, posts, auth-service");
     refused(&["report", "absent.jsonl"], 1, "absent.jsonl");
+    refused(&["self-test", "--kills", "0"], 2, "--kills");
     std::fs::write(platform.directory().join("other.jsonl"), "{}\n").unwrap();
     refused(&["report", "other.jsonl"], 1, "no ledger of a drill");
 }

@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Begin, Entry, Line, SCHEMA};
+use super::{Begin, Entry, Header, Line, SCHEMA};
 use crate::report::RunReport;
 
 /// Everything that a ledger says.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Read {
-    /// The platform's name.
-    pub platform: String,
-    /// What the choices followed from.
-    pub seed: u64,
+    /// Whose it is.
+    pub header: Header,
     /// The faults, in order.
     pub begins: Vec<Begin>,
     /// The operations, in the order of their ends.
@@ -20,6 +18,20 @@ pub struct Read {
     pub judged: Vec<RunReport>,
     /// Whether the last line was cut, as by the end of the drill or of the disk; what it said is unknown.
     pub torn: bool,
+}
+
+impl Read {
+    /// Of a drill that did nothing yet.
+    #[must_use]
+    pub fn of(header: Header) -> Self {
+        Self {
+            header,
+            begins: Vec::new(),
+            entries: Vec::new(),
+            judged: Vec::new(),
+            torn: false,
+        }
+    }
 }
 
 /// A ledger cannot be read.
@@ -65,21 +77,18 @@ pub fn read(path: &Path) -> Result<Read, ReadError> {
 /// # Errors
 /// As [`read`].
 pub fn parse(text: &[u8], path: &Path) -> Result<Read, ReadError> {
-    let mut read = Read::default();
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
-    match lines.next().map(|(_, line)| serde_json::from_slice(line)) {
-        Some(Ok(Line::Header { schema, platform, seed })) if schema == SCHEMA => {
-            (read.platform, read.seed) = (platform, seed);
-        }
+    let mut read = match lines.next().map(|(_, line)| serde_json::from_slice(line)) {
+        Some(Ok(Line::Header(header))) if header.schema == SCHEMA => Read::of(*header),
         _ => return Err(ReadError::Foreign(path.to_owned())),
-    }
+    };
     while let Some((index, line)) = lines.next() {
         let is_last = lines.peek().is_none();
         match serde_json::from_slice(line) {
             Ok(Line::Entry(entry)) => read.entries.push(entry),
             Ok(Line::Begin { begin }) => read.begins.push(begin),
             Ok(Line::Judged { judged }) => read.judged.push(*judged),
-            Ok(Line::Header { .. }) => return Err(damaged(path, index, "a second header")),
+            Ok(Line::Header(_)) => return Err(damaged(path, index, "a second header")),
             // Without its end, a line that happens to make sense may still be half of a longer one; none of ours is.
             Err(_) if is_last && !line.ends_with(b"\n") => read.torn = true,
             Err(error) => return Err(damaged(path, index, &error.to_string())),
@@ -105,14 +114,10 @@ mod tests {
 
     use super::{ReadError, parse};
     use crate::doors::Store;
-    use crate::ledger::{Entry, Line, Outcome, SCHEMA};
+    use crate::ledger::{Entry, Header, Line, Outcome};
 
     fn text(count: u64) -> Vec<u8> {
-        let header = Line::Header {
-            schema: SCHEMA.to_owned(),
-            platform: "nova".to_owned(),
-            seed: 3,
-        };
+        let header = Line::Header(Box::new(Header::new("nova", "local", 3, None)));
         let entry = |id| {
             Line::Entry(Entry {
                 run: 1,
@@ -152,6 +157,13 @@ mod tests {
         damaged[second] = b'?';
         let error = parse(&damaged, Path::new("x")).unwrap_err();
         assert!(matches!(error, ReadError::Damaged { line: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_ledger_that_does_not_tell_its_target_is_a_local_one_s() {
+        let old = b"{\"schema\":\"nova.ledger/v1\",\"platform\":\"nova\",\"seed\":4}\n";
+        let read = parse(old, Path::new("x")).unwrap();
+        assert_eq!(read.header, Header::new("nova", "local", 4, None));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use nova_platform::explained::explained;
 
 use super::KubernetesError;
 
@@ -34,7 +35,7 @@ impl Cluster {
     /// # Errors
     /// When the kubeconfig cannot be read or has no such context.
     pub async fn of(context: &str) -> Result<Self, KubernetesError> {
-        let kubeconfig = Kubeconfig::read().map_err(|error| KubernetesError::Kubeconfig(with_sources(&error)))?;
+        let kubeconfig = Kubeconfig::read().map_err(|error| KubernetesError::Kubeconfig(explained(&error)))?;
         let known: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let current = kubeconfig.current_context.clone().unwrap_or_default();
         let context = if context.is_empty() {
@@ -58,7 +59,7 @@ impl Cluster {
         };
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
-            .map_err(|error| KubernetesError::Kubeconfig(with_sources(&error)))?;
+            .map_err(|error| KubernetesError::Kubeconfig(explained(&error)))?;
         config.connect_timeout = Some(CONNECT);
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client = Client::try_from(config).map_err(|error| KubernetesError::Kubeconfig(super::explain(&error)))?;
@@ -107,16 +108,6 @@ pub fn is_local(context: &str, server: &str) -> bool {
         Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),
         Err(_) => host == "localhost",
     }
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::clients::Request;
 use super::super::place::Place;
-use super::{Session, cancel_on_signal, new_ledger, report_of};
+use super::{Session, cancel_on_signal, header, new_ledger, report_of};
 use crate::cli::Watch;
 use crate::exit::Exit;
 
@@ -35,7 +35,7 @@ pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit>
     };
     watcher.abort();
     done?;
-    report_of(session, &path)
+    report_of(session, &path, None)
 }
 
 fn writing() {
@@ -57,7 +57,7 @@ async fn here(
         endpoints: &endpoints,
         secrets: &secrets,
     };
-    let ledger = Ledger::create(path, session.name(), 0)?;
+    let ledger = Ledger::create(path, &header(session, 0))?;
     watch(&site, settings, &ledger, end, writing).await?;
     ledger.flush()?;
     Ok(())
@@ -76,6 +76,7 @@ async fn in_cluster(
         spec: session.spec().clone(),
         endpoints: target.endpoints(),
         settings: settings.clone(),
+        circumstances: header(session, 0).circumstances,
     };
     let mut file = std::fs::File::create_new(path)?;
     let mut broken = Ok(());

@@ -1,34 +1,16 @@
-//! Log lines of the last minutes: every program writes its time in its own way, and members write in UTC.
+//! Log lines of the last minutes.
 
-use std::sync::LazyLock;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use regex::Regex;
-use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime};
-
-/// `2026-11-22T10:00:00` or `2026-11-22 10:00:00` (etcd, Patroni, PostgreSQL, Kafka, services), `22 Nov 2026 10:00:00` (Redis).
-static STAMP: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})|(\d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2})").ok()
-});
+use nova_platform::log_time::written_ms;
 
 /// The lines from the first one that is not older than `from` on; a line without a time belongs to the one before it.
 pub(super) fn lines(lines: Vec<String>, from: SystemTime) -> Vec<String> {
-    let from = OffsetDateTime::from(from);
-    let first = lines.iter().position(|line| written(line).is_some_and(|at| at >= from));
+    let from = from.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let first = lines
+        .iter()
+        .position(|line| written_ms(line).is_some_and(|at| u128::from(at) >= from));
     first.map(|first| lines[first..].to_vec()).unwrap_or_default()
-}
-
-fn written(line: &str) -> Option<OffsetDateTime> {
-    let found = STAMP.as_ref()?.captures(line)?;
-    if let (Some(date), Some(time)) = (found.get(1), found.get(2)) {
-        return OffsetDateTime::parse(&format!("{}T{}Z", date.as_str(), time.as_str()), &Rfc3339).ok();
-    }
-    let redis = format_description!("[day] [month repr:short] [year] [hour]:[minute]:[second]");
-    PrimitiveDateTime::parse(found.get(3)?.as_str(), redis)
-        .ok()
-        .map(PrimitiveDateTime::assume_utc)
 }
 
 #[cfg(test)]
