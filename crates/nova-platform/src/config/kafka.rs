@@ -80,11 +80,6 @@ share.coordinator.state.topic.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=6
 broker.session.timeout.ms={session}
 broker.heartbeat.interval.ms={heartbeat}
-# A lost broker may have been the active controller as well. The next one counts that broker's session from the beginning, so
-# the time of its election comes on top. One second was too short for a machine whose cores are all taken.
-controller.quorum.fetch.timeout.ms=1500
-controller.quorum.election.timeout.ms=500
-controller.quorum.election.backoff.max.ms=500
 # A copy follows its new leader at once, which acknowledgements wait for: by default it comes a second too late when it asks
 # before the leader knows, and half a second when the leader had nothing to send it.
 replica.fetch.backoff.ms=50
