@@ -188,15 +188,15 @@ pub trait Target: Sync {
         false
     }
 
+    /// Why a harm cannot be done here, and what would help; `None` when it can.
+    fn refuses(&self, _harm: Harm) -> impl Future<Output = Option<String>> + Send {
+        std::future::ready(None)
+    }
+
     /// Whether new members may be applied before what they need works: where placing them and starting their containers takes
     /// longer than they then wait for the others.
     fn members_wait(&self) -> bool {
         false
-    }
-
-    /// Why a harm cannot be done here, and what would help; `None` when it can.
-    fn refuses(&self, _harm: Harm) -> impl Future<Output = Option<String>> + Send {
-        std::future::ready(None)
     }
 
     /// Harms all of these members at once, or undoes that. Returns when it is done, not when the platform has recovered.
