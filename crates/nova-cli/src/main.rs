@@ -13,6 +13,7 @@ use clap::Parser;
 use crate::cli::Cli;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::output::guide::Section;
 
 fn main() -> ExitCode {
     // clap prints usage errors itself, in colour where that is wanted, and ends with our exit code for wrong usage.
@@ -44,9 +45,10 @@ fn start_logging(verbose: bool) {
 /// Prints why a command failed, with the place in nova.toml where there is one.
 fn report(error: &anyhow::Error, output: Output) -> Exit {
     let exit = commands::exit_code(error);
+    let guide = Section::of_error(error).map(Section::link);
     if output.format == cli::Format::Json {
         let text = format!("{error:#}");
-        let object = serde_json::json!({"schema": "nova.error/v1", "error": text, "exit": exit as u8});
+        let object = serde_json::json!({"schema": "nova.error/v1", "error": text, "exit": exit as u8, "guide": guide});
         println!("{object:#}");
     }
     if let Some(load) = error.downcast_ref::<nova_platform::load::LoadError>() {
@@ -62,5 +64,8 @@ fn report(error: &anyhow::Error, output: Output) -> Exit {
         }
     }
     eprintln!("{}", output.paint(output::RED, &format!("error: {error:#}")));
+    if let Some(guide) = guide {
+        eprintln!("{} {guide}", output.paint(output::BOLD, "guide:"));
+    }
     exit
 }

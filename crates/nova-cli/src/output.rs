@@ -2,6 +2,7 @@
 
 mod drill;
 mod failure;
+pub(crate) mod guide;
 mod status;
 
 use std::io::IsTerminal;

@@ -151,6 +151,10 @@ impl Target for KubernetesTarget {
         true
     }
 
+    fn members_wait(&self) -> bool {
+        true
+    }
+
     async fn harm(&self, members: &[String], harm: Harm) -> Result<(), KubernetesError> {
         self.harm_members(members, harm).await
     }

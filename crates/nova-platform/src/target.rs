@@ -172,6 +172,12 @@ pub trait Target: Sync {
         false
     }
 
+    /// Whether new members may be applied before what they need works: where placing them and starting their containers takes
+    /// longer than they then wait for the others.
+    fn members_wait(&self) -> bool {
+        false
+    }
+
     /// Harms all of these members at once, or undoes that. Returns when it is done, not when the platform has recovered.
     fn harm(&self, members: &[String], harm: Harm) -> impl Future<Output = Result<(), Self::Error>> + Send;
 

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Session, diff, doctor, whereabouts};
 use crate::cli::{Deploy, Format, TargetKind};
 use crate::exit::Exit;
+use crate::output::guide::Section;
 use crate::output::{BOLD, GREEN, Output, failure_block, failure_json, seconds, table};
 use crate::progress;
 
@@ -246,13 +247,17 @@ fn report_failure(session: &Session, failure: &Failure) -> anyhow::Result<Exit> 
         let of = failure.member.as_deref().unwrap_or(&failure.component);
         format!("./nova logs {of} shows more; ./nova deploy goes on where this ended")
     };
+    let guide = match session.kind {
+        TargetKind::Local => None,
+        TargetKind::Kubernetes => Section::of_rollout(failure),
+    };
     if session.output.format == Format::Json {
         let result = if failure.interrupted { "interrupted" } else { "failed" };
         Output::json(
-            &serde_json::json!({"schema": "nova.deploy/v1", "result": result, "failure": failure_json(failure, &next)}),
+            &serde_json::json!({"schema": "nova.deploy/v1", "result": result, "failure": failure_json(failure, &next, guide)}),
         )?;
     }
-    eprint!("{}", failure_block(failure, &next, session.output));
+    eprint!("{}", failure_block(failure, &next, guide, session.output));
     Ok(match failure.reason {
         _ if failure.interrupted => Exit::Interrupted,
         Reason::TimedOut(_) => Exit::TimedOut,

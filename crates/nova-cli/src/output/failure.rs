@@ -5,10 +5,11 @@ use std::fmt::Write;
 use nova_platform::rollout::{Failure, Reason};
 use serde_json::{Value, json};
 
+use super::guide::Section;
 use super::{BOLD, DIM, Output, RED};
 
-/// For people.
-pub(crate) fn failure_block(failure: &Failure, next: &str, output: Output) -> String {
+/// For people. `guide` is where more is said.
+pub(crate) fn failure_block(failure: &Failure, next: &str, guide: Option<Section>, output: Output) -> String {
     let mut text = String::new();
     let verdict = match failure.reason {
         _ if failure.interrupted => "interrupted",
@@ -47,11 +48,14 @@ pub(crate) fn failure_block(failure: &Failure, next: &str, output: Output) -> St
         }
     }
     let _ = writeln!(text, "{} {next}", output.paint(BOLD, "next:"));
+    if let Some(guide) = guide {
+        let _ = writeln!(text, "{} {}", output.paint(BOLD, "guide:"), guide.link());
+    }
     text
 }
 
 /// For programs.
-pub(crate) fn failure_json(failure: &Failure, next: &str) -> Value {
+pub(crate) fn failure_json(failure: &Failure, next: &str, guide: Option<Section>) -> Value {
     let checks: Vec<Value> = failure
         .failing
         .iter()
@@ -72,5 +76,6 @@ pub(crate) fn failure_json(failure: &Failure, next: &str) -> Value {
         "logs": logs,
         "skipped": failure.skipped,
         "next": next,
+        "guide": guide.map(Section::link),
     })
 }

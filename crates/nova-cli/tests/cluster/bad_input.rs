@@ -1,5 +1,8 @@
 //! Wrong surroundings and wrong input: one clear block each, the right exit code, nothing half-owned.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -34,7 +37,8 @@ fn a_cluster_that_cannot_be_used_is_told_before_anything_is_made() {
         let mut command = platform.command(&["deploy", "--yes"]);
         Call::of(&command.env("KUBECONFIG", path).output().unwrap())
     };
-    refused(with_kubeconfig("/nonexistent/kubeconfig"), 5, &["kubeconfig"]);
+    let words = ["kubeconfig", "docs/guide.md#no-cluster-answers"];
+    refused(with_kubeconfig("/nonexistent/kubeconfig"), 5, &words);
 
     let nobody = platform.directory().join("nobody-there");
     let text = "apiVersion: v1\nkind: Config\ncurrent-context: x\ncontexts: [{name: x, context: {cluster: x, user: x}}]\n\
@@ -100,9 +104,17 @@ fn what_goes_wrong_on_the_way_is_one_clear_block_and_the_next_deploy_goes_on() {
     a_foreign_namespace_is_left_alone(&platform);
     an_interrupted_deploy_says_how_to_go_on(&platform);
 
+    an_image_that_no_node_has_is_named(&platform);
+
     platform.describe("[services.user-service]\nenv = { NOVA_DATABASE_POOL = \"many\" }\n");
     let call = platform.nova(&["deploy", "--yes"]);
-    refused(call, 1, &["user-service", "--database-pool", "next"]);
+    let words = [
+        "user-service",
+        "--database-pool",
+        "next",
+        "docs/guide.md#a-pod-keeps-ending",
+    ];
+    refused(call, 1, &words);
 
     let file = platform.directory().join("nova.toml");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -146,6 +158,36 @@ fn an_interrupted_deploy_says_how_to_go_on(platform: &Platform) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("nova deploy"), "{said}");
+}
+
+/// A new image of auth-service is built, and what loads images says that it did and did not.
+fn an_image_that_no_node_has_is_named(platform: &Platform) {
+    let programs = Path::new(env!("CARGO_BIN_EXE_nova")).parent().unwrap();
+    let copies = platform.directory().join("programs");
+    std::fs::create_dir(&copies).unwrap();
+    for program in ["nova", "nova-member", "auth-service", "user-service"] {
+        std::fs::copy(programs.join(program), copies.join(program)).unwrap();
+    }
+    let mut changed = OpenOptions::new()
+        .append(true)
+        .open(copies.join("auth-service"))
+        .unwrap();
+    changed.write_all(b"another").unwrap();
+    drop(changed);
+
+    let described = std::fs::read_to_string(platform.directory().join("nova.toml")).unwrap();
+    let (head, tail) = described.split_once("image_load = ").unwrap();
+    let (_, tail) = tail.split_once('\n').unwrap();
+    let unloaded = format!("{head}image_load = [\"true\"]\n{tail}");
+    std::fs::write(platform.directory().join("unloaded.toml"), unloaded).unwrap();
+    let mut deploy = platform.command_of(&copies.join("nova"), &["deploy", "--yes", "-f", "unloaded.toml"]);
+    let call = Call::of(&deploy.output().unwrap());
+    let words = [
+        "auth-service",
+        "ErrImagePull",
+        "docs/guide.md#an-image-cannot-be-pulled",
+    ];
+    refused(call, 1, &words);
 }
 
 fn a_field_of_someone_else_is_not_taken(platform: &Platform) {

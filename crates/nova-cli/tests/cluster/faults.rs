@@ -3,7 +3,7 @@
 
 use std::process::Stdio;
 
-use crate::scaling::load_adds_members;
+use crate::scaling::{load_adds_members, without_load_they_go};
 use crate::support::session::{first_session, sees_the_post};
 use crate::support::watch::Watch;
 use crate::support::{Cluster, Platform, WHOLE_AGAIN, wait_for};
@@ -20,38 +20,32 @@ fn pods_nodes_and_the_whole_cluster_may_be_lost() {
     a_service_rolls_without_a_failed_request(&platform);
     every_node_can_be_drained(&platform);
     if cluster.has_power() {
-        a_node_is_lost(&platform);
+        for node in cluster.nodes() {
+            a_node_is_lost(&platform, &node);
+        }
         the_whole_cluster_starts_cold(&platform);
     }
     sees_the_post(&platform, &reader);
+    without_load_they_go(&platform);
 }
 
-/// One pod of each kind, the leaders among them; not an agent, beside which the clients run.
+/// Every single one in turn, without being asked to end. Those of the agents last: the clients run beside one.
 fn pods_are_deleted(platform: &Platform) {
-    let watch = Watch::start(platform, &[]);
-    let leaders = [
-        ("database", "postgres"),
-        ("redis", "redis"),
-        ("kafka", "kafka"),
-        ("database", "etcd"),
-    ]
-    .map(|(area, component)| (area, platform.leader(component)));
-    let others = [
-        ("redis", "sentinel"),
-        ("database", "gateway"),
-        ("services", "auth-service"),
-        ("services", "user-service"),
-    ];
-    for (area, pod) in leaders {
-        delete(platform, area, &pod);
-    }
-    for (area, app) in others {
-        let pods = platform.pods(area);
-        let of_app = |pod: &&serde_json::Value| pod["metadata"]["labels"]["app.kubernetes.io/name"] == app;
-        let pod = pods.iter().find(of_app).unwrap_or_else(|| panic!("no pod of {app}"));
-        delete(platform, area, pod["metadata"]["name"].as_str().unwrap());
+    let watch = Watch::start(platform, &["--rate", "200"]);
+    for area in ["database", "redis", "kafka", "services"] {
+        for pod in names_of(&platform.pods(area)) {
+            delete(platform, area, &pod);
+        }
     }
     watch.end();
+    for agent in names_of(&platform.pods("system")) {
+        delete(platform, "system", &agent);
+    }
+}
+
+fn names_of(pods: &[serde_json::Value]) -> Vec<String> {
+    let names = pods.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap());
+    names.map(str::to_owned).collect()
 }
 
 #[track_caller]
@@ -109,14 +103,10 @@ fn every_node_can_be_drained(platform: &Platform) {
     }
 }
 
-fn a_node_is_lost(platform: &Platform) {
-    let leader = platform.leader("postgres");
-    let pods = platform.pods("database");
-    let node = pods.iter().find(|pod| pod["metadata"]["name"] == *leader).unwrap()["spec"]["nodeName"].clone();
-    let node = node.as_str().unwrap();
+/// Without power for as long as it takes until everything serves without it.
+fn a_node_is_lost(platform: &Platform, node: &str) {
     let watch = Watch::start(platform, &["--avoid-node", node]);
     platform.cluster.power(false, node);
-    // Another leads, and everything serves, while the node is away.
     wait_for("serving without the node", WHOLE_AGAIN, || {
         let status = platform.status();
         status["verdict"] == "degraded" && {
@@ -125,7 +115,8 @@ fn a_node_is_lost(platform: &Platform) {
         }
     });
     platform.cluster.power(true, node);
-    platform.wait_until_healthy("after the node returned");
+    platform.wait_until_healthy(&format!("after {node} returned"));
+    eprintln!("{node} was lost:");
     watch.end();
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod session;
 pub(crate) mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -140,7 +140,12 @@ impl Platform {
 
     /// A call that is not started yet.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nova"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_nova")), args)
+    }
+
+    /// The same, of another build.
+    pub(crate) fn command_of(&self, nova: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(nova);
         command
             .args(args)
             .args(["--target", "kubernetes"])
@@ -171,29 +176,6 @@ impl Platform {
     pub(crate) fn pods(&self, area: &str) -> Vec<Value> {
         let pods = self.cluster.get(&["pods", "-n", &self.namespace(area)]);
         pods["items"].as_array().cloned().unwrap_or_default()
-    }
-
-    /// The member of a store that leads.
-    #[track_caller]
-    pub(crate) fn leader(&self, component: &str) -> String {
-        let status = self.status();
-        let leads = |member: &&Value| {
-            ["leader", "master", "controller"]
-                .iter()
-                .any(|role| member["role"] == *role)
-        };
-        let members = status["components"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|found| found["name"] == component)
-            .flat_map(|found| found["members"].as_array().cloned().unwrap_or_default())
-            .collect::<Vec<_>>();
-        let leader = members.iter().find(leads);
-        leader.unwrap_or_else(|| panic!("{component} has no leader: {status:#}"))["name"]
-            .as_str()
-            .unwrap()
-            .to_owned()
     }
 }
 

@@ -35,17 +35,21 @@ impl KubernetesTarget {
         let known = self.known().await?;
         let kept = |key: &Key| key.kind == "Namespace" || *key == self.all_secrets() || key.name == INVENTORY;
         let (stay, go): (Keys, Keys) = known.into_iter().partition(kept);
+        let of_stage = |wanted: Stage| -> Keys {
+            let objects = go.iter().filter(|key| stage(key, &self.spec) == wanted);
+            objects.cloned().collect()
+        };
         let mut left = Vec::new();
+        let mut awaited: Vec<Stage> = Vec::new();
         for wanted in Stage::ALL {
-            let objects: Keys = go
-                .iter()
-                .filter(|key| stage(key, &self.spec) == wanted)
-                .cloned()
-                .collect();
-            self.delete_all(objects.clone()).await?;
-            let gone = self.wait_until_gone(&objects, wanted, STAGE).await?;
-            left.extend(gone);
+            for before in wanted.after().iter().filter(|before| !awaited.contains(before)) {
+                left.extend(self.wait_until_gone(&of_stage(*before), *before, STAGE).await?);
+            }
+            awaited.extend(wanted.after());
+            self.delete_all(of_stage(wanted)).await?;
         }
+        let foundation = of_stage(Stage::Foundation);
+        left.extend(self.wait_until_gone(&foundation, Stage::Foundation, STAGE).await?);
         if data {
             left.extend(self.remove_data().await?);
         } else {
@@ -85,9 +89,7 @@ impl KubernetesTarget {
         let begin = Instant::now();
         loop {
             let mut left = self.still_there(objects).await?;
-            if of.ends_pods() {
-                left.extend(self.pods_of_stage(of).await?);
-            }
+            left.extend(self.pods_of_stage(of).await?);
             if left.is_empty() || begin.elapsed() >= limit {
                 return Ok(left);
             }

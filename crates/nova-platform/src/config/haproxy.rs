@@ -58,6 +58,8 @@ global
     # The path of a socket is limited to 107 bytes.
     stats socket unix@{socket} mode 600 level admin
     stats timeout 5s
+    # A soft stop (SIGUSR1) lets what runs come to its end; the services' pools would hold it up for as long as they live.
+    hard-stop-after 10s
     spread-checks 0
 {resolvers}
 defaults

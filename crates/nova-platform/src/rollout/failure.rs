@@ -79,7 +79,7 @@ pub struct Failure {
     pub events: Vec<String>,
     /// Log lines of the members concerned.
     pub logs: Vec<LogExcerpt>,
-    /// Components that were not started.
+    /// Components that were not started, or not waited for.
     pub skipped: Vec<String>,
     /// Whether the user ended the rollout.
     pub interrupted: bool,

@@ -33,6 +33,7 @@ enum Fate {
 struct Fake {
     fates: BTreeMap<&'static str, Fate>,
     rolls_itself: bool,
+    members_wait: bool,
     log: Mutex<Vec<String>>,
 }
 
@@ -41,6 +42,7 @@ impl Fake {
         Self {
             fates: fates.iter().copied().collect(),
             rolls_itself: false,
+            members_wait: false,
             log: Mutex::default(),
         }
     }
@@ -129,6 +131,10 @@ impl Target for Fake {
 
     fn rolls_itself(&self) -> bool {
         self.rolls_itself
+    }
+
+    fn members_wait(&self) -> bool {
+        self.members_wait
     }
 
     async fn harm(&self, _: &[String], _: Harm) -> Result<(), Self::Error> {
@@ -289,6 +295,43 @@ async fn a_target_that_rolls_itself_is_asked_once() {
         .await
         .unwrap();
     assert_eq!(*fake.log.lock().unwrap(), ["apply postgres", "check postgres"]);
+}
+
+/// A service on a store, on a target whose new members wait for each other.
+async fn with_waiting_members(plan: &Plan) -> Vec<String> {
+    let fake = Fake {
+        members_wait: true,
+        ..Fake::new(&[("redis", Fate::Works), ("service", Fate::Works)])
+    };
+    let components = [component("service", &["redis"]), component("redis", &[])];
+    run_plan(&fake, &components, plan, CancellationToken::new())
+        .await
+        .unwrap();
+    fake.log.into_inner().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_members_that_wait_are_started_ahead_and_proved_in_order() {
+    let log = with_waiting_members(&Plan::default()).await;
+    assert_eq!(log, ["apply service", "apply redis", "check redis", "check service"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_there_already_changes_in_the_order_of_the_graph() {
+    let mut plan = all_change("service");
+    plan.steps.truncate(1);
+    let log = with_waiting_members(&plan).await;
+    assert_eq!(log, ["apply redis", "check redis", "apply service", "check service"]);
+}
+
+#[test]
+fn ends_ahead_of_what_was_needed_are_forgiven_but_not_forgotten() {
+    let restarts = |list: &[(&str, u32)]| list.iter().map(|(name, of)| ((*name).to_owned(), *of)).collect();
+    let applied = restarts(&[("steady", 4), ("once", 4), ("often", 4)]);
+    let now = restarts(&[("steady", 4), ("once", 5), ("often", 9)]);
+    // Three restarts are a loop: three more of the first, two of the second, one of the last.
+    let expected = restarts(&[("steady", 4), ("once", 4), ("often", 7)]);
+    assert_eq!(super::forgiven(&applied, now), expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ pub struct ComponentTiming {
     pub name: String,
     /// What it waited for.
     pub needs: Vec<String>,
-    /// When its members were started.
+    /// When its members were started; where they were started ahead of what they need, when that worked.
     pub started: Duration,
     /// When its checks had passed.
     pub finished: Duration,

@@ -1,4 +1,4 @@
-//! In which order objects go: whoever uses others first, the agent last.
+//! In which order objects go: whoever uses others first.
 
 use nova_platform::spec::Spec;
 
@@ -10,41 +10,44 @@ use crate::names::Area;
 pub(super) enum Stage {
     /// The services.
     Services,
-    /// The gateway: PostgreSQL's clients come through it.
-    Gateway,
-    /// PostgreSQL, Redis and Kafka.
+    /// Redis and Kafka, which nothing else needs then.
     Stores,
+    /// The gateway: PostgreSQL's clients come through it. The agent is one of them.
+    Gateway,
+    /// PostgreSQL.
+    Postgres,
     /// etcd, which PostgreSQL's members need to the end.
     Etcd,
     /// What pods needed, of all of them.
     Foundation,
-    /// The agent and what it has.
-    Agent,
 }
 
 impl Stage {
     /// In order.
     pub(super) const ALL: [Self; 6] = [
         Self::Services,
-        Self::Gateway,
         Self::Stores,
+        Self::Gateway,
+        Self::Postgres,
         Self::Etcd,
         Self::Foundation,
-        Self::Agent,
     ];
 
-    /// Whether pods end in this stage.
-    pub(super) const fn ends_pods(self) -> bool {
-        !matches!(self, Self::Foundation)
+    /// Stages of which nothing may be left before this one begins.
+    pub(super) const fn after(self) -> &'static [Self] {
+        match self {
+            Self::Services => &[],
+            Self::Stores | Self::Gateway => &[Self::Services],
+            Self::Postgres => &[Self::Gateway],
+            Self::Etcd => &[Self::Postgres],
+            Self::Foundation => &[Self::Stores, Self::Etcd],
+        }
     }
 }
 
 /// When an object goes. Only what makes pods has an order; a pod goes with the component that its name is here.
 pub(super) fn stage(key: &Key, spec: &Spec) -> Stage {
     let of = |area: Area| key.namespace.as_deref() == Some(area.namespace(spec).as_str());
-    if of(Area::System) {
-        return Stage::Agent;
-    }
     if !matches!(
         key.kind.as_str(),
         "StatefulSet" | "Deployment" | "HorizontalPodAutoscaler" | "Pod"
@@ -54,8 +57,12 @@ pub(super) fn stage(key: &Key, spec: &Spec) -> Stage {
     if of(Area::Services) {
         return Stage::Services;
     }
+    if of(Area::System) {
+        return Stage::Gateway;
+    }
     match key.name.as_str() {
         "gateway" => Stage::Gateway,
+        "postgres" => Stage::Postgres,
         "etcd" => Stage::Etcd,
         _ => Stage::Stores,
     }
@@ -72,10 +79,20 @@ mod tests {
         let of = |kind: &str, namespace: &str, name: &str| stage(&Key::new("v1", kind, Some(namespace), name), &spec);
         assert_eq!(of("Deployment", "nova-services", "user-service"), Stage::Services);
         assert_eq!(of("Deployment", "nova-database", "gateway"), Stage::Gateway);
-        assert_eq!(of("StatefulSet", "nova-database", "postgres"), Stage::Stores);
+        assert_eq!(of("StatefulSet", "nova-database", "postgres"), Stage::Postgres);
         assert_eq!(of("Pod", "nova-redis", "redis"), Stage::Stores);
         assert_eq!(of("StatefulSet", "nova-database", "etcd"), Stage::Etcd);
         assert_eq!(of("ConfigMap", "nova-redis", "redis-config"), Stage::Foundation);
-        assert_eq!(of("Deployment", "nova-system", "agent"), Stage::Agent);
+        assert_eq!(of("Deployment", "nova-system", "agent"), Stage::Gateway);
+        assert_eq!(of("RoleBinding", "nova-system", "viewers"), Stage::Foundation);
+    }
+
+    #[test]
+    fn each_stage_comes_after_those_that_it_waits_for() {
+        for (index, stage) in Stage::ALL.into_iter().enumerate() {
+            for before in stage.after() {
+                assert!(Stage::ALL[..index].contains(before), "{stage:?} waits for {before:?}");
+            }
+        }
     }
 }
