@@ -163,7 +163,7 @@ async fn bring_up(session: &Session, target: &LocalTarget) -> anyhow::Result<()>
 
 fn cannot_deploy(session: &Session, failure: &Failure) -> anyhow::Error {
     let next = "./nova doctor tells what this machine lacks; ./nova drill self-test --planted-only needs no platform";
-    eprint!("{}", failure_block(failure, next, session.output));
+    eprint!("{}", failure_block(failure, next, None, session.output));
     anyhow::anyhow!("the throw-away platform did not come up")
 }
 
