@@ -51,10 +51,18 @@ fn names_of(pods: &[serde_json::Value]) -> Vec<String> {
 #[track_caller]
 fn delete(platform: &Platform, area: &str, pod: &str) {
     let namespace = platform.namespace(area);
-    let call = platform
-        .cluster
-        .kubectl(&["delete", "pod", "-n", &namespace, pod, "--grace-period=0", "--force"]);
-    call.expect_code(0);
+    // The autoscaler may have been faster with a pod that it had added.
+    let delete = [
+        "delete",
+        "pod",
+        "-n",
+        &namespace,
+        pod,
+        "--grace-period=0",
+        "--force",
+        "--ignore-not-found",
+    ];
+    platform.cluster.kubectl(&delete).expect_code(0);
     platform.wait_until_healthy(&format!("after {pod} was deleted"));
 }
 
