@@ -15,8 +15,8 @@ fn pods_nodes_and_the_whole_cluster_may_be_lost() {
     platform.nova(&["deploy", "--yes"]).expect_code(0);
     let reader = first_session(&platform);
 
-    load_adds_members(&platform);
     pods_are_deleted(&platform);
+    load_adds_members(&platform);
     a_service_rolls_without_a_failed_request(&platform);
     every_node_can_be_drained(&platform);
     if cluster.has_power() {
@@ -51,7 +51,7 @@ fn names_of(pods: &[serde_json::Value]) -> Vec<String> {
 #[track_caller]
 fn delete(platform: &Platform, area: &str, pod: &str) {
     let namespace = platform.namespace(area);
-    // The autoscaler may have been faster with a pod that it had added.
+    // The autoscaler may have been faster with a pod that it had added for the clients.
     let delete = [
         "delete",
         "pod",

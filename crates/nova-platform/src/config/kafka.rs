@@ -22,6 +22,13 @@ appender.out.type=Console
 appender.out.name=out
 appender.out.layout.type=PatternLayout
 appender.out.layout.pattern=%d{ISO8601} %p %c{1} %m%n
+# Who was fenced, who leads since when: what a failover is told from.
+logger.replication.name=org.apache.kafka.controller.ReplicationControlManager
+logger.replication.level=info
+logger.cluster.name=org.apache.kafka.controller.ClusterControlManager
+logger.cluster.level=info
+logger.state.name=state.change.logger
+logger.state.level=info
 ";
 
 /// What `nova_member` runs, as it reads it (`start.json`): the path of `java`, its options, and how Kafka's own tool formats a

@@ -1,8 +1,8 @@
 //! What is seen of calls from outside: metrics of each call, of the layers around them, and the settings in force.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
@@ -17,6 +17,9 @@ use crate::telemetry::names;
 
 /// How often the state follows the calls.
 const EVERY: Duration = Duration::from_millis(250);
+/// A dependency that failed and was not called since is judged by nobody: another member may have made the call instead that
+/// would have gone well.
+const FORGOTTEN: Duration = Duration::from_secs(60);
 /// So many calls that fail one after another, and a dependency is down, however seldom it is called.
 const IN_A_ROW: u32 = 3;
 
@@ -32,6 +35,8 @@ struct Inner {
     state: PartState,
     /// Calls that failed since the last that did not.
     failed: AtomicU32,
+    /// When the last of them failed.
+    failed_at: Mutex<Option<Instant>>,
 }
 
 impl Observed {
@@ -43,6 +48,7 @@ impl Observed {
             // Nothing speaks against it before the first call.
             state: PartState::up(dependency),
             failed: AtomicU32::new(0),
+            failed_at: Mutex::new(None),
         }))
     }
 
@@ -92,6 +98,7 @@ impl Observed {
             Err(Failure::DeadlineExceeded { .. }) => true,
         };
         if failed {
+            *self.0.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             let count = |failed: u32| Some(failed.saturating_add(1));
             let _ = self.0.failed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
         } else {
@@ -99,18 +106,14 @@ impl Observed {
         }
     }
 
-    /// Down with an open breaker, or after some failures in a row: a service that calls seldom has no breaker that opens.
-    /// Up after any call that went well. In between, as after one failure, it stays what it was.
     fn follow(&self) {
+        let failed_at = *self.0.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = failed_at.map(|at| at.elapsed());
         let failed = self.0.failed.load(Ordering::Relaxed);
-        let state = &self.0.state;
-        match self.0.stats.snapshot().breaker {
-            BreakerState::Open => {
-                state.set_down("its calls fail or are slow, so they are refused for a while (breaker open)");
-            }
-            _ if failed >= IN_A_ROW => state.set_down("its calls fail"),
-            _ if failed == 0 => state.set_up(),
-            _ => {}
+        match judge(self.0.stats.snapshot().breaker, failed, silent) {
+            Some(Ok(())) => self.0.state.set_up(),
+            Some(Err(why)) => self.0.state.set_down(why),
+            None => {}
         }
     }
 
@@ -157,6 +160,20 @@ impl Observed {
     }
 }
 
+/// Down with an open breaker, or after some failures in a row: a service that calls seldom has no breaker that opens.
+/// Up after any call that went well, and when the last failure is long ago. In between, as after one failure, it stays what it was.
+fn judge(breaker: BreakerState, failed: u32, silent: Option<Duration>) -> Option<Result<(), &'static str>> {
+    match breaker {
+        _ if silent.is_some_and(|silent| silent >= FORGOTTEN) => Some(Ok(())),
+        BreakerState::Open => Some(Err(
+            "its calls fail or are slow, so they are refused for a while (breaker open)",
+        )),
+        _ if failed >= IN_A_ROW => Some(Err("its calls fail")),
+        _ if failed == 0 => Some(Ok(())),
+        _ => None,
+    }
+}
+
 fn word(failure: &Failure<TransportError>) -> &'static str {
     match failure {
         Failure::DeadlineExceeded { .. } => "deadline_exceeded",
@@ -165,5 +182,28 @@ fn word(failure: &Failure<TransportError>) -> &'static str {
         Failure::Transport(TransportError::Connect(_)) => "connect",
         Failure::Transport(TransportError::Lost(_)) => "lost",
         Failure::Transport(TransportError::TooLarge) => "too_large",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nova_resilience::BreakerState::{Closed, HalfOpen, Open};
+
+    use super::judge;
+
+    #[test]
+    fn what_failed_is_down_until_a_call_goes_well_or_it_is_forgotten() {
+        let just_now = Some(Duration::from_secs(1));
+        assert_eq!(judge(Closed, 0, None), Some(Ok(())));
+        assert_eq!(judge(Closed, 1, just_now), None);
+        assert_eq!(judge(Closed, 3, just_now), Some(Err("its calls fail")));
+        assert!(judge(Open, 3, just_now).is_some_and(|judged| judged.is_err()));
+        assert_eq!(judge(HalfOpen, 0, just_now), Some(Ok(())));
+        // Nobody called since: neither the failures nor the breaker, which only a call half-opens, say anything of now.
+        let long_ago = Some(Duration::from_secs(60));
+        assert_eq!(judge(Closed, 3, long_ago), Some(Ok(())));
+        assert_eq!(judge(Open, 3, long_ago), Some(Ok(())));
     }
 }
