@@ -35,8 +35,8 @@ struct Inner {
     state: PartState,
     /// Calls that failed since the last that did not.
     failed: AtomicU32,
-    /// When the last of them failed.
-    failed_at: Mutex<Option<Instant>>,
+    /// When the last call ended, however it did.
+    called_at: Mutex<Option<Instant>>,
 }
 
 impl Observed {
@@ -48,7 +48,7 @@ impl Observed {
             // Nothing speaks against it before the first call.
             state: PartState::up(dependency),
             failed: AtomicU32::new(0),
-            failed_at: Mutex::new(None),
+            called_at: Mutex::new(None),
         }))
     }
 
@@ -89,6 +89,7 @@ impl Observed {
 
     /// Nothing can be concluded from a call that was not sent, nor from one whose caller gave it hardly any time.
     fn note(&self, result: &Result<Answer, Failure<TransportError>>, elapsed: Duration) {
+        *self.0.called_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let failed = match result {
             Ok(answer) => answer.status.is_server_error(),
             Err(Failure::Open { .. } | Failure::Full) => return,
@@ -98,7 +99,6 @@ impl Observed {
             Err(Failure::DeadlineExceeded { .. }) => true,
         };
         if failed {
-            *self.0.failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             let count = |failed: u32| Some(failed.saturating_add(1));
             let _ = self.0.failed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
         } else {
@@ -107,8 +107,8 @@ impl Observed {
     }
 
     fn follow(&self) {
-        let failed_at = *self.0.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent = failed_at.map(|at| at.elapsed());
+        let called_at = *self.0.called_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = called_at.map(|at| at.elapsed());
         let failed = self.0.failed.load(Ordering::Relaxed);
         match judge(self.0.stats.snapshot().breaker, failed, silent) {
             Some(Ok(())) => self.0.state.set_up(),
@@ -161,7 +161,7 @@ impl Observed {
 }
 
 /// Down with an open breaker, or after some failures in a row: a service that calls seldom has no breaker that opens.
-/// Up after any call that went well, and when the last failure is long ago. In between, as after one failure, it stays what it was.
+/// Up after any call that went well, and when the last call is long ago. In between, as after one failure, it stays what it was.
 fn judge(breaker: BreakerState, failed: u32, silent: Option<Duration>) -> Option<Result<(), &'static str>> {
     match breaker {
         _ if silent.is_some_and(|silent| silent >= FORGOTTEN) => Some(Ok(())),
