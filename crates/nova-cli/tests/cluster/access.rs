@@ -33,7 +33,8 @@ pub(crate) fn a_viewer_reads_and_does_not_write(platform: &Platform) {
     cluster.kubectl(&bind).expect_code(0);
 
     let namespace = platform.namespace("database");
-    let as_viewer = |args: &[&str]| cluster.kubectl(&[args, &["-n", &namespace, "--as", "viewer"]].concat());
+    // First: after "--" they would be words of a command in the pod.
+    let as_viewer = |args: &[&str]| cluster.kubectl(&[&["-n", &namespace, "--as", "viewer"], args].concat());
     as_viewer(&["get", "pods,services,statefulsets,configmaps,networkpolicies"]).expect_code(0);
     as_viewer(&["logs", "postgres-1", "--tail=1"]).expect_code(0);
     let refused: [&[&str]; 5] = [
