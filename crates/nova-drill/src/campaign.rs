@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nova_platform::checks::Checks;
+use nova_platform::checks::{Checks, MemberRole};
 use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
 use nova_platform::target::{RunState, Target};
@@ -43,8 +43,6 @@ const AFTERWARDS: Duration = Duration::from_secs(1);
 /// Limit of one look at the platform's health, and the pause before the next.
 const LOOK: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Roles, as the checks name them, of a member that leads.
-const LEADING: [&str; 3] = ["leader", "master", "controller"];
 /// Looks at a platform before it counts as unhealthy: one check may fail now and then on a busy machine.
 const FIRST_LOOKS: u32 = 3;
 
@@ -412,10 +410,8 @@ impl<T: Target> Campaign<'_, T> {
         let members = self.target.inspect().await.map_err(|error| explained(&error))?;
         if let Some(demoted) = demoted {
             let roles = self.checks.roles(of.first().map_or("", String::as_str), LOOK).await;
-            let leads = |role: &nova_platform::checks::MemberRole| {
-                role.role.as_deref().is_some_and(|role| LEADING.contains(&role))
-            };
-            if roles.iter().any(|role| role.member == *demoted && leads(role)) || !roles.iter().any(leads) {
+            if roles.iter().any(|role| role.member == *demoted && role.leads()) || !roles.iter().any(MemberRole::leads)
+            {
                 return Ok(Some(format!("no other member leads instead of {demoted}")));
             }
         }

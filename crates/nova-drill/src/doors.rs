@@ -148,15 +148,6 @@ pub fn open(store: Store, component: &str, site: &Site<'_>) -> Result<Arc<dyn Do
     })
 }
 
-/// The innermost error, which is the one that says what happened.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
 fn secret(site: &Site<'_>, name: &str) -> Result<String, String> {
     site.secrets
         .reveal(name)

@@ -1,7 +1,7 @@
 //! Proofs that a component works, by a write and a read. The same checks serve deploy, status, verify and drill.
 
 mod bounded;
-mod etcd;
+pub(crate) mod etcd;
 mod gateway;
 pub(crate) mod http;
 mod isolation;
@@ -80,6 +80,14 @@ pub struct MemberRole {
     pub role: Option<String>,
     /// Bytes that it lags behind its leader, where that has a meaning.
     pub lag_bytes: Option<u64>,
+}
+
+impl MemberRole {
+    /// Whether its end makes the others elect.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        matches!(self.role.as_deref(), Some("leader" | "master" | "controller"))
+    }
 }
 
 /// How much is proved.

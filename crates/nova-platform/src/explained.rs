@@ -15,9 +15,19 @@ pub fn explained(error: &dyn Error) -> String {
     text
 }
 
+/// The innermost error alone, which is the one that says what happened: "Connection refused (os error 111)".
+#[must_use]
+pub fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::explained;
+    use super::{explained, root_cause};
 
     #[derive(Debug, thiserror::Error)]
     #[error("cannot start")]
@@ -27,5 +37,6 @@ mod tests {
     fn causes_stand_behind_what_they_caused() {
         let error = Outer(std::io::Error::other("no such user"));
         assert_eq!(explained(&error), "cannot start: no such user");
+        assert_eq!(root_cause(&error), "no such user");
     }
 }

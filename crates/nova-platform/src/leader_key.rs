@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::checks::etcd::number;
 use crate::checks::http::Http;
 use crate::config::{Site, host_ports};
 use crate::endpoints::HostPort;
@@ -196,9 +197,4 @@ impl fmt::Display for Released {
             Self::Untouched(who) => write!(f, "the leader key is not its own but of {who}"),
         }
     }
-}
-
-/// 64-bit numbers are strings in etcd's JSON.
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }

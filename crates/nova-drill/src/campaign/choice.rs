@@ -1,9 +1,10 @@
 //! Whom a fault hits, and what must be whole again after it.
 
+use nova_platform::checks::MemberRole;
 use nova_platform::target::Target;
 use nova_platform::topology::{Member, NODES, components};
 
-use super::{Campaign, LEADING, LOOK, Plan};
+use super::{Campaign, LOOK, Plan};
 use crate::chance::Chance;
 use crate::error::DrillError;
 use crate::fault::Fault;
@@ -47,8 +48,7 @@ impl<T: Target> Campaign<'_, T> {
             return Ok(on_its_node(member.clone()));
         }
         let roles = self.checks.roles(&plan.component, LOOK).await;
-        let leads = |role: &Option<String>| role.as_deref().is_some_and(|role| LEADING.contains(&role));
-        let leader = roles.into_iter().find(|role| leads(&role.role)).map(|role| role.member);
+        let leader = roles.into_iter().find(MemberRole::leads).map(|role| role.member);
         let all_alike: Vec<String> = of_component
             .into_iter()
             .filter(|name| !name.starts_with("sentinel-"))

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use nova_platform::explained::root_cause;
 use nova_platform::provision::SUPERUSER_SECRET;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::timeout;
 
-use super::{Client, Door, PATIENCE, Site, Store, WHOLE, root_cause, secret};
+use super::{Client, Door, PATIENCE, Site, Store, WHOLE, secret};
 use crate::judge::Found;
 use crate::ledger::Outcome;
 

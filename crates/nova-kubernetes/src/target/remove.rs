@@ -89,7 +89,9 @@ impl KubernetesTarget {
         let begin = Instant::now();
         loop {
             let mut left = self.still_there(objects).await?;
-            left.extend(self.pods_of_stage(of).await?);
+            if of.ends_pods() {
+                left.extend(self.pods_of_stage(of).await?);
+            }
             if left.is_empty() || begin.elapsed() >= limit {
                 return Ok(left);
             }

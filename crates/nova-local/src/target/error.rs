@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use nova_platform::explained::explained;
 use nova_platform::secrets::SecretsError;
 
 use crate::layout::{FileError, OwnerError, RootError, StateError};
@@ -114,12 +115,6 @@ pub struct MemberFailure {
 
 impl fmt::Display for MemberFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.member, self.reason)?;
-        let mut source = std::error::Error::source(&*self.reason);
-        while let Some(cause) = source {
-            write!(f, ": {cause}")?;
-            source = cause.source();
-        }
-        Ok(())
+        write!(f, "{}: {}", self.member, explained(&*self.reason))
     }
 }

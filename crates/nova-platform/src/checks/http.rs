@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::endpoints::HostPort;
+use crate::explained::root_cause;
 
 /// A larger answer than this is nothing that a check waits for.
 const LARGEST_ANSWER: usize = 8 << 20;
@@ -113,15 +114,6 @@ async fn send(method: &str, address: &HostPort, path: &str, request: RequestBuil
         body: String::from_utf8_lossy(&body).into_owned(),
         asked,
     })
-}
-
-/// The innermost error, which is the one that says what happened: "Connection refused (os error 111)".
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// The begin of a text on one line.

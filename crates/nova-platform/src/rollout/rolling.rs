@@ -4,10 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Ascent, Event, Prober, ROUND, Stopped};
+use crate::checks::MemberRole;
 use crate::target::{Action, Target};
-
-/// Roles, as the checks name them, of a member whose end makes the others elect.
-const LEADING: [&str; 3] = ["leader", "master", "controller"];
 
 impl<T: Target, P: Prober> Ascent<'_, T, P> {
     /// Does nothing where the target does this by itself, when fewer than two members change, or when the component does not serve: then there is nothing to
@@ -58,10 +56,9 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
             .prober
             .roles(&self.component.name, ROUND.min(self.remaining()))
             .await;
-        let leads = |role: &Option<String>| role.as_deref().is_some_and(|role| LEADING.contains(&role));
         roles
             .into_iter()
-            .filter(|member| leads(&member.role))
+            .filter(MemberRole::leads)
             .map(|member| member.member)
             .collect()
     }

@@ -33,6 +33,11 @@ impl Stage {
         Self::Foundation,
     ];
 
+    /// Whether pods end in this stage.
+    pub(super) const fn ends_pods(self) -> bool {
+        !matches!(self, Self::Foundation)
+    }
+
     /// Stages of which nothing may be left before this one begins.
     pub(super) const fn after(self) -> &'static [Self] {
         match self {
