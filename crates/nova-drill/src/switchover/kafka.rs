@@ -3,11 +3,13 @@
 //!
 //! The controller stays where it is: Kafka has no request by which one steps down.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nova_platform::endpoints::HostPort;
 use nova_platform::kafka_wire::{Answer, Request, exchange};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -47,8 +49,8 @@ struct View {
 pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> {
     let broker = site.endpoints.kafka.iter().find(|member| member.member == leader);
     let broker = &broker.ok_or_else(|| format!("{leader} is no Kafka member"))?.address;
-    let brokers = bootstrap(site.endpoints);
-    let before = view(&brokers).await?;
+    let client = Arc::new(common(&bootstrap(site.endpoints)).create().map_err(unseen)?);
+    let before = view(&client).await?;
     let old = before.brokers.iter().find(|(_, address)| address == broker);
     let (old, _) = old.ok_or_else(|| format!("{leader} ({broker}) is not among the registered brokers"))?;
     let moved = before.partitions.iter().filter(|partition| partition.leader == *old);
@@ -60,7 +62,7 @@ pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> 
     }
     ask(&before, &alter(&moved), altered, "AlterPartitionReassignments").await?;
     ask(&before, &elect(&moved), elected, "ElectLeaders").await?;
-    settled(&brokers, *old, before.partitions.len()).await
+    settled(&client, *old, before.partitions.len()).await
 }
 
 /// The same copies in an order that prefers another one that is in sync.
@@ -181,10 +183,10 @@ fn refusal(error: i16, said: &str) -> String {
 }
 
 /// Waits until every partition is led by another broker and has all its copies in sync.
-async fn settled(brokers: &str, old: i32, count: usize) -> Result<(), String> {
+async fn settled(client: &Arc<BaseConsumer>, old: i32, count: usize) -> Result<(), String> {
     let begin = Instant::now();
     loop {
-        let seen = view(brokers).await?.partitions;
+        let seen = view(client).await?.partitions;
         let done = |partition: &Partition| {
             partition.leader >= 0 && partition.leader != old && partition.in_sync.len() == partition.copies.len()
         };
@@ -204,10 +206,9 @@ async fn settled(brokers: &str, old: i32, count: usize) -> Result<(), String> {
     }
 }
 
-async fn view(brokers: &str) -> Result<View, String> {
-    let brokers = brokers.to_owned();
+async fn view(client: &Arc<BaseConsumer>) -> Result<View, String> {
+    let client = Arc::clone(client);
     let seen = spawn_blocking(move || {
-        let client: BaseConsumer = common(&brokers).create()?;
         client.fetch_metadata(None, LIMIT).map(|metadata| {
             let topics = metadata
                 .topics()
@@ -238,7 +239,11 @@ async fn view(brokers: &str) -> Result<View, String> {
     let seen = seen
         .await
         .map_err(|error| format!("the Kafka client failed: {error}"))?;
-    seen.map_err(|error: rdkafka::error::KafkaError| format!("the brokers do not say who leads: {error}"))
+    seen.map_err(unseen)
+}
+
+fn unseen(error: KafkaError) -> String {
+    format!("the brokers do not say who leads: {error}")
 }
 
 #[cfg(test)]
