@@ -35,8 +35,8 @@ empty() { "$nova" cleanup --target kubernetes --yes >/dev/null 2>&1; }
 applied() {
   kubectl apply -k "$work/rendered"
   for namespace in $platform; do
-    kubectl get statefulset,deployment -n "$namespace" -o name | while read -r workload; do
-      kubectl rollout status -n "$namespace" "$workload" --timeout=300s
+    for workload in $(kubectl get statefulset,deployment -n "$namespace" -o name); do
+      kubectl rollout status -n "$namespace" "$workload" --timeout=300s || return
     done
   done
 }
@@ -49,11 +49,14 @@ for ((round = 1; round <= rounds; round++)); do
   kubectl apply -f "$work/namespaces" >/dev/null 2>&1
   kubectl apply -f "$work/secrets" >/dev/null 2>&1
   theirs=$(timed applied)
-  # The Secrets of nova are its own again with the next deploy; what kubectl made is removed by its labels.
   echo "$ours" >>"$work/ours"
   echo "$theirs" >>"$work/theirs"
   echo "round $round: nova deploy $ours ms, kubectl apply -k $theirs ms"
-  kubectl delete -k "$work/rendered" --wait --ignore-not-found >/dev/null 2>&1 || true
+  # All that kubectl made but the namespaces and the Secrets, which belong to the volumes.
+  for file in "$work"/rendered/*.yaml; do
+    case ${file##*/} in kustomization.yaml | namespaces.yaml | microservices-secrets.yaml) continue ;; esac
+    kubectl delete -f "$file" --wait --ignore-not-found >/dev/null
+  done
 done
 ours=$(median <"$work/ours")
 theirs=$(median <"$work/theirs")
