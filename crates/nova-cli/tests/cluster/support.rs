@@ -34,12 +34,21 @@ impl Cluster {
             let command = std::env::var(name).unwrap_or_default();
             command.split_whitespace().map(str::to_owned).collect()
         };
-        Some(Self {
+        let cluster = Self {
             kubeconfig: kubeconfig.into(),
             image_load: words("NOVA_TEST_IMAGE_LOAD"),
             volumes: words("NOVA_TEST_VOLUMES"),
             node_power: std::env::var_os("NOVA_TEST_NODE_POWER").map(PathBuf::from),
-        })
+        };
+        // A node that has just started is Ready some seconds before its taint goes.
+        wait_for("every node schedulable", WHOLE_AGAIN, || cluster.nodes_take_pods());
+        Some(cluster)
+    }
+
+    fn nodes_take_pods(&self) -> bool {
+        let nodes = self.get(&["nodes"]);
+        let mut nodes = nodes["items"].as_array().into_iter().flatten();
+        nodes.all(|node| node["spec"]["taints"].is_null() && node["spec"]["unschedulable"].is_null())
     }
 
     pub(crate) fn kubectl(&self, args: &[&str]) -> Call {
