@@ -268,6 +268,9 @@ pub(crate) struct Drill {
     /// Whom it hits, instead of the leader; for a node its name, such as node-2
     #[arg(long, value_name = "MEMBER")]
     pub(crate) member: Option<String>,
+    /// Break a cluster that is not local without asking
+    #[arg(short, long)]
+    pub(crate) yes: bool,
     /// Runs of each fault
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) runs: u32,

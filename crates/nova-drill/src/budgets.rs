@@ -21,7 +21,8 @@ pub(crate) fn budgets(spec: &Spec, component: &str, fault: Fault) -> Vec<Budget>
         };
         let time = match fault {
             Fault::Kill | Fault::Crash => times.kill,
-            Fault::Node | Fault::Partition | Fault::PartitionIn | Fault::PartitionOut => times.node,
+            Fault::Node => times.node,
+            Fault::Partition | Fault::PartitionIn | Fault::PartitionOut => times.partition,
             Fault::Switchover => times.switchover,
             _ => return None,
         };

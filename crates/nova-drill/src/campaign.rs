@@ -4,11 +4,10 @@
 mod choice;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nova_platform::checks::{Checks, MemberRole};
-use nova_platform::secrets::Secrets;
+use nova_platform::checks::MemberRole;
+use nova_platform::rollout::Prober;
 use nova_platform::spec::Spec;
 use nova_platform::target::{RunState, Target};
 use tokio::time::{Instant, sleep, timeout};
@@ -16,28 +15,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budgets::budgets;
 use crate::chance::Chance;
-use crate::doors::{self, Door, Site, Store, stores_of};
+use crate::clients::{Clients, Outcomes, Request};
+use crate::doors::stores_of;
 use crate::error::DrillError;
 use crate::fault::Fault;
 use crate::health::{complaints, look};
 use crate::inflict::{Blow, explained, inflict};
 use crate::ledger::{Begin, Entry, Ledger, Line};
-use crate::load::{Load, Rate};
 use crate::now_ms;
 use crate::phases;
-use crate::report::{Budget, DrillReport, RunReport, StoreReport};
+use crate::report::{Budget, DrillReport, RunReport};
 
-/// Acknowledgements that each writer must have before the fault, and again after it.
-const SETTLED: u64 = 10;
-/// Time within which writers must get going on a healthy platform.
-const WARM_UP: Duration = Duration::from_secs(20);
 /// The fault begins after this, or up to [`LATEST`] after the writers got going.
 const EARLIEST: Duration = Duration::from_millis(1500);
 const LATEST: Duration = Duration::from_millis(3000);
 /// Time within which everything must be whole again.
 const WHOLE_AGAIN: Duration = Duration::from_secs(120);
-/// Time within which writers must be acknowledged again.
-const WRITE_AGAIN: Duration = Duration::from_secs(120);
 /// Writing goes on for this long on the healed platform.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 /// Limit of one look at the platform's health, and the pause before the next.
@@ -45,6 +38,9 @@ const LOOK: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Looks at a platform before it counts as unhealthy: one check may fail now and then on a busy machine.
 const FIRST_LOOKS: u32 = 3;
+
+/// When each member's process started, as far as that is known.
+type Starts = BTreeMap<String, Option<u64>>;
 
 /// A component and what is done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,19 +92,16 @@ pub enum Event {
     Healing,
 }
 
-/// The doors of the drill that is under way, and the run that writes through them.
-type Opened = Mutex<(u32, Vec<Arc<dyn Door>>)>;
-
 /// A platform to drill.
-pub struct Campaign<'a, T: Target> {
+pub struct Campaign<'a, T: Target, P: Prober> {
     /// Where it runs.
     pub target: &'a T,
     /// What it is.
     pub spec: &'a Spec,
-    /// Its passwords.
-    pub secrets: &'a Secrets,
-    /// Its checks.
-    pub checks: &'a Checks,
+    /// What looks whether it works.
+    pub prober: &'a P,
+    /// Who writes meanwhile.
+    pub clients: &'a dyn Clients,
     /// Where everything is written down.
     pub ledger: &'a Ledger,
     /// How.
@@ -121,14 +114,13 @@ pub struct Campaign<'a, T: Target> {
     pub events: &'a (dyn Fn(Event) + Sync),
 }
 
-impl<T: Target> Campaign<'_, T> {
+impl<T: Target, P: Prober> Campaign<'_, T, P> {
     /// Carries out the plans. Reports those that came to their end, and why the next one did not.
     pub async fn run(&self, plans: &[Plan]) -> (Vec<DrillReport>, Result<(), DrillError>) {
         let mut reports = Vec::new();
-        let opened = Opened::default();
         let broken = self.ledger.broken();
         let result = tokio::select! {
-            result = self.all(plans, &mut reports, &opened) => result,
+            result = self.all(plans, &mut reports) => result,
             () = self.cancel.cancelled() => Err(DrillError::Interrupted),
             () = broken.cancelled() => Err(DrillError::Failed("the ledger broke".to_owned())),
         };
@@ -141,14 +133,14 @@ impl<T: Target> Campaign<'_, T> {
             && !matches!(error, DrillError::Unhealthy(_) | DrillError::Usage(_))
         {
             (self.events)(Event::Healing);
-            if let Err(error) = self.heal(&opened).await {
+            if let Err(error) = self.heal().await {
                 return (reports, Err(DrillError::Failed(error)));
             }
         }
         (reports, result)
     }
 
-    async fn all(&self, plans: &[Plan], reports: &mut Vec<DrillReport>, opened: &Opened) -> Result<(), DrillError> {
+    async fn all(&self, plans: &[Plan], reports: &mut Vec<DrillReport>) -> Result<(), DrillError> {
         let healed = self
             .target
             .heal()
@@ -158,14 +150,14 @@ impl<T: Target> Campaign<'_, T> {
             self.require_health().await?;
         } else {
             (self.events)(Event::Healed(healed));
-            self.whole(self.scope, &BTreeMap::new(), None)
+            self.whole(self.scope, &Starts::new(), None)
                 .await
                 .map_err(DrillError::Unhealthy)?;
         }
         let mut run = 0;
         for plan in plans {
             (self.events)(Event::Drill(plan.clone()));
-            self.drill(plan, &mut run, reports, opened).await?;
+            self.drill(plan, &mut run, reports).await?;
         }
         Ok(())
     }
@@ -173,7 +165,7 @@ impl<T: Target> Campaign<'_, T> {
     async fn require_health(&self) -> Result<(), DrillError> {
         let mut found = Vec::new();
         for _ in 0..FIRST_LOOKS {
-            let components = look(self.target, self.checks, self.spec, self.scope, LOOK).await;
+            let components = look(self.target, self.prober, self.spec, self.scope, LOOK).await;
             found = complaints(&components.map_err(|error| DrillError::Failed(explained(&error)))?);
             if found.is_empty() {
                 return Ok(());
@@ -183,89 +175,47 @@ impl<T: Target> Campaign<'_, T> {
         Err(DrillError::Unhealthy(found.join(", ")))
     }
 
-    async fn drill(
-        &self,
-        plan: &Plan,
-        run: &mut u32,
-        reports: &mut Vec<DrillReport>,
-        opened: &Opened,
-    ) -> Result<(), DrillError> {
-        let endpoints = self.target.endpoints();
-        let site = Site {
-            spec: self.spec,
-            endpoints: &endpoints,
-            secrets: self.secrets,
-        };
-        let open = |store: Store| doors::open(store, &plan.component, &site);
-        let doors: Result<Vec<Arc<dyn Door>>, String> = stores_of(&plan.component).into_iter().map(open).collect();
-        let doors = doors.map_err(DrillError::Failed)?;
+    async fn drill(&self, plan: &Plan, run: &mut u32, reports: &mut Vec<DrillReport>) -> Result<(), DrillError> {
         let budgets = budgets(self.spec, &plan.component, plan.fault);
         let mut runs = Vec::new();
         let mut result = Ok(());
         for number in 1..=self.settings.runs {
             *run += 1;
-            note(opened, *run, doors.clone());
-            let (report, ended) = self.one(plan, number, *run, &doors, &site, &budgets).await;
-            runs.extend(report);
-            if ended.is_err() {
-                result = ended;
+            match self.one(plan, number, *run, &budgets).await {
+                Ok((report, ended)) => {
+                    runs.push(report);
+                    result = ended;
+                }
+                Err(error) => result = Err(error),
+            }
+            if result.is_err() {
                 break;
             }
         }
         if !runs.is_empty() {
             reports.push(DrillReport::of(&plan.component, plan.fault, runs, &budgets));
         }
-        if result.is_ok() {
-            note(opened, *run, Vec::new());
-            self.leave(&doors).await;
-        }
         result
     }
 
-    async fn leave(&self, doors: &[Arc<dyn Door>]) {
-        for door in doors {
-            if let Err(error) = door.leave().await {
-                (self.events)(Event::Warning(format!("something of the drill stays: {error}")));
-            }
-        }
-    }
-
-    /// One run: its report, when it came to be judged, and whether the next one may follow.
+    /// One run: its report, and whether the next one may follow.
     async fn one(
         &self,
         plan: &Plan,
         number: u32,
         run: u32,
-        doors: &[Arc<dyn Door>],
-        site: &Site<'_>,
-        budgets: &[Budget],
-    ) -> (Option<RunReport>, Result<(), DrillError>) {
-        match self.try_one(plan, number, run, doors, site, budgets).await {
-            Ok((report, ended)) => (Some(report), ended),
-            Err(error) => (None, Err(error)),
-        }
-    }
-
-    async fn try_one(
-        &self,
-        plan: &Plan,
-        number: u32,
-        run: u32,
-        doors: &[Arc<dyn Door>],
-        site: &Site<'_>,
         budgets: &[Budget],
     ) -> Result<(RunReport, Result<(), DrillError>), DrillError> {
         let failed = DrillError::Failed;
         let mut chance = Chance::of_run(self.settings.seed, &plan.component, plan.fault.name(), number);
-        for door in doors {
-            door.prepare(run).await.map_err(failed)?;
-        }
-        let rate = Rate {
+        let request = Request {
+            run,
+            stores: stores_of(&plan.component),
+            service: plan.component.clone(),
             writers: self.settings.writers,
-            per_second: self.settings.rate,
+            rate: self.settings.rate,
         };
-        let load = Load::start(run, doors, rate, self.ledger).map_err(failed)?;
-        load.progress(SETTLED, WARM_UP).await.map_err(failed)?;
+        let mut clients = self.clients.start(request).await.map_err(failed)?;
         sleep(chance.time(EARLIEST, LATEST)).await;
         let blow = Blow {
             fault: plan.fault,
@@ -276,34 +226,32 @@ impl<T: Target> Campaign<'_, T> {
         let touched = self.touched(&blow);
         let before = self.starts().await.map_err(failed)?;
 
-        let at = now_ms();
         (self.events)(Event::Fault {
             run,
             fault: plan.fault,
             members: blow.members.clone(),
         });
-        self.ledger.append(Line::Begin {
-            begin: Begin {
-                run,
-                component: plan.component.clone(),
-                fault: plan.fault,
-                members: blow.members.clone(),
-                at,
-                budgets: budgets.to_vec(),
-            },
-        });
-        // Whoever judges a drill that was killed must know whom it had hit.
-        self.flush().await?;
-        let nobody = BTreeMap::new();
-        let whole = || self.whole(&touched, &nobody, None);
-        inflict(self.target, &blow, site, whole).await.map_err(failed)?;
+        let begin = Begin {
+            run,
+            component: plan.component.clone(),
+            fault: plan.fault,
+            members: blow.members.clone(),
+            at: now_ms(),
+            budgets: budgets.to_vec(),
+        };
+        let at = clients.begin(begin).await.map_err(failed)?;
+        let started_anew = |members: &[String]| -> Starts {
+            let of = before.iter().filter(|(member, _)| members.contains(member));
+            of.map(|(member, start)| (member.clone(), *start)).collect()
+        };
+        let whole = async |ended: &[String]| self.whole(&touched, &started_anew(ended), None).await;
+        inflict(self.target, &blow, clients.as_mut(), whole)
+            .await
+            .map_err(failed)?;
         let healed = Instant::now();
         let killed = match plan.fault {
-            Fault::Kill | Fault::Cold => before
-                .into_iter()
-                .filter(|(member, _)| blow.members.contains(member))
-                .collect(),
-            _ => BTreeMap::new(),
+            Fault::Kill | Fault::Cold | Fault::Rolling => started_anew(&blow.members),
+            _ => Starts::new(),
         };
         let demoted = match plan.fault {
             // A broker gives up partitions, and may go on as the leading controller.
@@ -312,12 +260,12 @@ impl<T: Target> Campaign<'_, T> {
         };
         let (rejoined, written) = tokio::join!(
             async { self.whole(&touched, &killed, demoted).await.map(|()| healed.elapsed()) },
-            load.progress(SETTLED, WRITE_AGAIN),
+            clients.again(),
         );
         sleep(AFTERWARDS).await;
-        let entries = load.end().await.map_err(failed)?;
+        let outcomes = clients.end().await.map_err(failed)?;
         let report = self
-            .judge(run, &blow, at, rejoined.as_ref().ok().copied(), doors, &entries)
+            .report(run, &blow, at, rejoined.as_ref().ok().copied(), outcomes)
             .await?;
         (self.events)(Event::Run(Box::new(report.clone())));
         let ended = match (rejoined, written) {
@@ -328,47 +276,42 @@ impl<T: Target> Campaign<'_, T> {
         Ok((report, ended.map_err(DrillError::NotRecovered)))
     }
 
-    async fn judge(
+    async fn report(
         &self,
         run: u32,
         blow: &Blow,
         at: u64,
         rejoined: Option<Duration>,
-        doors: &[Arc<dyn Door>],
-        entries: &[Entry],
+        outcomes: Outcomes,
     ) -> Result<RunReport, DrillError> {
-        let writers = self.settings.writers;
-        let mut stores = Vec::new();
-        for door in doors {
-            let found = door.found(run, writers).await.map_err(DrillError::Failed)?;
-            let of_store: Vec<&Entry> = entries.iter().filter(|entry| entry.store == door.store()).collect();
-            stores.push(StoreReport {
-                phases: phases::of_run(self.target, self.spec, blow.fault, door.store(), &of_store, at).await,
-                ..StoreReport::of(door.store(), &of_store, found.as_ref(), at)
-            });
-            if let Err(error) = door.remove(run, writers).await {
-                (self.events)(Event::Warning(format!("something of the drill stays: {error}")));
-            }
+        self.warn(outcomes.stays);
+        let mut stores = outcomes.stores;
+        for report in &mut stores {
+            let of_store = outcomes.entries.iter().filter(|entry| entry.store == report.store);
+            let of_store: Vec<&Entry> = of_store.collect();
+            report.phases = phases::of_run(self.target, self.spec, blow.fault, report.store, &of_store, at).await;
         }
         let rejoined_ms = rejoined.and_then(|took| u64::try_from(took.as_millis()).ok());
         let report = RunReport::of(run, blow.members.clone(), rejoined_ms, stores);
         self.ledger.append(Line::Judged {
             judged: Box::new(report.clone()),
         });
-        self.flush().await?;
-        Ok(report)
-    }
-
-    async fn flush(&self) -> Result<(), DrillError> {
         let ledger = self.ledger.clone();
         let flushed = tokio::task::spawn_blocking(move || ledger.flush()).await;
         flushed
             .map_err(|error| DrillError::Failed(error.to_string()))?
-            .map_err(|error| DrillError::Failed(error.to_string()))
+            .map_err(|error| DrillError::Failed(error.to_string()))?;
+        Ok(report)
+    }
+
+    fn warn(&self, stays: Vec<String>) {
+        for error in stays {
+            (self.events)(Event::Warning(format!("something of the drill stays: {error}")));
+        }
     }
 
     /// When each member's process started.
-    async fn starts(&self) -> Result<BTreeMap<String, Option<u64>>, String> {
+    async fn starts(&self) -> Result<Starts, String> {
         let members = self.target.inspect().await.map_err(|error| explained(&error))?;
         Ok(members
             .into_iter()
@@ -378,12 +321,7 @@ impl<T: Target> Campaign<'_, T> {
 
     /// Waits until these components (all when none is named) are healthy, these members run in a process started
     /// since, and somebody else leads than the one that was to step down.
-    async fn whole(
-        &self,
-        of: &[String],
-        killed: &BTreeMap<String, Option<u64>>,
-        demoted: Option<&str>,
-    ) -> Result<(), String> {
+    async fn whole(&self, of: &[String], killed: &Starts, demoted: Option<&str>) -> Result<(), String> {
         let mut last = String::new();
         let wait = async {
             loop {
@@ -401,15 +339,10 @@ impl<T: Target> Campaign<'_, T> {
         Err(format!("after {} s still: {last}", WHOLE_AGAIN.as_secs()))
     }
 
-    async fn amiss(
-        &self,
-        of: &[String],
-        killed: &BTreeMap<String, Option<u64>>,
-        demoted: Option<&str>,
-    ) -> Result<Option<String>, String> {
+    async fn amiss(&self, of: &[String], killed: &Starts, demoted: Option<&str>) -> Result<Option<String>, String> {
         let members = self.target.inspect().await.map_err(|error| explained(&error))?;
         if let Some(demoted) = demoted {
-            let roles = self.checks.roles(of.first().map_or("", String::as_str), LOOK).await;
+            let roles = self.prober.roles(of.first().map_or("", String::as_str), LOOK).await;
             if roles.iter().any(|role| role.member == *demoted && role.leads()) || !roles.iter().any(MemberRole::leads)
             {
                 return Ok(Some(format!("no other member leads instead of {demoted}")));
@@ -422,31 +355,20 @@ impl<T: Target> Campaign<'_, T> {
         if let Some(member) = still_old {
             return Ok(Some(format!("{} was not started again", member.name)));
         }
-        let components = look(self.target, self.checks, self.spec, of, LOOK).await;
+        let components = look(self.target, self.prober, self.spec, of, LOOK).await;
         let found = complaints(&components.map_err(|error| explained(&error))?);
         Ok((!found.is_empty()).then(|| found.join(", ")))
     }
 
-    async fn heal(&self, opened: &Opened) -> Result<(), String> {
+    async fn heal(&self) -> Result<(), String> {
         self.target.heal().await.map_err(|error| {
             format!(
                 "what was broken could not be healed: {}; `nova deploy` does it",
                 explained(&error)
             )
         })?;
-        let whole = self.whole(self.scope, &BTreeMap::new(), None).await;
-        let (run, doors) = std::mem::take(&mut *opened.lock().unwrap_or_else(PoisonError::into_inner));
-        for door in &doors {
-            // Nothing of it does harm, so that a failure is told and no more.
-            if let Err(error) = door.remove(run, self.settings.writers).await {
-                (self.events)(Event::Warning(format!("something of the drill stays: {error}")));
-            }
-        }
-        self.leave(&doors).await;
+        let whole = self.whole(self.scope, &Starts::new(), None).await;
+        self.warn(self.clients.tidy().await);
         whole.map_err(|error| format!("what was broken did not heal: {error}; `nova deploy` may"))
     }
-}
-
-fn note(opened: &Opened, run: u32, doors: Vec<Arc<dyn Door>>) {
-    *opened.lock().unwrap_or_else(PoisonError::into_inner) = (run, doors);
 }

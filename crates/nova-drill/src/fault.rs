@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use nova_platform::target::Direction;
+use nova_platform::target::{Direction, Harm};
 use serde::{Deserialize, Serialize};
 
 /// A fault.
@@ -80,6 +80,17 @@ impl Fault {
             Self::PartitionIn => Some(Direction::In),
             Self::PartitionOut => Some(Direction::Out),
             _ => None,
+        }
+    }
+
+    /// What it does to members first; `None` for what is asked of a store, and what every target can do.
+    #[must_use]
+    pub fn harm(self) -> Option<Harm> {
+        match self {
+            Self::Crash => Some(Harm::Crash),
+            Self::Stop => Some(Harm::Freeze),
+            Self::Node => Some(Harm::TakeDown),
+            _ => self.cuts().map(Harm::Cut),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use nova_platform::checks::{Checks, Depth};
+use nova_platform::rollout::Prober;
 use nova_platform::spec::Spec;
 use nova_platform::status::{ComponentStatus, Verdict, component_status};
 use nova_platform::target::Target;
@@ -15,27 +15,22 @@ use crate::now_ms;
 ///
 /// # Errors
 /// When the target cannot say what runs.
-pub async fn look<T: Target>(
+pub async fn look<T: Target, P: Prober>(
     target: &T,
-    checks: &Checks,
+    prober: &P,
     spec: &Spec,
     of: &[String],
     limit: Duration,
 ) -> Result<Vec<ComponentStatus>, T::Error> {
-    let components = components(spec);
-    let wanted: Vec<_> = components
-        .iter()
+    let wanted: Vec<_> = components(spec)
+        .into_iter()
         .filter(|component| of.is_empty() || of.contains(&component.name))
         .collect();
-    let looked = join_all(wanted.iter().map(async |component| {
-        tokio::join!(
-            checks.component(&component.name, Depth::Status, limit),
-            checks.roles(&component.name, limit)
-        )
-    }));
+    let looked = join_all(wanted.iter().map(|component| prober.glance(&component.name, limit)));
     let (members, looked) = tokio::join!(target.inspect(), looked);
     let members = members?;
-    let status = |(component, (results, roles)): (&&_, (Vec<_>, Vec<_>))| {
+    let wanted = target.components_seen(wanted, &members);
+    let status = |(component, (results, roles)): (&_, (Vec<_>, Vec<_>))| {
         component_status(component, &members, &roles, results, Vec::new(), now_ms())
     };
     Ok(wanted.iter().zip(looked).map(status).collect())

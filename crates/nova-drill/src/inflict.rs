@@ -6,9 +6,8 @@ pub(crate) use nova_platform::explained::explained;
 use nova_platform::target::{Harm, Target};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::doors::Site;
+use crate::clients::Run;
 use crate::fault::Fault;
-use crate::switchover;
 
 /// Pause between two looks for processes that started while a node is cut off.
 const LOOK_FOR_NEW: Duration = Duration::from_millis(200);
@@ -23,12 +22,14 @@ pub(crate) struct Blow {
     pub(crate) lasts: Duration,
 }
 
-/// Does it, and undoes what does not heal by itself. `whole` is awaited between two members of [`Fault::Rolling`].
-pub(crate) async fn inflict<T, F>(target: &T, blow: &Blow, site: &Site<'_>, whole: impl Fn() -> F) -> Result<(), String>
-where
-    T: Target,
-    F: Future<Output = Result<(), String>>,
-{
+/// Does it, and undoes what does not heal by itself. Between two members of [`Fault::Rolling`], `whole` is awaited of those that
+/// were ended so far.
+pub(crate) async fn inflict<T: Target>(
+    target: &T,
+    blow: &Blow,
+    clients: &mut dyn Run,
+    whole: impl AsyncFn(&[String]) -> Result<(), String>,
+) -> Result<(), String> {
     let harm = async |harm: Harm| {
         target
             .harm(&blow.members, harm)
@@ -50,12 +51,12 @@ where
         }
         Fault::Switchover => {
             let leader = blow.members.first().map_or("", String::as_str);
-            switchover::ask(&blow.component, leader, site).await
+            clients.switch(&blow.component, leader).await
         }
         Fault::Rolling => {
             for (number, member) in blow.members.iter().enumerate() {
                 if number > 0 {
-                    whole().await?;
+                    whole(&blow.members[..number]).await?;
                 }
                 let one = std::slice::from_ref(member);
                 target

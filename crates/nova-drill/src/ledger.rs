@@ -150,6 +150,7 @@ pub struct Ledger {
 
 enum Order {
     Line(Box<Line>),
+    Other(Vec<u8>),
     Flush(SyncSender<()>),
 }
 
@@ -213,7 +214,16 @@ impl Ledger {
 
     /// Appends a line, without waiting for the disk. After a failure the drill must stop: see [`Ledger::broken`].
     pub fn append(&self, line: Line) {
-        match self.lines.try_send(Order::Line(Box::new(line))) {
+        self.order(Order::Line(Box::new(line)));
+    }
+
+    /// Puts a line that is no part of the ledger between its lines, for whoever reads them as they come; `line` is without its end.
+    pub fn interject(&self, line: Vec<u8>) {
+        self.order(Order::Other(line));
+    }
+
+    fn order(&self, order: Order) {
+        match self.lines.try_send(order) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => self.state.fail(format!("the disk is behind by {WAITING} lines")),
             Err(TrySendError::Disconnected(_)) => self.state.fail("its thread has ended".to_owned()),
@@ -278,6 +288,10 @@ fn keep(file: File, orders: &Receiver<Order>, state: &State) {
             Some(Order::Line(line)) => {
                 dirty = true;
                 write_line(&mut file, line)
+            }
+            Some(Order::Other(line)) => {
+                dirty = true;
+                file.write_all(line).and_then(|()| file.write_all(b"\n"))
             }
             Some(Order::Flush(_)) | None if dirty => {
                 dirty = false;

@@ -4,6 +4,7 @@ mod budgets;
 pub mod campaign;
 pub mod chance;
 pub mod circumstances;
+pub mod clients;
 pub mod doors;
 pub mod error;
 pub mod fault;

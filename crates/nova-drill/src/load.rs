@@ -1,5 +1,6 @@
 //! Writers at a set rate, each with one operation at a time, and what each was told written down.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -65,25 +66,15 @@ impl Load {
 
     /// Waits until every writer has been acknowledged `times` more; otherwise names the stores that were not.
     pub(crate) async fn progress(&self, times: u64, limit: Duration) -> Result<(), String> {
-        let read = || self.acknowledged.iter().map(|(_, count)| count.load(Ordering::Relaxed));
-        let before: Vec<u64> = read().collect();
+        let before: Vec<u64> = self.counts().collect();
         let deadline = Instant::now() + limit;
         loop {
-            let behind = |((_, now), before): (&(Store, Arc<AtomicU64>), &u64)| {
-                now.load(Ordering::Relaxed) < before.saturating_add(times)
-            };
-            let mut waiting = self
-                .acknowledged
-                .iter()
-                .zip(&before)
-                .filter(|pair| behind(*pair))
-                .peekable();
-            if waiting.peek().is_none() {
+            let waiting = self.behind(&before, times);
+            if waiting.is_empty() {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                let mut stores: Vec<String> = waiting.map(|((store, _), _)| store.to_string()).collect();
-                stores.dedup();
+                let stores: Vec<String> = waiting.iter().map(Store::to_string).collect();
                 return Err(format!(
                     "not every writer was acknowledged within {} s: {}",
                     limit.as_secs(),
@@ -92,6 +83,20 @@ impl Load {
             }
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    fn counts(&self) -> impl Iterator<Item = u64> {
+        self.acknowledged.iter().map(|(_, count)| count.load(Ordering::Relaxed))
+    }
+
+    /// The stores with a writer that was not acknowledged `times` more since.
+    fn behind(&self, before: &[u64], times: u64) -> BTreeSet<Store> {
+        let stores = self.acknowledged.iter().map(|(store, _)| *store);
+        let counts = self.counts().zip(before);
+        let waiting = stores
+            .zip(counts)
+            .filter(|(_, (now, before))| *now < before.saturating_add(times));
+        waiting.map(|(store, _)| store).collect()
     }
 
     /// Lets every writer end its operation, and returns everything that they did.

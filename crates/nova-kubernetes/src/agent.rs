@@ -11,6 +11,7 @@ pub mod wire;
 pub use addresses::resolved;
 pub use forward::{AgentError, Agents};
 pub use prober::ClusterProber;
+pub use run::Program;
 pub use server::{probe, serve};
 
 /// Where the agent listens, inside its pod only.

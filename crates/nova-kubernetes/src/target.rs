@@ -28,6 +28,7 @@ use kube::Client;
 use nova_platform::endpoints::Endpoints;
 use nova_platform::spec::Spec;
 use nova_platform::target::{Harm, LogQuery, MemberStatus, Plan, Removal, Target};
+use nova_platform::topology::Component;
 
 use crate::agent::{Agents, NAME};
 use crate::names::{Area, PART_OF};
@@ -35,7 +36,7 @@ use crate::resources::{Manifest, SecretLayout, secret_layout};
 
 pub use cluster::{Cluster, FIRST_ANSWER, is_local};
 pub use error::{KubernetesError, explain};
-pub use inspect::{agent_component, components_seen};
+pub use inspect::agent_component;
 pub use lock::DeployLock;
 
 /// Requests to the API server at once.
@@ -147,6 +148,10 @@ impl Target for KubernetesTarget {
         self.recent_events(component).await
     }
 
+    fn components_seen(&self, described: Vec<Component>, members: &[MemberStatus]) -> Vec<Component> {
+        inspect::components_seen(described, members)
+    }
+
     fn rolls_itself(&self) -> bool {
         true
     }
@@ -159,8 +164,16 @@ impl Target for KubernetesTarget {
         self.harm_members(members, harm).await
     }
 
+    async fn refuses(&self, harm: Harm) -> Option<String> {
+        harm::refusal(harm)
+    }
+
     async fn heal(&self) -> Result<Vec<String>, KubernetesError> {
-        Ok(Vec::new())
+        match self.bring_up_nodes().await {
+            // Whoever may not see the nodes has taken none down.
+            Err(KubernetesError::Forbidden { .. }) => Ok(Vec::new()),
+            healed => healed,
+        }
     }
 
     async fn remove(&self, data: bool) -> Result<Removal, KubernetesError> {

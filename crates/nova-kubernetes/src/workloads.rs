@@ -20,6 +20,7 @@ use crate::names::Area;
 use crate::profile::{Profile, Sizes};
 
 pub(crate) use microservice::calls;
+pub(crate) use postgres::PID_FILE as POSTGRES_PID_FILE;
 
 /// Where the ConfigMap is mounted.
 pub(crate) const CONFIG_DIR: &str = "/config";

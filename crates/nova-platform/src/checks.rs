@@ -226,4 +226,11 @@ impl Prober for Checks {
     async fn roles(&self, component: &str, limit: Duration) -> Vec<MemberRole> {
         Self::roles(self, component, limit).await
     }
+
+    async fn glance(&self, component: &str, limit: Duration) -> (Vec<CheckResult>, Vec<MemberRole>) {
+        tokio::join!(
+            self.component(component, Depth::Status, limit),
+            Self::roles(self, component, limit)
+        )
+    }
 }

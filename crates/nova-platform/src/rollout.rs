@@ -44,6 +44,15 @@ pub trait Prober: Sync {
 
     /// What each member of a component says it is; empty where members are all alike.
     fn roles(&self, component: &str, limit: Duration) -> impl Future<Output = Vec<MemberRole>> + Send;
+
+    /// The checks that are cheap enough to repeat all the time, and the roles, at once.
+    fn glance(
+        &self,
+        component: &str,
+        limit: Duration,
+    ) -> impl Future<Output = (Vec<CheckResult>, Vec<MemberRole>)> + Send {
+        async move { tokio::join!(self.check(component, limit), self.roles(component, limit)) }
+    }
 }
 
 /// What happens during a rollout, for whoever shows it.

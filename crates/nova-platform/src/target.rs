@@ -5,6 +5,7 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoints::Endpoints;
+use crate::topology::Component;
 
 /// What a member is doing, as its target sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +177,11 @@ pub trait Target: Sync {
 
     /// Log lines of a member, oldest first.
     fn logs(&self, member: &str, query: &LogQuery) -> impl Future<Output = Result<Vec<String>, Self::Error>> + Send;
+
+    /// The description's components with the members that are there, where the target gives some of them their names.
+    fn components_seen(&self, described: Vec<Component>, _members: &[MemberStatus]) -> Vec<Component> {
+        described
+    }
 
     /// What the target itself reported of a component lately, in its own words and newest last; nothing where it keeps no
     /// such record.

@@ -1,6 +1,8 @@
 //! `nova drill`: which faults, how, and the report of what they cost.
 
 mod control;
+mod in_cluster;
+mod members;
 mod page;
 mod self_test;
 mod watch;
@@ -10,19 +12,27 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nova_drill::campaign::{Campaign, Event, Plan, Settings};
 use nova_drill::circumstances::Circumstances;
+use nova_drill::clients::{Clients, Here};
+use nova_drill::doors::Site;
 use nova_drill::error::DrillError;
 use nova_drill::fault::Fault;
 use nova_drill::ledger::{self, Header, Ledger};
-use nova_drill::report::CampaignReport;
+use nova_drill::report::{CampaignReport, DrillReport};
+use nova_kubernetes::agent::ClusterProber;
+use nova_platform::rollout::Prober;
 use nova_platform::secrets::Secrets;
 use nova_platform::suggestion::closest;
-use nova_platform::target::{Harm, Target};
-use nova_platform::topology::{NODES, components};
+use nova_platform::target::Target;
+use nova_platform::topology::components;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use self::in_cluster::InCluster;
+use self::members::Known;
 use self::page::Page;
 use super::Session;
+use super::deploy::may_touch;
+use super::place::Place;
 use crate::cli::{Drill, DrillAction, Format, TargetKind};
 use crate::exit::Exit;
 use crate::output::{Output, RED, YELLOW, drill_text, fault_line, run_text};
@@ -37,77 +47,61 @@ pub(super) async fn run(session: &Session, args: &Drill) -> anyhow::Result<Exit>
 }
 
 async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
+    // What is wrong with the command is said before anything is looked for.
+    let described = Known::described(session);
     let plans = plans(session, args)?;
-    if session.kind != TargetKind::Local {
-        return Err(DrillError::Usage("drills run on the local target only: add --target local".to_owned()).into());
+    if session.kind == TargetKind::Local {
+        described.check(&plans)?;
     }
-    let Some(target) = session.deployed_here()? else {
-        let nothing = format!("nothing of platform {} is deployed here", session.name());
+    let Some(place) = session.deployed().await? else {
+        let nothing = format!("nothing of platform {} is deployed", session.name());
         return Err(DrillError::Unhealthy(nothing).into());
     };
-    for direction in plans.iter().filter_map(|plan| plan.fault.cuts()) {
-        if let Some(why) = target.refuses(Harm::Cut(direction)).await {
-            return Err(DrillError::Usage(why).into());
+    match &place {
+        Place::Local(target, checks) => {
+            refuse(target.as_ref(), &plans).await?;
+            let _lock = target.lock_existing("drill")?;
+            let secrets = Secrets::load(&session.layout()?.secrets_file())?;
+            let endpoints = target.endpoints();
+            let site = Site {
+                spec: session.spec(),
+                endpoints: &endpoints,
+                secrets: &secrets,
+            };
+            let (stage, cancel) = (Stage::set(session, args)?, CancellationToken::new());
+            let clients = Here::new(&site, &stage.ledger);
+            stage
+                .play(session, &plans, (target.as_ref(), checks.as_ref()), &clients, &cancel)
+                .await
         }
-    }
-    let _lock = target.lock_existing("drill")?;
-    let settings = Settings {
-        runs: args.runs,
-        seed: args.seed.unwrap_or_else(|| unix_ms() % 1_000_000),
-        writers: args.writers,
-        rate: args.rate,
-        lasts: args.lasts,
-    };
-    let path = args.ledger.clone().unwrap_or_else(|| new_ledger(session.name()));
-    let page = args.html.as_deref().map(Page::create).transpose()?;
-    let header = header(session, settings.seed);
-    let ledger = Ledger::create(&path, &header)?;
-    let secrets = Secrets::load(&session.layout()?.secrets_file())?;
-    let checks = session.checks(&target)?;
-    let cancel = CancellationToken::new();
-    let watcher = tokio::spawn(cancel_on_signal(cancel.clone()));
-    let output = session.output;
-    let show = |event: Event| show(&event, output);
-    eprintln!("seed {}, ledger {}", settings.seed, path.display());
-    let campaign = Campaign {
-        target: &target,
-        spec: session.spec(),
-        secrets: &secrets,
-        checks: &checks,
-        ledger: &ledger,
-        settings: &settings,
-        scope: &[],
-        cancel: &cancel,
-        events: &show,
-    };
-    let (drills, ended) = campaign.run(&plans).await;
-    watcher.abort();
-    let mut report = CampaignReport::of(&header, &path.to_string_lossy(), drills);
-    match ended {
-        Ok(()) => {}
-        Err(DrillError::Interrupted) => "interrupted".clone_into(&mut report.result),
-        Err(error @ (DrillError::Unhealthy(_) | DrillError::Usage(_))) => {
-            // Nothing was written down but the header.
-            let _ = std::fs::remove_file(&path);
-            if let Some(page) = page {
-                page.discard();
+        Place::Kubernetes(target) => {
+            Known::seen(target.as_ref()).await?.check(&plans)?;
+            refuse(target.as_ref(), &plans).await?;
+            if !args.yes && !may_touch(target.cluster())? {
+                eprintln!("nothing was broken");
+                return Ok(Exit::Failed);
             }
-            return Err(error.into());
-        }
-        Err(error) => {
-            "failed".clone_into(&mut report.result);
-            eprintln!("{}", output.paint(RED, &format!("error: {error}")));
+            let lock = target.lock_existing("drill").await?;
+            let (stage, cancel) = (Stage::set(session, args)?, lock.lost());
+            let clients = InCluster::new(target, &stage.ledger, None);
+            let prober = ClusterProber::new(target);
+            let played = stage
+                .play(session, &plans, (target.as_ref(), &prober), &clients, &cancel)
+                .await;
+            lock.release().await;
+            played
         }
     }
-    print(session, &report)?;
-    if let Some(page) = page {
-        page.write(&report)?;
+}
+
+/// What this target cannot do is wrong usage.
+async fn refuse<T: Target>(target: &T, plans: &[Plan]) -> Result<(), DrillError> {
+    for harm in plans.iter().filter_map(|plan| plan.fault.harm()) {
+        if let Some(why) = target.refuses(harm).await {
+            return Err(DrillError::Usage(why));
+        }
     }
-    Ok(match report.result.as_str() {
-        "passed" => Exit::Done,
-        "interrupted" => Exit::Interrupted,
-        _ => Exit::Failed,
-    })
+    Ok(())
 }
 
 /// What to do, or why it cannot be done.
@@ -143,38 +137,114 @@ fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, DrillError> {
             _ => Ok(plans),
         };
     }
-    let component = components.iter().find(|component| component.name == what);
-    let members: Vec<String> = match (what, component) {
-        ("node", _) => (1..=NODES).map(|node| format!("node-{node}")).collect(),
-        (_, Some(component)) => component.members.iter().map(|member| member.name.clone()).collect(),
-        (_, None) => {
-            let known = names.iter().copied().chain(["node", "all"]);
-            let near = closest(what, known.clone()).map_or_else(String::new, |near| format!("did you mean {near:?}? "));
-            let known: Vec<&str> = known.collect();
-            return Err(DrillError::Usage(format!(
-                "unknown component {what:?}: {near}there are {}",
-                known.join(", ")
-            )));
-        }
-    };
+    if what != "node" && !names.contains(&what) {
+        let known = names.iter().copied().chain(["node", "all"]);
+        let near = closest(what, known.clone()).map_or_else(String::new, |near| format!("did you mean {near:?}? "));
+        let known: Vec<&str> = known.collect();
+        return Err(DrillError::Usage(format!(
+            "unknown component {what:?}: {near}there are {}",
+            known.join(", ")
+        )));
+    }
     let fault = fault.unwrap_or(if what == "node" { Fault::Node } else { Fault::Kill });
     if let Some(why) = fault.missing_here(what) {
         return Err(DrillError::Usage(why));
     }
-    if let Some(member) = &args.member {
-        if !members.contains(member) {
-            return Err(DrillError::Usage(format!(
-                "{what} has no member {member:?}: it has {}",
-                members.join(", ")
-            )));
-        }
-        if matches!(fault, Fault::Switchover | Fault::Rolling | Fault::Cold) {
-            return Err(DrillError::Usage(format!(
-                "fault {fault} is not one of a single member: leave --member out"
-            )));
-        }
+    if args.member.is_some() && matches!(fault, Fault::Switchover | Fault::Rolling | Fault::Cold) {
+        return Err(DrillError::Usage(format!(
+            "fault {fault} is not one of a single member: leave --member out"
+        )));
     }
     Ok(vec![plan(what, fault)])
+}
+
+/// What a drill writes on.
+struct Stage {
+    settings: Settings,
+    header: Header,
+    path: PathBuf,
+    page: Option<Page>,
+    ledger: Ledger,
+}
+
+impl Stage {
+    fn set(session: &Session, args: &Drill) -> anyhow::Result<Self> {
+        let settings = Settings {
+            runs: args.runs,
+            seed: args.seed.unwrap_or_else(|| unix_ms() % 1_000_000),
+            writers: args.writers,
+            rate: args.rate,
+            lasts: args.lasts,
+        };
+        let path = args.ledger.clone().unwrap_or_else(|| new_ledger(session.name()));
+        let page = args.html.as_deref().map(Page::create).transpose()?;
+        let header = header(session, settings.seed);
+        Ok(Self {
+            ledger: Ledger::create(&path, &header)?,
+            settings,
+            header,
+            path,
+            page,
+        })
+    }
+
+    async fn play<T: Target, P: Prober>(
+        &self,
+        session: &Session,
+        plans: &[Plan],
+        (target, prober): (&T, &P),
+        clients: &dyn Clients,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<Exit> {
+        let watcher = tokio::spawn(cancel_on_signal(cancel.clone()));
+        let output = session.output;
+        let show = |event: Event| show(&event, output);
+        eprintln!("seed {}, ledger {}", self.settings.seed, self.path.display());
+        let campaign = Campaign {
+            target,
+            spec: session.spec(),
+            prober,
+            clients,
+            ledger: &self.ledger,
+            settings: &self.settings,
+            scope: &[],
+            cancel,
+            events: &show,
+        };
+        // In a box: what it waits for is too deep for the compiler otherwise.
+        let (drills, ended) = Box::pin(campaign.run(plans)).await;
+        watcher.abort();
+        self.tell(session, drills, ended)
+    }
+
+    fn tell(&self, session: &Session, drills: Vec<DrillReport>, ended: Result<(), DrillError>) -> anyhow::Result<Exit> {
+        let mut report = CampaignReport::of(&self.header, &self.path.to_string_lossy(), drills);
+        match ended {
+            Ok(()) => {}
+            Err(DrillError::Interrupted) => "interrupted".clone_into(&mut report.result),
+            Err(error @ (DrillError::Unhealthy(_) | DrillError::Usage(_))) => {
+                // Nothing was written down but the header.
+                let _ = std::fs::remove_file(&self.path);
+                if let Some(page) = &self.page {
+                    page.discard();
+                }
+                return Err(error.into());
+            }
+            Err(error) => {
+                "failed".clone_into(&mut report.result);
+                eprintln!("{}", session.output.paint(RED, &format!("error: {error}")));
+            }
+        }
+        print(session, &report)?;
+        if let Some(page) = &self.page {
+            page.write(&report)?;
+        }
+        Ok(match report.result.as_str() {
+            "passed" => Exit::Done,
+            "interrupted" => Exit::Interrupted,
+            _ => Exit::Failed,
+        })
+    }
 }
 
 fn show(event: &Event, output: Output) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nova_kubernetes::agent::ClusterProber;
-use nova_kubernetes::target::{Cluster, KubernetesTarget, components_seen};
+use nova_kubernetes::target::{Cluster, KubernetesTarget};
 use nova_local::target::LocalTarget;
 use nova_platform::checks::{CheckResult, Checks, Depth, MemberRole};
 use nova_platform::endpoints::Endpoints;
@@ -130,7 +130,7 @@ impl Place {
                 let (members, found) = tokio::join!(target.inspect(), futures::future::join_all(looked));
                 let members = members?;
                 Ok(Looked {
-                    components: components_seen(described, &members),
+                    components: target.components_seen(described, &members),
                     members,
                     found,
                     endpoints: target.endpoints(),

@@ -3,6 +3,7 @@
 
 use std::process::Stdio;
 
+use crate::drills::drills_break_and_measure;
 use crate::scaling::{load_adds_members, without_load_they_go};
 use crate::support::session::{first_session, sees_the_post};
 use crate::support::watch::Watch;
@@ -15,6 +16,7 @@ fn pods_nodes_and_the_whole_cluster_may_be_lost() {
     platform.nova(&["deploy", "--yes"]).expect_code(0);
     let reader = first_session(&platform);
 
+    drills_break_and_measure(&platform);
     pods_are_deleted(&platform);
     load_adds_members(&platform);
     a_service_rolls_without_a_failed_request(&platform);

@@ -9,6 +9,7 @@ mod access;
 mod bad_input;
 #[path = "../common/call.rs"]
 mod call;
+mod drills;
 mod faults;
 mod lifecycle;
 mod scaling;

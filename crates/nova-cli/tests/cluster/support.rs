@@ -45,10 +45,16 @@ impl Cluster {
         Some(cluster)
     }
 
+    /// Whether the cluster itself keeps pods from none of its nodes; what else a node is tainted with is its owner's affair.
     fn nodes_take_pods(&self) -> bool {
         let nodes = self.get(&["nodes"]);
-        let mut nodes = nodes["items"].as_array().into_iter().flatten();
-        nodes.all(|node| node["spec"]["taints"].is_null() && node["spec"]["unschedulable"].is_null())
+        let nodes = nodes["items"].as_array().into_iter().flatten();
+        let mut taints = nodes.flat_map(|node| node["spec"]["taints"].as_array().into_iter().flatten());
+        !taints.any(|taint| {
+            taint["key"]
+                .as_str()
+                .is_some_and(|key| key.starts_with("node.kubernetes.io/"))
+        })
     }
 
     pub(crate) fn kubectl(&self, args: &[&str]) -> Call {

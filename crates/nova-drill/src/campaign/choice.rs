@@ -1,36 +1,46 @@
 //! Whom a fault hits, and what must be whole again after it.
 
+use std::collections::BTreeSet;
+
 use nova_platform::checks::MemberRole;
-use nova_platform::target::Target;
-use nova_platform::topology::{Member, NODES, components};
+use nova_platform::rollout::Prober;
+use nova_platform::target::{MemberStatus, Target};
+use nova_platform::topology::components;
 
 use super::{Campaign, LOOK, Plan};
 use crate::chance::Chance;
 use crate::error::DrillError;
 use crate::fault::Fault;
-use crate::inflict::Blow;
+use crate::inflict::{Blow, explained};
 
-impl<T: Target> Campaign<'_, T> {
+/// The gateway stands on the users' side, on a node of its own where nothing else is.
+const GATEWAY: &str = "gateway";
+
+impl<T: Target, P: Prober> Campaign<'_, T, P> {
     /// Whom it hits: who was named, everyone of the component or the node, or the leader; where nobody leads, chance decides.
     pub(super) async fn choose(&self, plan: &Plan, chance: &mut Chance) -> Result<Vec<String>, DrillError> {
-        let members: Vec<Member> = components(self.spec)
+        let members = self.target.inspect().await;
+        let members = members.map_err(|error| DrillError::Failed(explained(&error)))?;
+        let described = components(self.spec);
+        let members: Vec<MemberStatus> = members
             .into_iter()
-            .flat_map(|component| component.members)
+            .filter(|member| described.iter().any(|component| component.name == member.component))
             .collect();
-        let names = |wanted: &dyn Fn(&Member) -> bool| -> Vec<String> {
+        let names = |wanted: &dyn Fn(&MemberStatus) -> bool| -> Vec<String> {
             let chosen = members.iter().filter(|member| wanted(member));
             chosen.map(|member| member.name.clone()).collect()
         };
         if plan.fault.hits_a_node() && plan.component == "node" {
-            let nodes: Vec<u16> = (1..=NODES).collect();
-            let named = plan
-                .member
-                .as_ref()
-                .and_then(|name| name.strip_prefix("node-")?.parse().ok());
-            let node = named.or_else(|| chance.pick(&nodes).copied());
-            return Ok(names(&|member: &Member| member.node == node));
+            let nodes: BTreeSet<&str> = members
+                .iter()
+                .map(|member| member.node.as_str())
+                .filter(|node| !node.is_empty() && *node != GATEWAY)
+                .collect();
+            let nodes: Vec<&str> = nodes.into_iter().collect();
+            let node = plan.member.as_deref().or_else(|| chance.pick(&nodes).copied());
+            return Ok(names(&|member: &MemberStatus| Some(member.node.as_str()) == node));
         }
-        let of_component = names(&|member: &Member| member.component == plan.component);
+        let of_component = names(&|member: &MemberStatus| member.component == plan.component);
         if matches!(plan.fault, Fault::Cold | Fault::Rolling) {
             return Ok(of_component);
         }
@@ -38,16 +48,16 @@ impl<T: Target> Campaign<'_, T> {
             let node = members
                 .iter()
                 .find(|member| member.name == name)
-                .and_then(|member| member.node);
+                .map(|member| member.node.clone());
             match plan.fault.hits_a_node() {
-                true => names(&|member: &Member| member.node == node),
+                true => names(&|member: &MemberStatus| Some(&member.node) == node.as_ref()),
                 false => vec![name],
             }
         };
         if let Some(member) = &plan.member {
             return Ok(on_its_node(member.clone()));
         }
-        let roles = self.checks.roles(&plan.component, LOOK).await;
+        let roles = self.prober.roles(&plan.component, LOOK).await;
         let leader = roles.into_iter().find(MemberRole::leads).map(|role| role.member);
         let all_alike: Vec<String> = of_component
             .into_iter()

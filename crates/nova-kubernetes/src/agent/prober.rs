@@ -91,6 +91,11 @@ impl Prober for ClusterProber<'_> {
     async fn roles(&self, component: &str, limit: Duration) -> Vec<MemberRole> {
         self.ask(component, Depth::Status, limit).await.roles
     }
+
+    async fn glance(&self, component: &str, limit: Duration) -> (Vec<CheckResult>, Vec<MemberRole>) {
+        let looked = self.look(component, Depth::Status, limit).await;
+        (looked.checks, looked.roles)
+    }
 }
 
 fn millis(time: Duration) -> u64 {

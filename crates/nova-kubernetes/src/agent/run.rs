@@ -1,13 +1,14 @@
 //! Runs `nova` beside an agent, inside the cluster and with the stores' passwords: what is said to it is its standard input, what it
 //! says comes line by line.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{AttachParams, ListParams};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio_util::sync::CancellationToken;
+use kube::api::{AttachParams, AttachedProcess, ListParams};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, Lines};
+use tokio::task::JoinHandle;
 
 use super::{AgentError, Agents, NAME};
 use crate::target::{explain, pods};
@@ -16,23 +17,24 @@ use crate::target::{explain, pods};
 const COMPLAINT: u64 = 4096;
 /// Time to open the way.
 const OPEN: Duration = Duration::from_secs(10);
-/// Time for which its end is waited for once its output has ended.
+/// Time for which its last words are waited for once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// `nova` at work beside an agent.
+pub struct Program {
+    agent: String,
+    process: AttachedProcess,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
+    lines: Lines<BufReader<Pin<Box<dyn AsyncRead + Send>>>>,
+    complaint: JoinHandle<String>,
+}
+
 impl Agents {
-    /// Runs `nova` with these arguments in an agent's pod that is not on the node to avoid. `request` is its first line of input; when
-    /// `end` is cancelled, it is given another one, which asks it to come to an end. Every line of its output is passed on.
+    /// Starts `nova` with these arguments in an agent's pod that is not on the node to avoid.
     ///
     /// # Errors
-    /// When no such agent is ready, the way breaks, or the program fails: its own words.
-    pub async fn run(
-        &self,
-        arguments: &[&str],
-        request: &str,
-        avoid_node: Option<&str>,
-        end: &CancellationToken,
-        mut on_line: impl FnMut(&str),
-    ) -> Result<(), AgentError> {
+    /// When no such agent is ready, or the way to it cannot be opened.
+    pub async fn start(&self, arguments: &[&str], avoid_node: Option<&str>) -> Result<Program, AgentError> {
         let agent = self.away_from(avoid_node).await?;
         let broke = |why: String| AgentError::Unreachable {
             agent: agent.clone(),
@@ -49,8 +51,7 @@ impl Agents {
         let mut process = opened
             .map_err(|_| AgentError::TimedOut(OPEN))?
             .map_err(|error| broke(explain(&error)))?;
-        let (Some(mut input), Some(output), Some(complaint)) = (process.stdin(), process.stdout(), process.stderr())
-        else {
+        let (Some(input), Some(output), Some(complaint)) = (process.stdin(), process.stdout(), process.stderr()) else {
             return Err(broke("the API server opened no streams".to_owned()));
         };
         let complaint = tokio::spawn(async move {
@@ -58,34 +59,13 @@ impl Agents {
             let _ = complaint.take(COMPLAINT).read_to_string(&mut text).await;
             text
         });
-        let send = |error: std::io::Error| broke(error.to_string());
-        input.write_all(format!("{request}\n").as_bytes()).await.map_err(send)?;
-        let mut lines = BufReader::new(output).lines();
-        let mut asked = false;
-        loop {
-            tokio::select! {
-                line = lines.next_line() => match line.map_err(send)? {
-                    Some(line) => on_line(&line),
-                    None => break,
-                },
-                () = end.cancelled(), if !asked => {
-                    asked = true;
-                    input.write_all(b"end\n").await.map_err(send)?;
-                }
-            }
-        }
-        let status = match process.take_status() {
-            Some(status) => tokio::time::timeout(LAST_WORDS, status).await.ok().flatten(),
-            None => None,
-        };
-        if status.and_then(|status| status.status).as_deref() == Some("Success") {
-            return Ok(());
-        }
-        let said = tokio::time::timeout(LAST_WORDS, complaint).await;
-        let said = said.ok().and_then(Result::ok).unwrap_or_default();
-        Err(match said.trim() {
-            "" => broke("it ended without a word".to_owned()),
-            said => AgentError::Refused(said.to_owned()),
+        let output: Pin<Box<dyn AsyncRead + Send>> = Box::pin(output);
+        Ok(Program {
+            agent,
+            process,
+            input: Box::pin(input),
+            lines: BufReader::new(output).lines(),
+            complaint,
         })
     }
 
@@ -101,5 +81,56 @@ impl Agents {
         found
             .and_then(|pod| pod.metadata.name.clone())
             .ok_or_else(|| AgentError::NoneReady(node.map_or_else(String::new, |node| format!(" away from {node}"))))
+    }
+}
+
+impl Program {
+    /// Gives it a line of input.
+    ///
+    /// # Errors
+    /// When the way to it is broken.
+    pub async fn say(&mut self, line: &str) -> Result<(), AgentError> {
+        let said = async {
+            self.input.write_all(format!("{line}\n").as_bytes()).await?;
+            self.input.flush().await
+        };
+        said.await.map_err(|error| self.broke(error.to_string()))
+    }
+
+    /// The next line of its output; `None` after the last one. Nothing is lost when this is given up and asked again.
+    ///
+    /// # Errors
+    /// When the way to it is broken.
+    pub async fn hear(&mut self) -> Result<Option<String>, AgentError> {
+        let heard = self.lines.next_line().await;
+        heard.map_err(|error| self.broke(error.to_string()))
+    }
+
+    /// Closes its input, and waits until it has ended.
+    ///
+    /// # Errors
+    /// When it failed: its own words.
+    pub async fn end(mut self, limit: Duration) -> Result<(), AgentError> {
+        let _ = self.input.shutdown().await;
+        let status = match self.process.take_status() {
+            Some(status) => tokio::time::timeout(limit, status).await.ok().flatten(),
+            None => None,
+        };
+        if status.and_then(|status| status.status).as_deref() == Some("Success") {
+            return Ok(());
+        }
+        let said = tokio::time::timeout(LAST_WORDS, &mut self.complaint).await;
+        let said = said.ok().and_then(Result::ok).unwrap_or_default();
+        Err(match said.trim() {
+            "" => self.broke("it ended without a word".to_owned()),
+            said => AgentError::Refused(said.to_owned()),
+        })
+    }
+
+    fn broke(&self, why: String) -> AgentError {
+        AgentError::Unreachable {
+            agent: self.agent.clone(),
+            why,
+        }
     }
 }

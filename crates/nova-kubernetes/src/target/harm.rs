@@ -1,20 +1,61 @@
-//! What drills do to members here: ending pods.
+//! What drills do to members here: pods end, a server ends inside its container, a node takes no pods for a while.
+
+use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::Api;
-use kube::api::DeleteParams;
+use kube::api::{AttachParams, DeleteParams, ListParams, Patch, PatchParams};
 use nova_platform::target::Harm;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
 
 use super::{KubernetesError, KubernetesTarget};
+use crate::names::MANAGER;
+use crate::workloads::POSTGRES_PID_FILE;
+
+/// Annotation of a node that a drill took pods away from; its value is the platform.
+const TAKEN_DOWN: &str = "nova/taken-down-by-a-drill";
+/// The server below Patroni, by the file that it keeps its process id in.
+const END_POSTGRES: &str = "read -r pid < \"$0\" && kill -9 \"$pid\"";
+/// Most that is read of why that failed, in bytes.
+const COMPLAINT: u64 = 1024;
+
+/// Why a harm cannot be done in a cluster; `None` when it can.
+pub(super) fn refusal(harm: Harm) -> Option<String> {
+    let why = match harm {
+        Harm::Freeze | Harm::Thaw => {
+            "fault stop is not available on a cluster: nothing inside a container can freeze the container's first process, and the \
+             API server has no way to; freeze it from its node, and measure that with `nova drill watch`"
+        }
+        Harm::Cut(_) | Harm::Rejoin => {
+            "a partition is not available on a cluster: what cuts nodes off lies outside its API; cut one off from its \
+             infrastructure, and measure that with `nova drill watch`"
+        }
+        Harm::Kill | Harm::Crash | Harm::Restart | Harm::TakeDown | Harm::BringUp => return None,
+    };
+    Some(why.to_owned())
+}
 
 impl KubernetesTarget {
     pub(super) async fn harm_members(&self, members: &[String], harm: Harm) -> Result<(), KubernetesError> {
-        let grace = match harm {
-            Harm::Kill => Some(0),
-            Harm::Restart => None,
-            other => return Err(KubernetesError::Unsupported(format!("{other:?}").to_lowercase())),
-        };
+        match harm {
+            Harm::Kill => self.end_pods(members, Some(0)).await,
+            Harm::Restart => self.end_pods(members, None).await,
+            Harm::Crash => self.crash(members).await,
+            Harm::TakeDown => {
+                self.take_down_nodes(members).await?;
+                self.end_pods(members, Some(0)).await
+            }
+            Harm::BringUp => self.bring_up_nodes().await.map(drop),
+            Harm::Freeze | Harm::Thaw | Harm::Cut(_) | Harm::Rejoin => {
+                Err(KubernetesError::Unsupported(format!("{harm:?}").to_lowercase()))
+            }
+        }
+    }
+
+    /// Every one at the same time; without grace, nobody is asked to end.
+    async fn end_pods(&self, members: &[String], grace: Option<u32>) -> Result<(), KubernetesError> {
         self.list_all().await?;
         let all = members.iter().map(|member| async move {
             let seen = self.find(member).await?;
@@ -29,5 +70,103 @@ impl KubernetesTarget {
                 .map_err(|error| KubernetesError::api("delete", format!("Pod {member}"), &error))
         });
         try_join_all(all).await.map(drop)
+    }
+
+    /// PostgreSQL without its Patroni; elsewhere the server is the container's first process, and its pod goes.
+    async fn crash(&self, members: &[String]) -> Result<(), KubernetesError> {
+        self.list_all().await?;
+        let mut others = Vec::new();
+        for member in members {
+            match self.find(member).await?.member.component.as_str() {
+                "postgres" => self.end_postgres(member).await?,
+                _ => others.push(member.clone()),
+            }
+        }
+        self.end_pods(&others, Some(0)).await
+    }
+
+    async fn end_postgres(&self, member: &str) -> Result<(), KubernetesError> {
+        let seen = self.find(member).await?;
+        let object = format!("the PostgreSQL of {member}");
+        let failed = |why: String| KubernetesError::Api {
+            action: "end",
+            object: object.clone(),
+            why,
+        };
+        let pods: Api<Pod> = Api::namespaced(self.client().clone(), &seen.namespace);
+        let streams = AttachParams::default()
+            .container(seen.container)
+            .stdout(false)
+            .stderr(true);
+        let opened = pods
+            .exec(member, ["sh", "-c", END_POSTGRES, POSTGRES_PID_FILE], &streams)
+            .await;
+        let mut process = opened.map_err(|error| KubernetesError::api("end", &object, &error))?;
+        let mut said = String::new();
+        if let Some(stderr) = process.stderr() {
+            let _ = stderr.take(COMPLAINT).read_to_string(&mut said).await;
+        }
+        let status = match process.take_status() {
+            Some(status) => status.await,
+            None => None,
+        };
+        match status.and_then(|status| status.status).as_deref() {
+            Some("Success") => Ok(()),
+            _ => Err(failed(said.trim().to_owned())),
+        }
+    }
+
+    /// No pod comes to the nodes of these members until they are brought up.
+    async fn take_down_nodes(&self, members: &[String]) -> Result<(), KubernetesError> {
+        self.list_all().await?;
+        let mut nodes = BTreeSet::new();
+        for member in members {
+            nodes.insert(self.find(member).await?.member.node);
+        }
+        nodes.remove("");
+        for node in nodes {
+            let patch = json!({
+                "metadata": {"annotations": {TAKEN_DOWN: self.spec.platform.name}},
+                "spec": {"unschedulable": true},
+            });
+            self.patch_node(&node, &patch).await?;
+        }
+        Ok(())
+    }
+
+    /// Pods come again to every node that a drill of this platform took down; names them.
+    pub(super) async fn bring_up_nodes(&self) -> Result<Vec<String>, KubernetesError> {
+        let api: Api<Node> = Api::all(self.client().clone());
+        let nodes = api.list(&ListParams::default()).await;
+        let nodes = nodes.map_err(|error| KubernetesError::api("list", "the nodes", &error))?;
+        let mut up = Vec::new();
+        for node in nodes.items {
+            let annotations = node.metadata.annotations.unwrap_or_default();
+            let (Some(by), Some(name)) = (annotations.get(TAKEN_DOWN), node.metadata.name) else {
+                continue;
+            };
+            if *by != self.spec.platform.name {
+                continue;
+            }
+            let patch = json!({
+                "metadata": {"annotations": {TAKEN_DOWN: null}},
+                "spec": {"unschedulable": null},
+            });
+            self.patch_node(&name, &patch).await?;
+            up.push(name);
+        }
+        Ok(up)
+    }
+
+    async fn patch_node(&self, node: &str, patch: &serde_json::Value) -> Result<(), KubernetesError> {
+        let api: Api<Node> = Api::all(self.client().clone());
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patched = api.patch(node, &params, &Patch::Merge(patch)).await;
+        patched
+            .map(drop)
+            .map_err(|error| KubernetesError::api("change", format!("Node {node}"), &error))
     }
 }

@@ -130,7 +130,7 @@ pub fn agent_component() -> Component {
 /// The description's components with the members that are there: those of the gateway and the services have their pods'
 /// names, and their number changes with load.
 #[must_use]
-pub fn components_seen(described: Vec<Component>, members: &[MemberStatus]) -> Vec<Component> {
+pub(super) fn components_seen(described: Vec<Component>, members: &[MemberStatus]) -> Vec<Component> {
     let mut by_component: BTreeMap<&str, Vec<&MemberStatus>> = BTreeMap::new();
     for member in members {
         by_component.entry(&member.component).or_default().push(member);

@@ -13,6 +13,9 @@ use crate::names::Area;
 use crate::profile::Profile;
 
 const BOOTSTRAP: &str = "1-bootstrap.yml";
+const DATA: &str = "/data/pg";
+/// Its first line is the process id of a running server.
+pub(crate) const PID_FILE: &str = "/data/pg/postmaster.pid";
 
 pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     let patroni = spec.postgres.patroni_port;
@@ -59,7 +62,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
 fn config(spec: &Spec) -> BTreeMap<String, String> {
     let site = ClusterSite(spec);
     let paths = Paths {
-        data_dir: "/data/pg",
+        data_dir: DATA,
         bin_dir: "/usr/lib/postgresql/17/bin",
         pgpass: "/run/nova/pgpass",
     };

@@ -33,8 +33,10 @@ pub struct BudgetSpec {
 pub struct BudgetTimes {
     /// After SIGKILL of a member or of its server.
     pub kill: Duration,
-    /// After the loss of a node.
+    /// After the loss of a node, when it is known that everything on it ended.
     pub node: Duration,
+    /// After a node was cut off: whether it still works, the others cannot know.
+    pub partition: Duration,
     /// A planned change of leader.
     pub switchover: Duration,
 }

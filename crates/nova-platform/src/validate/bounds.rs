@@ -198,11 +198,21 @@ fn check_drill(spec: &DrillSpec, findings: &mut Findings) {
         ("kafka", kafka),
         ("service", service),
     ] {
-        let BudgetTimes { kill, node, switchover } = times;
+        let BudgetTimes {
+            kill,
+            node,
+            partition,
+            switchover,
+        } = times;
         let key = Key::new("drill.budget").child(store);
         let mut section = Section { key, findings };
         // Below the clients' own pace nothing could be told from an undisturbed write.
-        for (name, time) in [("kill", kill), ("node", node), ("switchover", switchover)] {
+        for (name, time) in [
+            ("kill", kill),
+            ("node", node),
+            ("partition", partition),
+            ("switchover", switchover),
+        ] {
             section.between(name, *time, ms(50), HOUR);
         }
     }

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use nova_drill::campaign::{Campaign, Event, Plan, Settings};
 use nova_drill::circumstances::Circumstances;
+use nova_drill::clients::Here;
+use nova_drill::doors::Site;
 use nova_drill::error::DrillError;
 use nova_drill::fault::Fault;
 use nova_drill::ledger::{Header, Ledger};
@@ -182,11 +184,17 @@ async fn kill_once(session: &Session, target: &LocalTarget, seed: u64, path: &Pa
         rate: Some(RATE),
         lasts: Duration::ZERO,
     };
+    let endpoints = target.endpoints();
+    let site = Site {
+        spec: session.spec(),
+        endpoints: &endpoints,
+        secrets: &secrets,
+    };
     let campaign = Campaign {
         target,
         spec: session.spec(),
-        secrets: &secrets,
-        checks: &checks,
+        prober: &checks,
+        clients: &Here::new(&site, &ledger),
         ledger: &ledger,
         settings: &settings,
         scope: &SCOPE.map(str::to_owned),

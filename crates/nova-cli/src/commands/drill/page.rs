@@ -28,16 +28,19 @@ impl Page {
         })
     }
 
-    pub(super) fn write(mut self, report: &CampaignReport) -> anyhow::Result<()> {
+    pub(super) fn write(&self, report: &CampaignReport) -> anyhow::Result<()> {
         let page = html::page(report);
-        let written = self.file.set_len(0).and_then(|()| self.file.write_all(page.as_bytes()));
+        let written = self
+            .file
+            .set_len(0)
+            .and_then(|()| (&self.file).write_all(page.as_bytes()));
         written.with_context(|| format!("cannot write the page {}", self.path.display()))?;
         eprintln!("page {}", self.path.display());
         Ok(())
     }
 
     /// There is nothing to show.
-    pub(super) fn discard(self) {
+    pub(super) fn discard(&self) {
         if self.is_new {
             let _ = std::fs::remove_file(&self.path);
         }

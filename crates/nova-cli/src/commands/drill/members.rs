@@ -1,0 +1,51 @@
+//! Whom a drill can be told to hit: members and nodes, as the description or the target names them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nova_drill::campaign::Plan;
+use nova_drill::error::DrillError;
+use nova_platform::target::Target;
+use nova_platform::topology::{NODES, components};
+
+use super::Session;
+
+/// The members of each component, and of `node` the nodes.
+pub(super) struct Known(BTreeMap<String, BTreeSet<String>>);
+
+impl Known {
+    /// As the description names them.
+    pub(super) fn described(session: &Session) -> Self {
+        let members = components(session.spec()).into_iter().map(|component| {
+            let names = component.members.into_iter().map(|member| member.name);
+            (component.name, names.collect())
+        });
+        let nodes = (1..=NODES).map(|node| format!("node-{node}")).collect();
+        Self(members.chain([("node".to_owned(), nodes)]).collect())
+    }
+
+    /// As the target names those that are there.
+    pub(super) async fn seen<T: Target>(target: &T) -> Result<Self, T::Error> {
+        let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for member in target.inspect().await? {
+            known.entry("node".to_owned()).or_default().insert(member.node);
+            known.entry(member.component).or_default().insert(member.name);
+        }
+        Ok(Self(known))
+    }
+
+    /// Whether whoever is to be hit is among them.
+    pub(super) fn check(&self, plans: &[Plan]) -> Result<(), DrillError> {
+        for plan in plans {
+            let Some(member) = &plan.member else { continue };
+            let members = self.0.get(&plan.component).cloned().unwrap_or_default();
+            if !members.contains(member) {
+                let members = members.into_iter().collect::<Vec<_>>().join(", ");
+                return Err(DrillError::Usage(format!(
+                    "{} has no member {member:?}: it has {members}",
+                    plan.component
+                )));
+            }
+        }
+        Ok(())
+    }
+}

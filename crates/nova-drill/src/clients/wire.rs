@@ -1,0 +1,265 @@
+//! What is said to clients that run elsewhere, and what they answer: a line of JSON each. Between the answers come the lines of
+//! their ledger.
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use super::{Clients, Outcomes, Request};
+use crate::ledger::{Begin, Line};
+use crate::report::StoreReport;
+
+/// What clients are asked for, after the [`Request`] that they begin with. The end of what is said gives the run up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// See [`super::Run::begin`].
+    Begin(Begin),
+    /// See [`super::Run::switch`].
+    Switch {
+        /// Whose leader.
+        component: String,
+        /// Who leads now.
+        leader: String,
+    },
+    /// See [`super::Run::again`].
+    Again,
+    /// See [`super::Run::end`].
+    End,
+}
+
+/// What clients answer to each of these.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// Every client writes; also the answer to the request.
+    Done,
+    /// The fault begins, in Unix milliseconds.
+    Begun(u64),
+    /// What came of the run. The entries are in the ledger.
+    Ended {
+        /// See [`Outcomes::stores`].
+        stores: Vec<StoreReport>,
+        /// See [`Outcomes::stays`].
+        stays: Vec<String>,
+    },
+    /// It could not be done.
+    Failed(String),
+}
+
+/// A line that clients say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Said {
+    /// An answer.
+    Answer {
+        /// To the order before it.
+        answer: Box<Answer>,
+    },
+    /// A line of the ledger.
+    Line(Line),
+}
+
+/// Serves a run: starts the clients, does what is ordered, and answers. A run whose orders end before their last one is given up.
+///
+/// # Errors
+/// When an answer cannot be said.
+pub async fn serve(
+    clients: &dyn Clients,
+    request: Request,
+    orders: &mut mpsc::Receiver<Order>,
+    mut say: impl FnMut(Answer) -> Result<(), String> + Send,
+) -> Result<(), String> {
+    let served = async {
+        let Some(started) = unless_given_up(orders, clients.start(request)).await else {
+            return Ok(());
+        };
+        let mut run = match started {
+            Ok(run) => run,
+            Err(why) => return say(Answer::Failed(why)),
+        };
+        say(Answer::Done)?;
+        while let Some(order) = orders.recv().await {
+            let done = match order {
+                Order::Begin(begin) => {
+                    let begun = unless_given_up(orders, run.begin(begin)).await;
+                    begun.map(|begun| begun.map(Answer::Begun))
+                }
+                Order::Switch { component, leader } => {
+                    let switched = unless_given_up(orders, run.switch(&component, &leader)).await;
+                    switched.map(|switched| switched.map(|()| Answer::Done))
+                }
+                Order::Again => {
+                    let again = unless_given_up(orders, run.again()).await;
+                    again.map(|again| again.map(|()| Answer::Done))
+                }
+                Order::End => {
+                    let ended = run.end().await.map(|outcomes| {
+                        let Outcomes { stores, stays, .. } = outcomes;
+                        Answer::Ended { stores, stays }
+                    });
+                    return say(ended.unwrap_or_else(Answer::Failed));
+                }
+            };
+            match done {
+                Some(answer) => say(answer.unwrap_or_else(Answer::Failed))?,
+                None => break,
+            }
+        }
+        Ok(())
+    };
+    let served = served.await;
+    clients.tidy().await;
+    served
+}
+
+/// `None` when the orders end meanwhile, or one comes before its turn.
+async fn unless_given_up<T>(orders: &mut mpsc::Receiver<Order>, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        _ = orders.recv() => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::FutureExt;
+    use futures::future::BoxFuture;
+    use tokio::sync::mpsc;
+
+    use super::{Answer, Order, Said, serve};
+    use crate::clients::{Clients, Outcomes, Request, Run};
+    use crate::ledger::{Begin, Line};
+
+    /// Clients that write down what is asked of them.
+    #[derive(Default)]
+    struct Fake(Mutex<Vec<String>>);
+
+    struct FakeRun<'a>(&'a Fake);
+
+    impl Fake {
+        fn note(&self, what: &str) {
+            self.0.lock().unwrap().push(what.to_owned());
+        }
+
+        fn noted(&self) -> Vec<String> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    impl Clients for Fake {
+        fn start(&self, request: Request) -> BoxFuture<'_, Result<Box<dyn Run + '_>, String>> {
+            self.note(&format!("start {}", request.run));
+            async { Ok(Box::new(FakeRun(self)) as Box<dyn Run + '_>) }.boxed()
+        }
+
+        fn tidy(&self) -> BoxFuture<'_, Vec<String>> {
+            self.note("tidy");
+            async { Vec::new() }.boxed()
+        }
+    }
+
+    impl Run for FakeRun<'_> {
+        fn begin(&mut self, begin: Begin) -> BoxFuture<'_, Result<u64, String>> {
+            async move { Ok(begin.at + 1) }.boxed()
+        }
+
+        fn switch(&mut self, component: &str, leader: &str) -> BoxFuture<'_, Result<(), String>> {
+            let refused = format!("{leader} keeps {component}");
+            async move { Err(refused) }.boxed()
+        }
+
+        /// Nobody is ever acknowledged again.
+        fn again(&mut self) -> BoxFuture<'_, Result<(), String>> {
+            std::future::pending().boxed()
+        }
+
+        fn end<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Outcomes, String>>
+        where
+            Self: 'a,
+        {
+            self.0.note("end");
+            async { Ok(Outcomes::default()) }.boxed()
+        }
+    }
+
+    fn request() -> Request {
+        Request {
+            run: 7,
+            stores: Vec::new(),
+            service: String::new(),
+            writers: 1,
+            rate: None,
+        }
+    }
+
+    fn begin() -> Begin {
+        let text = r#"{"run":7,"component":"redis","fault":"kill","members":[],"at":41}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    async fn served(fake: &Fake, all: Vec<Order>) -> Vec<Answer> {
+        let (sender, mut orders) = mpsc::channel(1);
+        let (answered, mut answers) = mpsc::unbounded_channel();
+        let say = |answer| answered.send(answer).map_err(|error| error.to_string());
+        let ask = async {
+            let mut heard = vec![answers.recv().await.unwrap()];
+            for order in all {
+                let last = order == Order::Again;
+                sender.send(order).await.unwrap();
+                if !last {
+                    heard.push(answers.recv().await.unwrap());
+                }
+            }
+            // Whoever ordered is gone.
+            drop(sender);
+            heard
+        };
+        let (done, heard) = tokio::join!(serve(fake, request(), &mut orders, say), ask);
+        done.unwrap();
+        heard
+    }
+
+    #[tokio::test]
+    async fn each_order_has_its_answer_and_nothing_stays() {
+        let fake = Fake::default();
+        let switch = Order::Switch {
+            component: "redis".to_owned(),
+            leader: "redis-1".to_owned(),
+        };
+        let heard = served(&fake, vec![Order::Begin(begin()), switch, Order::End]).await;
+        let ended = Answer::Ended {
+            stores: Vec::new(),
+            stays: Vec::new(),
+        };
+        let refused = Answer::Failed("redis-1 keeps redis".to_owned());
+        assert_eq!(heard, [Answer::Done, Answer::Begun(42), refused, ended]);
+        assert_eq!(fake.noted(), ["start 7", "end", "tidy"]);
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_orders_end_is_given_up_whatever_it_waits_for() {
+        let fake = Fake::default();
+        served(&fake, vec![Order::Begin(begin()), Order::Again]).await;
+        assert_eq!(fake.noted(), ["start 7", "tidy"]);
+    }
+
+    #[test]
+    fn answers_and_lines_of_the_ledger_are_told_apart() {
+        let said = [
+            Said::Answer {
+                answer: Box::new(Answer::Begun(3)),
+            },
+            Said::Answer {
+                answer: Box::new(Answer::Done),
+            },
+            Said::Line(Line::Begin { begin: begin() }),
+        ];
+        for said in said {
+            let text = serde_json::to_string(&said).unwrap();
+            assert_eq!(serde_json::from_str::<Said>(&text).unwrap(), said, "{text}");
+        }
+    }
+}
