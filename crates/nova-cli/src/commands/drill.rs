@@ -82,7 +82,8 @@ async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
                 return Ok(Exit::Failed);
             }
             let lock = target.lock_existing("drill").await?;
-            let (stage, cancel) = (Stage::set(session, args)?, lock.lost());
+            // Whoever took the lock over ends this drill; this drill's own end gives it back.
+            let (stage, cancel) = (Stage::set(session, args)?, lock.lost().child_token());
             let clients = InCluster::new(target, &stage.ledger, None);
             let prober = ClusterProber::new(target);
             let played = stage

@@ -8,7 +8,8 @@ use super::{Clients, Outcomes, Request};
 use crate::ledger::{Begin, Line};
 use crate::report::StoreReport;
 
-/// What clients are asked for, after the [`Request`] that they begin with. The end of what is said gives the run up.
+/// What clients are asked for, after the [`Request`] that they begin with. The end of what is said gives the run up, as
+/// [`Order::GiveUp`] does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
@@ -25,6 +26,8 @@ pub enum Order {
     Again,
     /// See [`super::Run::end`].
     End,
+    /// See [`super::Clients::tidy`]; nothing is answered any more.
+    GiveUp,
 }
 
 /// What clients answer to each of these.
@@ -99,6 +102,7 @@ pub async fn serve(
                     });
                     return say(ended.unwrap_or_else(Answer::Failed));
                 }
+                Order::GiveUp => break,
             };
             match done {
                 Some(answer) => say(answer.unwrap_or_else(Answer::Failed))?,

@@ -106,16 +106,20 @@ impl Program {
         heard.map_err(|error| self.broke(error.to_string()))
     }
 
-    /// Closes its input, and waits until it has ended.
+    /// Closes its input, and waits until it has ended. What it still says is not kept.
     ///
     /// # Errors
     /// When it failed: its own words.
     pub async fn end(mut self, limit: Duration) -> Result<(), AgentError> {
-        let _ = self.input.shutdown().await;
-        let status = match self.process.take_status() {
-            Some(status) => tokio::time::timeout(limit, status).await.ok().flatten(),
-            None => None,
+        let status = self.process.take_status();
+        let ended = async {
+            let _ = self.input.shutdown().await;
+            // Whoever says more than is heard waits for ever.
+            while let Ok(Some(_)) = self.lines.next_line().await {}
+            status?.await
         };
+        let status = tokio::time::timeout(limit, ended).await;
+        let status = status.map_err(|_| self.broke(format!("it did not end within {} s", limit.as_secs())))?;
         if status.and_then(|status| status.status).as_deref() == Some("Success") {
             return Ok(());
         }

@@ -223,7 +223,11 @@ async fn converse(
                     program.say(&order).await.map_err(|error| error.to_string())?;
                 }
             }
-            () = give_up.cancelled() => break,
+            () = give_up.cancelled() => {
+                let order = serde_json::to_string(&Order::GiveUp).map_err(|error| error.to_string())?;
+                program.say(&order).await.map_err(|error| error.to_string())?;
+                break;
+            }
         }
     }
     let ended = program.end(LAST).await.map_err(|error| error.to_string());
