@@ -313,8 +313,8 @@ pub(crate) enum DrillAction {
 
 /// Plants a lost, a duplicated, a risen and a reordered write in ledgers, each of which the judge must find, and nothing else.
 /// Then deploys a throw-away platform on this machine (etcd, PostgreSQL and the gateway alone, under a name, a network and
-/// addresses of its own) whose commits wait for no standby, kills its leader under heavy load until acknowledged writes are
-/// found missing, and removes it with its data, also when it is interrupted. Exit 1 when nothing was found.
+/// addresses of its own) whose commits wait for no standby, takes its leader away while the standby is behind until acknowledged
+/// writes are found missing, and removes it with its data, also when it is interrupted. Exit 1 when nothing was found.
 #[derive(Debug, Args)]
 pub(crate) struct SelfTest {
     /// Where writes are planted, and when the leader is killed
@@ -323,8 +323,8 @@ pub(crate) struct SelfTest {
     /// Only what is planted in ledgers: needs no platform and takes no time
     #[arg(long)]
     pub(crate) planted_only: bool,
-    /// Kills that may lose nothing before it counts as failed
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Losses of the leader that may lose nothing before it counts as failed
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) kills: u32,
 }
 

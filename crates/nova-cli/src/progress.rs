@@ -15,6 +15,8 @@ use crate::output::{GREEN, Output, RED, seconds};
 
 /// Silence on a log after which a heartbeat says what is being waited for.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Changes inside a component that are told one by one.
+const FEW: usize = 3;
 
 /// Shows events until their sender is gone.
 pub(crate) async fn show(mut events: mpsc::UnboundedReceiver<Event>, output: Output) {
@@ -52,6 +54,15 @@ fn brief(failing: &[CheckResult]) -> String {
         String::new()
     };
     format!("{}{more}", first.unwrap_or_default())
+}
+
+/// The first of many changes; `-o json` has all of them.
+fn few(changes: &[String]) -> String {
+    let told = changes.iter().take(FEW).cloned().collect::<Vec<_>>().join(", ");
+    match changes.len().saturating_sub(FEW) {
+        0 => told,
+        more => format!("{told}, and {more} more"),
+    }
 }
 
 /// For a terminal.
@@ -154,7 +165,7 @@ impl View for Lines {
             Event::Checking { component, failing } => {
                 self.waiting.insert(component, brief(&failing));
             }
-            Event::Prepared { component, changes } => Self::line(&format!("{component}: made {}", changes.join(", "))),
+            Event::Prepared { component, changes } => Self::line(&format!("{component}: made: {}", few(&changes))),
             Event::Passed { component, took } => {
                 Self::line(&format!("{component}: healthy after {}", seconds(took)));
                 self.waiting.remove(&component);

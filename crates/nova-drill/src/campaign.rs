@@ -1,6 +1,7 @@
 //! A call of `nova drill`: components and faults in turn, several runs each, with the ledger kept and everything healed
 //! whatever happens.
 
+mod behind;
 mod choice;
 
 use std::collections::BTreeMap;
@@ -66,6 +67,9 @@ pub struct Settings {
     pub rate: Option<u32>,
     /// How long a member is frozen, a node away or cut off.
     pub lasts: Duration,
+    /// For a negative control: a leader that is killed is lost when its replicas were frozen for this long, and stays away until
+    /// another one leads.
+    pub behind: Option<Duration>,
 }
 
 /// What happens, for whoever shows it.
@@ -245,9 +249,11 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             of.map(|(member, start)| (member.clone(), *start)).collect()
         };
         let whole = async |ended: &[String]| self.whole(&touched, &started_anew(ended), None).await;
-        inflict(self.target, &blow, clients.as_mut(), whole)
-            .await
-            .map_err(failed)?;
+        let inflicted = match self.settings.behind {
+            Some(behind) => self.strike_while_behind(&blow, behind, clients.as_mut()).await,
+            None => inflict(self.target, &blow, clients.as_mut(), whole).await,
+        };
+        inflicted.map_err(failed)?;
         let healed = Instant::now();
         let killed = match plan.fault {
             Fault::Kill | Fault::Cold | Fault::Rolling => started_anew(&blow.members),

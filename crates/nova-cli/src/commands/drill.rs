@@ -176,6 +176,7 @@ impl Stage {
             writers: args.writers,
             rate: args.rate,
             lasts: args.lasts,
+            behind: None,
         };
         let path = args.ledger.clone().unwrap_or_else(|| new_ledger(session.name()));
         let page = args.html.as_deref().map(Page::create).transpose()?;

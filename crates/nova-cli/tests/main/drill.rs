@@ -277,6 +277,26 @@ fn the_judge_sees_what_is_planted() {
     );
 }
 
+#[test]
+fn the_judge_sees_what_a_platform_without_synchronous_commits_loses() {
+    let platform = TestPlatform::new();
+    let proof = platform
+        .nova(&["drill", "self-test", "-o", "json"])
+        .expect_code(0)
+        .json();
+    let control = &proof["control"];
+    assert_eq!(
+        (&proof["passed"], &control["found"]),
+        (&true.into(), &true.into()),
+        "{proof:#}"
+    );
+    assert!(control["lost"].as_u64() > Some(0), "{proof:#}");
+    let ledger = control["ledger"].as_str().unwrap();
+    let read = platform.nova(&["drill", "report", ledger]).expect_code(1);
+    assert!(read.stdout.contains("lost"), "{}", read.stdout);
+    std::fs::remove_file(ledger).unwrap();
+}
+
 /// Starts a self-test with its throw-away platform, and waits until that has a state directory.
 fn self_test(platform: &TestPlatform) -> (std::process::Child, std::path::PathBuf) {
     let mut command = platform.command(&["drill", "self-test"]);
