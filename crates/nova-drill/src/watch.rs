@@ -29,15 +29,24 @@ pub async fn watch(
     end: &CancellationToken,
     writing: impl FnOnce(),
 ) -> Result<(), DrillError> {
+    let watched = try_watch(clients, request, lasts, ledger, end, writing).await;
+    if watched.is_err() {
+        clients.tidy().await;
+    }
+    watched
+}
+
+async fn try_watch(
+    clients: &dyn Clients,
+    request: Request,
+    lasts: Duration,
+    ledger: &Ledger,
+    end: &CancellationToken,
+    writing: impl FnOnce(),
+) -> Result<(), DrillError> {
     let failed = DrillError::Failed;
     let number = request.run;
-    let mut run = match clients.start(request).await {
-        Ok(run) => run,
-        Err(why) => {
-            clients.tidy().await;
-            return Err(failed(why));
-        }
-    };
+    let mut run = clients.start(request).await.map_err(failed)?;
     let begin = Begin {
         run: number,
         component: WATCHED.to_owned(),

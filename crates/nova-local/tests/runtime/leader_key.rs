@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nova_local::process::Table;
+use nova_local::process::{Identity, Table};
 use nova_local::supervisor::Launch;
 use nova_platform::endpoints::HostPort;
 use nova_platform::leader_key::LeaderKey;
@@ -53,6 +53,18 @@ impl Asked {
 /// As Patroni and its PostgreSQL: the server is in a session of its own and goes on alone.
 const WITH_A_SERVER: &str = "setsid sleep 600 & echo ready; exec cat /dev/zero > /dev/null";
 
+/// Before the server has a session of its own it would end with the main process.
+async fn both_run(home: &Home) {
+    until("both run", || {
+        named(home, "sleep").len() == 1 && named(home, "cat").len() == 1
+    })
+    .await;
+}
+
+fn named(home: &Home, name: &str) -> Vec<Identity> {
+    Table::named(&home.processes(), &[name.to_owned()])
+}
+
 #[tokio::test]
 async fn as_long_as_something_of_the_member_runs_its_key_stays() {
     let (home, etcd) = (Home::new(), Asked::start().await);
@@ -63,9 +75,8 @@ async fn as_long_as_something_of_the_member_runs_its_key_stays() {
     launch.restart_backoff_max_ms = 600_000;
     etcd.held_by(&mut launch);
     let first = home.ensure(&launch).await;
-    let named = |name: &str| Table::named(&home.processes(), &[name.to_owned()]);
-    until("both run", || named("sleep").len() == 1 && named("cat").len() == 1).await;
-    let server = named("sleep")[0];
+    both_run(&home).await;
+    let server = named(&home, "sleep")[0];
     let bystander = Bystander::in_directory(&home.layout.member("postgres-1"));
 
     kill_hard(first.pid.unwrap().cast_signed());
@@ -87,8 +98,7 @@ async fn a_member_that_is_stopped_gives_it_up_and_one_that_is_started_again_does
     launch.children = vec!["sleep".into()];
     etcd.held_by(&mut launch);
     let first = home.ensure(&launch).await;
-    let both = || home.processes().len() == 2;
-    until("both run", both).await;
+    both_run(&home).await;
     // The server is found again by the next life of the member, so that it was never proven dead.
     kill_hard(first.pid.unwrap().cast_signed());
     home.until("postgres-1", |report| runs_as_another(report, first.pid))

@@ -27,7 +27,10 @@ impl Known {
     pub(super) async fn seen<T: Target>(target: &T) -> Result<Self, T::Error> {
         let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for member in target.inspect().await? {
-            known.entry("node".to_owned()).or_default().insert(member.node);
+            // One that waits for a place has none.
+            if !member.node.is_empty() {
+                known.entry("node".to_owned()).or_default().insert(member.node);
+            }
             known.entry(member.component).or_default().insert(member.name);
         }
         Ok(Self(known))
