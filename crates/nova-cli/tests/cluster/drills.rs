@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::Platform;
+use crate::support::{Call, Platform};
 
 /// A run of each kind of fault that a cluster has, on a platform that is healthy and is so again.
 pub(crate) fn drills_break_and_measure(platform: &Platform) {
@@ -55,7 +55,8 @@ pub(crate) fn drills_break_and_measure(platform: &Platform) {
 
 /// Budgets are for a quiet machine: what a run cost is looked at here, not whether that was too much.
 fn drill(platform: &Platform, args: &[&str]) -> Value {
-    let call = platform.nova(&[&["drill", "--seed", "1", "--rate", "100", "-o", "json"], args].concat());
+    let mut command = platform.drill(&[&["--seed", "1", "--rate", "100"], args].concat());
+    let call = Call::of(&command.output().unwrap());
     assert!(matches!(call.code, 0 | 1), "{args:?}: {}{}", call.stdout, call.stderr);
     let report = call.json();
     let failures = report["drills"][0]["failures"].as_array().unwrap();

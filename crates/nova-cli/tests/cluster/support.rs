@@ -170,6 +170,13 @@ impl Platform {
         command
     }
 
+    /// A drill whose ledger goes with the platform.
+    pub(crate) fn drill(&self, args: &[&str]) -> Command {
+        let mut command = self.command(&[&["drill"], args, &["-o", "json"]].concat());
+        command.env("TMPDIR", self.directory.path());
+        command
+    }
+
     pub(crate) fn nova(&self, args: &[&str]) -> Call {
         Call::of(&self.command(args).output().unwrap())
     }

@@ -20,7 +20,7 @@ impl Watch {
     /// Starts them, and returns when every one was acknowledged.
     #[track_caller]
     pub(crate) fn start(platform: &Platform, args: &[&str]) -> Self {
-        let mut command = platform.command(&[&["drill", "watch", "--for", "20m", "-o", "json"], args].concat());
+        let mut command = platform.drill(&[&["watch", "--for", "20m"], args].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap())
             .lines()
