@@ -29,7 +29,7 @@ const STATE_PERIOD_MS: &str = "10000";
 /// Time in which a Sentinel that asks all the time has asked everyone.
 const ASKS_EVERYONE: Duration = Duration::from_millis(200);
 /// How long after that the failover begins. A failover has promoted the replica after 0.2 to 0.3 s.
-const BEFORE_FAILOVER: Duration = Duration::from_millis(600);
+const BEFORE_FAILOVER: Duration = Duration::from_millis(700);
 
 /// Asks for it; `leader` is who leads now.
 pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Result<(), String> {

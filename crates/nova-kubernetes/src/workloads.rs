@@ -19,6 +19,7 @@ use nova_platform::units::Size;
 use crate::names::Area;
 use crate::profile::{Profile, Sizes};
 
+pub(crate) use gateway::MEMBERS as GATEWAYS;
 pub(crate) use microservice::calls;
 pub(crate) use postgres::PID_FILE as POSTGRES_PID_FILE;
 
@@ -252,11 +253,16 @@ const fn tmp_dir() -> Scratch {
     }
 }
 
+/// What starts any other program: it is not the first process of its container, so it is told every signal and can be killed.
+const RUN: [&str; 2] = [NOVA_MEMBER, "run"];
+
+const NOVA_MEMBER: &str = "/usr/local/bin/nova-member";
+
 /// What starts a member of a store that must find out something first.
 fn nova_member(kind: &str) -> Vec<String> {
     let member = format!("$({MEMBER_VARIABLE})");
     let words = [
-        "/usr/local/bin/nova-member",
+        NOVA_MEMBER,
         kind,
         "--config",
         CONFIG_DIR,
@@ -276,7 +282,7 @@ fn nova_member(kind: &str) -> Vec<String> {
 /// pod's own fields into a container's command and not into a probe's.
 fn nova_member_probe(kind: &str) -> Ask {
     let line = format!(
-        "exec /usr/local/bin/nova-member probe {kind} --config {CONFIG_DIR} --member \"${MEMBER_VARIABLE}\" --secrets {SECRETS_DIR}"
+        "exec {NOVA_MEMBER} probe {kind} --config {CONFIG_DIR} --member \"${MEMBER_VARIABLE}\" --secrets {SECRETS_DIR}"
     );
     Ask::Exec(vec!["/bin/sh".to_owned(), "-c".to_owned(), line])
 }

@@ -7,7 +7,8 @@ use nova_member::Place;
 
 /// What can be typed.
 pub(crate) const USAGE: &str = "\
-usage: nova-member redis|sentinel|kafka|postgres --config DIR --member NAME --secrets DIR --data DIR --run DIR
+usage: nova-member run PROGRAM [ARGUMENT]...
+       nova-member redis|sentinel|kafka|postgres --config DIR --member NAME --secrets DIR --data DIR --run DIR
        nova-member probe redis|sentinel --config DIR --member NAME --secrets DIR
 
   --config   the settings: <member>.<file> for what is one member's, <file> for what all share
@@ -21,8 +22,10 @@ usage: nova-member redis|sentinel|kafka|postgres --config DIR --member NAME --se
 pub(crate) enum Arguments {
     /// To say what can be typed.
     Help,
-    /// To do something.
-    Run {
+    /// To run a program as it stands, with its arguments.
+    Program(Vec<String>),
+    /// To start a member, or to ask one.
+    Member {
         /// What.
         task: Task,
         /// With which directories.
@@ -65,15 +68,23 @@ impl Arguments {
             let word = argument
                 .into_string()
                 .map_err(|word| format!("{} is not text", word.display()))?;
-            if ["--help", "-h", "--version", "-V"].contains(&word.as_str()) {
+            let of_program = words.first().is_some_and(|first| first == "run");
+            if !of_program && ["--help", "-h", "--version", "-V"].contains(&word.as_str()) {
                 return Ok(Self::Help);
             }
             words.push(word);
         }
+        if words.first().is_some_and(|first| first == "run") {
+            words.remove(0);
+            return match words.is_empty() {
+                true => Err("no program to run".to_owned()),
+                false => Ok(Self::Program(words)),
+            };
+        }
         let mut words = words.into_iter();
         let task = task(&mut words)?;
         let flags = Flags::parse(words)?;
-        Ok(Self::Run {
+        Ok(Self::Member {
             task,
             place: flags.place(task)?,
         })
@@ -95,7 +106,7 @@ fn task(words: &mut impl Iterator<Item = String>) -> Result<Task, String> {
         },
         other => {
             return Err(format!(
-                "unknown command {other:?}: there are redis, sentinel, kafka, postgres and probe"
+                "unknown command {other:?}: there are run, redis, sentinel, kafka, postgres and probe"
             ));
         }
     })
@@ -181,7 +192,7 @@ mod tests {
             ("kafka", Task::Kafka),
             ("postgres", Task::Postgres),
         ] {
-            let expected = Arguments::Run {
+            let expected = Arguments::Member {
                 task,
                 place: place.clone(),
             };
@@ -189,7 +200,7 @@ mod tests {
         }
         assert!(matches!(
             parse("probe sentinel --config /config --member sentinel-1 --secrets /secrets"),
-            Ok(Arguments::Run {
+            Ok(Arguments::Member {
                 task: Task::ProbeSentinel,
                 ..
             })
@@ -199,10 +210,20 @@ mod tests {
     }
 
     #[test]
+    fn a_programs_arguments_are_its_own() {
+        let words = ["/usr/bin/etcd", "--name", "etcd-1", "--help"].map(str::to_owned);
+        assert_eq!(
+            parse("run /usr/bin/etcd --name etcd-1 --help"),
+            Ok(Arguments::Program(words.into()))
+        );
+    }
+
+    #[test]
     fn wrong_usage_is_told() {
         for (line, told) in [
             ("", "nothing to do"),
             ("etcd", "unknown command \"etcd\""),
+            ("run", "no program to run"),
             ("probe", "nothing to probe"),
             ("probe kafka", "cannot probe \"kafka\""),
             ("redis", "--member is missing"),

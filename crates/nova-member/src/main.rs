@@ -1,4 +1,4 @@
-//! `nova-member`: becomes a member's program in a container, or says whether that is fit for use.
+//! `nova-member`: starts a member's program in a container, or says whether that is fit for use.
 
 mod arguments;
 
@@ -28,11 +28,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Those that start a program end only by becoming it, or with an error.
+/// Those that start a program end only by becoming it, with it, or with an error.
 fn carry_out(arguments: Arguments) -> Result<(), StartError> {
-    let Arguments::Run { task, place } = arguments else {
-        println!("nova-member {}\n\n{USAGE}", env!("CARGO_PKG_VERSION"));
-        return Ok(());
+    let (task, place) = match arguments {
+        Arguments::Help => {
+            println!("nova-member {}\n\n{USAGE}", env!("CARGO_PKG_VERSION"));
+            return Ok(());
+        }
+        Arguments::Program(words) => return nova_member::run(&words).map(|_| ()),
+        Arguments::Member { task, place } => (task, place),
     };
     match task {
         Task::Redis => redis_start::run(&place).map(|_| ()),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::error::StartError;
 use crate::files::read_json;
+use crate::init::tend;
 use crate::place::Place;
 use crate::resolve;
 
@@ -76,10 +77,25 @@ impl Start {
     }
 }
 
-/// The process becomes the program: same process id, same start time, nothing in between.
+/// The process becomes the program: same process id, same start time, nothing in between. The first process of a container stays
+/// before it.
 pub(crate) fn exec(command: &mut Command, program: &Path) -> Result<Infallible, StartError> {
+    if std::process::id() == 1 {
+        return tend(command, program);
+    }
     Err(StartError::Exec {
         program: program.to_owned(),
         source: command.exec(),
     })
+}
+
+/// Runs a program that needs no preparation as [`tend`] does.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run(words: &[String]) -> Result<Infallible, StartError> {
+    let (program, arguments) = words
+        .split_first()
+        .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    tend(Command::new(program).args(arguments), Path::new(program))
 }

@@ -159,6 +159,13 @@ fn builder(config: &RedisConfig) -> Builder {
         })
         // Without end; READONLY and LOADING answers of a demoted or starting server reconnect too, by default. Pauses stay short
         // against a failover: one that begins just before the new master is known is added to the outage.
-        .set_policy(ReconnectPolicy::new_exponential(0, 50, 200, 2));
+        .set_policy(reconnect());
     builder
+}
+
+fn reconnect() -> ReconnectPolicy {
+    let mut policy = ReconnectPolicy::new_exponential(0, 20, 200, 2);
+    // What is added at random is up to 100 ms by default: most of the first pause.
+    policy.set_jitter(20);
+    policy
 }

@@ -125,14 +125,7 @@ fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, DrillError> {
                 "--member names one member: it cannot go with `all`".to_owned(),
             ));
         }
-        let mut plans: Vec<Plan> = names
-            .iter()
-            .map(|name| plan(name, fault.unwrap_or(Fault::Kill)))
-            .filter(|plan| plan.fault.missing_here(&plan.component).is_none())
-            .collect();
-        if matches!(fault, None | Some(Fault::Node)) {
-            plans.push(plan("node", Fault::Node));
-        }
+        let plans = everything(&names, fault);
         return match (plans.is_empty(), fault) {
             (true, Some(fault)) => Err(DrillError::Usage(fault.missing_here("all").unwrap_or_default())),
             _ => Ok(plans),
@@ -157,6 +150,23 @@ fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, DrillError> {
         )));
     }
     Ok(vec![plan(what, fault)])
+}
+
+/// What `[drill.budget]` has a column for: a crash of each component, a planned change of each leader, a lost node. Of one fault,
+/// every component that can be hit by it.
+fn everything(components: &[&str], fault: Option<Fault>) -> Vec<Plan> {
+    let faults = fault.map_or(vec![Fault::Kill, Fault::Switchover, Fault::Node], |fault| vec![fault]);
+    let all = faults.into_iter().flat_map(|fault| {
+        components.iter().copied().chain(["node"]).map(move |component| Plan {
+            component: component.to_owned(),
+            fault,
+            member: None,
+        })
+    });
+    let hits_a_node = |plan: &Plan| plan.component == "node";
+    all.filter(|plan| plan.fault.missing_here(&plan.component).is_none())
+        .filter(|plan| !hits_a_node(plan) || plan.fault == Fault::Node)
+        .collect()
 }
 
 /// What a drill writes on.
@@ -316,4 +326,33 @@ fn new_ledger(platform: &str) -> PathBuf {
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, everything};
+
+    #[test]
+    fn everything_is_each_budgets_fault_on_whatever_it_can_hit() {
+        let told = |fault| -> Vec<String> {
+            let plans = everything(&["etcd", "redis", "user-service"], fault);
+            plans
+                .iter()
+                .map(|plan| format!("{} {}", plan.fault, plan.component))
+                .collect()
+        };
+        assert_eq!(
+            told(None),
+            [
+                "kill etcd",
+                "kill redis",
+                "kill user-service",
+                "switchover redis",
+                "node node"
+            ]
+        );
+        assert_eq!(told(Some(Fault::Switchover)), ["switchover redis"]);
+        assert_eq!(told(Some(Fault::Node)), ["node node"]);
+        assert!(told(Some(Fault::DiskFull)).is_empty());
+    }
 }

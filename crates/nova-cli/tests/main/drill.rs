@@ -31,8 +31,10 @@ fn drills_lose_nothing_and_heal() {
         assert_eq!(run["members"].as_array().map(Vec::len), Some(1), "{run:#}");
     }
     a_page_shows_what_the_logs_tell(&platform);
-    let stop = drill(&platform, &["redis", "--fault", "stop", "--for", "2s", "--seed", "7"]);
-    assert_eq!(stop["drills"][0]["fault"], "stop");
+    for store in ["postgres", "redis", "kafka"] {
+        let stop = drill(&platform, &[store, "--fault", "stop", "--for", "2s", "--seed", "7"]);
+        assert_eq!(stop["drills"][0]["fault"], "stop");
+    }
     a_lost_node_with_the_leader_is_not_waited_for(&platform);
 
     let switchover = drill(&platform, &["kafka", "--fault", "switchover", "--seed", "7"]);

@@ -67,10 +67,17 @@ impl Redis {
                     ..TcpConfig::default()
                 };
             })
-            .set_policy(ReconnectPolicy::new_exponential(0, 50, 200, 2));
+            .set_policy(Self::reconnect());
         builder
             .build()
             .map_err(|error| format!("the Redis client could not start: {error}"))
+    }
+
+    /// As the services do.
+    fn reconnect() -> ReconnectPolicy {
+        let mut policy = ReconnectPolicy::new_exponential(0, 20, 200, 2);
+        policy.set_jitter(20);
+        policy
     }
 
     /// Commands on a connection of their own.

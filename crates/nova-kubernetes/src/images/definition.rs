@@ -72,8 +72,8 @@ pub(super) fn all(spec: &Spec, programs: &Path) -> Vec<Definition> {
         ingredients,
     };
     let mut images = vec![
-        image("etcd", ETCD, vec![]),
-        image("haproxy", HAPROXY, vec![]),
+        image("etcd", ETCD, vec![program("nova-member")]),
+        image("haproxy", HAPROXY, vec![program("nova-member")]),
         image(
             "kafka",
             KAFKA,
@@ -97,7 +97,7 @@ pub(super) fn all(spec: &Spec, programs: &Path) -> Vec<Definition> {
         image("redis", REDIS, vec![program("nova-member")]),
     ];
     for service in spec.services.keys() {
-        let mut definition = image(service, SERVICE, vec![program(service)]);
+        let mut definition = image(service, SERVICE, vec![program("nova-member"), program(service)]);
         definition.arguments = vec![("service", service.clone())];
         images.push(definition);
     }

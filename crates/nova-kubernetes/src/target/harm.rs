@@ -1,14 +1,17 @@
 //! What drills do to members here: pods end, a server ends inside its container, a node takes no pods for a while.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::{AttachParams, DeleteParams, ListParams, Patch, PatchParams};
 use nova_platform::target::Harm;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
 
 use super::{KubernetesError, KubernetesTarget};
 use crate::names::MANAGER;
@@ -18,6 +21,10 @@ use crate::workloads::POSTGRES_PID_FILE;
 const TAKEN_DOWN: &str = "nova/taken-down-by-a-drill";
 /// The server below Patroni, by the file that it keeps its process id in.
 const END_POSTGRES: &str = "read -r pid < \"$0\" && kill -9 \"$pid\"";
+/// Everything in the container but the first process, which then ends by itself.
+const END_EVERYTHING: &str = "kill -9 -1";
+/// Longest that the kubelet may take to carry that out.
+const TO_END: Duration = Duration::from_secs(10);
 /// Most that is read of why that failed, in bytes.
 const COMPLAINT: u64 = 1024;
 
@@ -37,15 +44,25 @@ pub(super) fn refusal(harm: Harm) -> Option<String> {
     Some(why.to_owned())
 }
 
+/// Whether the container's end took the one that ended it along.
+fn was_killed(status: &Status) -> bool {
+    let causes = status.details.as_ref().and_then(|details| details.causes.as_ref());
+    causes.is_some_and(|causes| {
+        causes
+            .iter()
+            .any(|cause| cause.reason.as_deref() == Some("ExitCode") && cause.message.as_deref() == Some("137"))
+    })
+}
+
 impl KubernetesTarget {
     pub(super) async fn harm_members(&self, members: &[String], harm: Harm) -> Result<(), KubernetesError> {
         match harm {
-            Harm::Kill => self.end_pods(members, Some(0)).await,
+            Harm::Kill => self.kill(members).await,
             Harm::Restart => self.end_pods(members, None).await,
             Harm::Crash => self.crash(members).await,
             Harm::TakeDown => {
                 self.take_down_nodes(members).await?;
-                self.end_pods(members, Some(0)).await
+                self.kill(members).await
             }
             Harm::BringUp => self.bring_up_nodes().await.map(drop),
             Harm::Freeze | Harm::Thaw | Harm::Cut(_) | Harm::Rejoin => {
@@ -54,7 +71,15 @@ impl KubernetesTarget {
         }
     }
 
-    /// Every one at the same time; without grace, nobody is asked to end.
+    /// SIGKILL inside the containers first: whom the kubelet ends without grace, it asks to end and gives a second. Then the pods
+    /// go, and others take their place: a container that is killed again and again would be kept waiting before its next start.
+    async fn kill(&self, members: &[String]) -> Result<(), KubernetesError> {
+        self.list_all().await?;
+        try_join_all(members.iter().map(|member| self.end(member, &[END_EVERYTHING]))).await?;
+        self.end_pods(members, Some(0)).await
+    }
+
+    /// Every one at the same time; without grace, their objects are gone at once.
     async fn end_pods(&self, members: &[String], grace: Option<u32>) -> Result<(), KubernetesError> {
         self.list_all().await?;
         let all = members.iter().map(|member| async move {
@@ -64,30 +89,33 @@ impl KubernetesTarget {
                 grace_period_seconds: grace,
                 ..DeleteParams::default()
             };
-            let deleted = pods.delete(member, &params).await;
-            deleted
-                .map(drop)
-                .map_err(|error| KubernetesError::api("delete", format!("Pod {member}"), &error))
+            match pods.delete(member, &params).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(KubernetesError::api("delete", format!("Pod {member}"), &error)),
+            }
         });
         try_join_all(all).await.map(drop)
     }
 
-    /// PostgreSQL without its Patroni; elsewhere the server is the container's first process, and its pod goes.
+    /// The container's server, and not its pod: PostgreSQL without its Patroni, elsewhere everything.
     async fn crash(&self, members: &[String]) -> Result<(), KubernetesError> {
         self.list_all().await?;
-        let mut others = Vec::new();
-        for member in members {
-            match self.find(member).await?.member.component.as_str() {
-                "postgres" => self.end_postgres(member).await?,
-                _ => others.push(member.clone()),
-            }
-        }
-        self.end_pods(&others, Some(0)).await
+        let all = members.iter().map(|member| async move {
+            let postgres = self.find(member).await?.member.component == "postgres";
+            let command: &[&str] = if postgres {
+                &[END_POSTGRES, POSTGRES_PID_FILE]
+            } else {
+                &[END_EVERYTHING]
+            };
+            self.end(member, command).await
+        });
+        try_join_all(all).await.map(drop)
     }
 
-    async fn end_postgres(&self, member: &str) -> Result<(), KubernetesError> {
+    /// Runs a line of shell in a member's container, which ends something there.
+    async fn end(&self, member: &str, line: &[&str]) -> Result<(), KubernetesError> {
         let seen = self.find(member).await?;
-        let object = format!("the PostgreSQL of {member}");
+        let object = format!("processes of {member}");
         let failed = |why: String| KubernetesError::Api {
             action: "end",
             object: object.clone(),
@@ -98,21 +126,30 @@ impl KubernetesTarget {
             .container(seen.container)
             .stdout(false)
             .stderr(true);
-        let opened = pods
-            .exec(member, ["sh", "-c", END_POSTGRES, POSTGRES_PID_FILE], &streams)
-            .await;
-        let mut process = opened.map_err(|error| KubernetesError::api("end", &object, &error))?;
-        let mut said = String::new();
-        if let Some(stderr) = process.stderr() {
-            let _ = stderr.take(COMPLAINT).read_to_string(&mut said).await;
-        }
-        let status = match process.take_status() {
-            Some(status) => status.await,
-            None => None,
+        let command = ["sh", "-c"].iter().chain(line).copied();
+        let ended = async {
+            let mut process = pods
+                .exec(member, command, &streams)
+                .await
+                .map_err(|error| KubernetesError::api("end", &object, &error))?;
+            let mut said = String::new();
+            if let Some(stderr) = process.stderr() {
+                let _ = stderr.take(COMPLAINT).read_to_string(&mut said).await;
+            }
+            let status = match process.take_status() {
+                Some(status) => status.await,
+                None => None,
+            };
+            match status {
+                Some(status) if status.status.as_deref() == Some("Failure") && !was_killed(&status) => Err(failed(
+                    format!("{} {}", status.message.unwrap_or_default(), said.trim()),
+                )),
+                _ => Ok(()),
+            }
         };
-        match status.and_then(|status| status.status).as_deref() {
-            Some("Success") => Ok(()),
-            _ => Err(failed(said.trim().to_owned())),
+        match timeout(TO_END, ended).await {
+            Ok(ended) => ended,
+            Err(_) => Err(failed(format!("not done within {} s", TO_END.as_secs()))),
         }
     }
 

@@ -14,6 +14,7 @@ use nova_platform::topology::{Component, Kind, Member};
 use super::{KubernetesError, KubernetesTarget, pods};
 use crate::agent::NAME;
 use crate::names::Area;
+use crate::workloads::GATEWAYS;
 
 /// A pod and the member that it is.
 #[derive(Debug, Clone)]
@@ -144,6 +145,17 @@ pub(super) fn components_seen(described: Vec<Component>, members: &[MemberStatus
             .get(component.name.as_str())
             .map(Vec::as_slice)
             .unwrap_or_default();
+        if kind == Kind::Gateway {
+            component.members = (1..=GATEWAYS)
+                .map(|ordinal| Member {
+                    name: format!("{}-{ordinal}", component.name),
+                    component: component.name.clone(),
+                    kind,
+                    ordinal,
+                    node: None,
+                })
+                .collect();
+        }
         // A pod that is missing shows as a member that does not run.
         let missing = component.members.split_off(pods.len().min(component.members.len()));
         let seen = pods.iter().zip(1_u16..).map(|(pod, ordinal)| Member {
@@ -197,7 +209,7 @@ mod tests {
             names("auth-service"),
             ["auth-service-x", "auth-service-y", "auth-service-z"]
         );
-        assert_eq!(names("gateway"), ["gateway-a"]);
+        assert_eq!(names("gateway"), ["gateway-a", "gateway-2"]);
         assert_eq!(names("redis")[..2], ["redis-1", "redis-2"]);
         let user = names("user-service");
         assert_eq!(user.len(), usize::from(spec.services["user-service"].members));

@@ -7,7 +7,7 @@ use nova_platform::spec::Spec;
 use nova_platform::topology::{Kind, Member};
 
 use super::site::ClusterSite;
-use super::{Ask, DATA_DIR, Form, MEMBER_VARIABLE, Port, Probe, Probes, Workload};
+use super::{Ask, DATA_DIR, Form, MEMBER_VARIABLE, Port, Probe, Probes, RUN, Workload};
 use crate::names::{self, Area};
 use crate::profile::Profile;
 
@@ -61,7 +61,7 @@ fn command(spec: &Spec) -> Vec<String> {
         node: None,
     };
     debug_assert!(names::member_host(spec, &member).starts_with(&member.name));
-    let mut command = vec!["/usr/bin/etcd".to_owned()];
+    let mut command: Vec<String> = RUN.into_iter().chain(["/usr/bin/etcd"]).map(str::to_owned).collect();
     command.extend(config::etcd::args(
         &ClusterSite(spec),
         &member,

@@ -7,21 +7,22 @@ use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, Workload, run_dir};
+use super::{Ask, Form, Port, Probe, Probes, RUN, Workload, run_dir};
 use crate::names::Area;
 use crate::ports;
 use crate::profile::Profile;
 
-const MEMBERS: u16 = 2;
+/// Not the description's, where one machine has one gateway.
+pub(crate) const MEMBERS: u16 = 2;
 
 pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
-    let command = ["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"];
+    let program = ["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"];
     Workload {
         name: "gateway".to_owned(),
         component: "gateway".to_owned(),
         area: Area::of(Kind::Gateway),
         image: "haproxy".to_owned(),
-        command: command.map(str::to_owned).into(),
+        command: RUN.into_iter().chain(program).map(str::to_owned).collect(),
         env: BTreeMap::new(),
         ports: vec![
             Port {

@@ -9,7 +9,7 @@ use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, SECRETS_DIR, Workload};
+use super::{Ask, Form, Port, Probe, Probes, RUN, SECRETS_DIR, Workload};
 use crate::names::{Area, service_host};
 use crate::ports;
 use crate::profile::Profile;
@@ -27,7 +27,11 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
         component: name.to_owned(),
         area: Area::of(Kind::Service),
         image: name.to_owned(),
-        command: vec![format!("/usr/local/bin/{name}")],
+        command: RUN
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("/usr/local/bin/{name}")])
+            .collect(),
         env: environment(spec, name, service),
         ports: vec![
             Port {

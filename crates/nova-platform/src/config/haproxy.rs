@@ -161,6 +161,9 @@ backend {name}
     balance leastconn
     timeout server 1h
     option srvtcpka
+    # A retry waits a second when there is no other server, and there is one leader: while it changes, the client is told at
+    # once, and asks again when the new one is known.
+    retries 0
     option httpchk
     http-check send meth OPTIONS uri {uri}
     http-check expect status 200

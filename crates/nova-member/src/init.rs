@@ -1,0 +1,81 @@
+//! The first process of a container: starts the member's program, passes signals on to it, takes note of every process that ends,
+//! and ends with the program.
+//!
+//! The kernel withholds from a first process every signal that it does not handle, SIGKILL from inside the container included, and
+//! leaves it every orphan. So no program of a member is the first: one that does not know that would ignore SIGTERM or hoard dead
+//! processes, and could not be killed as the others see a crash.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::error::StartError;
+
+/// What a program may be told. Others stop or end this process only, or come from its own mistakes.
+const PASSED_ON: [Signal; 7] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGWINCH,
+];
+/// Added to the number of the signal that ended a program, as shells do.
+const BY_SIGNAL: i32 = 128;
+
+/// Runs the program, and ends this process with its status when it ends.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn tend(command: &mut Command, program: &Path) -> Result<Infallible, StartError> {
+    let failed = |source: std::io::Error| StartError::Exec {
+        program: program.to_owned(),
+        source,
+    };
+    let mut told = SigSet::empty();
+    PASSED_ON
+        .into_iter()
+        .chain([Signal::SIGCHLD])
+        .for_each(|signal| told.add(signal));
+    // Before there is a child, whose end would otherwise be missed. The child begins with no signal blocked.
+    told.thread_block().map_err(|error| failed(error.into()))?;
+    // Its orphans come here also where this is not the first process.
+    set_child_subreaper(true).map_err(|error| failed(error.into()))?;
+    let started = command.spawn().map_err(failed)?;
+    let program = Pid::from_raw(i32::try_from(started.id()).unwrap_or(i32::MAX));
+    loop {
+        match told.wait() {
+            Ok(Signal::SIGCHLD) => {
+                if let Some(status) = take_note(program) {
+                    std::process::exit(status);
+                }
+            }
+            // A program that has just ended needs to be told nothing.
+            Ok(signal) => drop(kill(program, signal)),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(failed(error.into())),
+        }
+    }
+}
+
+/// Every process that has ended; the status to end with when the program is among them.
+fn take_note(program: Pid) -> Option<i32> {
+    let mut status = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(process, code)) if process == program => status = Some(code),
+            Ok(WaitStatus::Signaled(process, signal, _)) if process == program => {
+                status = Some(BY_SIGNAL + signal as i32);
+            }
+            Ok(WaitStatus::StillAlive) | Err(_) => return status,
+            Ok(_) => {}
+        }
+    }
+}
