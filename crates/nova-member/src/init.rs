@@ -30,11 +30,15 @@ const PASSED_ON: [Signal; 7] = [
 /// Added to the number of the signal that ended a program, as shells do.
 const BY_SIGNAL: i32 = 128;
 
-/// Runs the program, and ends this process with its status when it ends.
+/// Runs the program, and ends this process with its status when it ends; before that, says that it died if nobody told it to end.
 ///
 /// # Errors
 /// When it cannot be started.
-pub(crate) fn tend(command: &mut Command, program: &Path) -> Result<Infallible, StartError> {
+pub(crate) fn tend(
+    command: &mut Command,
+    program: &Path,
+    when_it_dies: impl FnOnce(),
+) -> Result<Infallible, StartError> {
     let failed = |source: std::io::Error| StartError::Exec {
         program: program.to_owned(),
         source,
@@ -50,19 +54,27 @@ pub(crate) fn tend(command: &mut Command, program: &Path) -> Result<Infallible, 
     set_child_subreaper(true).map_err(|error| failed(error.into()))?;
     let started = command.spawn().map_err(failed)?;
     let program = Pid::from_raw(i32::try_from(started.id()).unwrap_or(i32::MAX));
-    loop {
+    let mut is_to_end = false;
+    let status = loop {
         match told.wait() {
             Ok(Signal::SIGCHLD) => {
                 if let Some(status) = take_note(program) {
-                    std::process::exit(status);
+                    break status;
                 }
             }
-            // A program that has just ended needs to be told nothing.
-            Ok(signal) => drop(kill(program, signal)),
+            Ok(signal) => {
+                is_to_end |= signal == Signal::SIGTERM;
+                // A program that has just ended needs to be told nothing.
+                let _ = kill(program, signal);
+            }
             Err(Errno::EINTR) => {}
             Err(error) => return Err(failed(error.into())),
         }
+    };
+    if !is_to_end {
+        when_it_dies();
     }
+    std::process::exit(status)
 }
 
 /// Every process that has ended; the status to end with when the program is among them.

@@ -4,6 +4,10 @@
 //! latest of them names it, and when it is empty, only if all others are known to be empty too. In every other case it is a
 //! replica, or waits. Redis's own configuration from the last run counts for nothing. An empty server that waits answers
 //! its peers, so that where nothing was ever written they need not guess.
+//!
+//! A master that died is replaced, and returns as a replica: if it led again, the Sentinels, which notice an absence of a second, might
+//! replace it all the same, and for some ten seconds there would be two. Who knows that it is dead says so at once: the process
+//! that saw it end, or else the one that is to become it.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -15,11 +19,15 @@ use crate::address::HostPort;
 use crate::error::StartError;
 use crate::files::{make_directory, read_text, write};
 use crate::place::Place;
-use crate::redis_view::{View, answer_as_empty};
-use crate::start::{Start, exec};
+use crate::redis_view::{View, answer_as_empty, replace_master};
+use crate::start::{Start, exec_with};
 
 const ROUND: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_millis(500);
+/// A replica that started before that, in seconds, has what the master had; at a cold start the master's own data are the latest.
+const SETTLED: u64 = 10;
+/// A replacement is waited for as long as Sentinels take to give one up (`failover_timeout`), and a little more.
+const REPLACED_WITHIN: Duration = Duration::from_secs(12);
 
 /// Becomes the Redis server of this place.
 ///
@@ -34,9 +42,15 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     // Anew each time: Sentinel makes Redis rewrite it, with every setting in it as it was then.
     let settings = settings(&start, &base, place.data_setting("redis").as_str(), &role);
     write(&place.run().join("redis.conf"), &settings)?;
-    exec(
+    exec_with(
         Command::new(&start.server).arg("redis.conf").current_dir(place.run()),
         &start.server,
+        || {
+            let view = View::ask(&start, ANSWER);
+            if could_be_replaced(&start.own.place(), &view) {
+                ask_for_successor(&start, &view);
+            }
+        },
     )
 }
 
@@ -72,8 +86,20 @@ fn find_role(start: &Start, empty: bool, patience: Duration) -> Result<Role, Sta
     if empty && let Err(error) = answer_as_empty(&start.bind, start.own.port) {
         println!("nova: {} cannot answer its peers: {error}", start.own.member);
     }
+    let own = start.own.place();
+    let mut asked = empty;
     loop {
-        let why_not = match decide(&start.own.place(), empty, &View::ask(start, ANSWER)) {
+        let mut view = View::ask(start, ANSWER);
+        if !asked && could_be_replaced(&own, &view) {
+            asked = true;
+            if ask_for_successor(start, &view) {
+                continue;
+            }
+        }
+        if began.elapsed() > REPLACED_WITHIN {
+            view.forget_replacements();
+        }
+        let why_not = match decide(&own, empty, &view) {
             Ok((role, why)) => {
                 println!("nova: {} starts as {}: {why}", start.own.member, name_of(&role));
                 return Ok(role);
@@ -91,6 +117,30 @@ fn find_role(start: &Start, empty: bool, patience: Duration) -> Result<Role, Sta
     }
 }
 
+/// Whether the Sentinels name this server, do nothing about it, and have a replica to put in its place.
+fn could_be_replaced(own: &HostPort, view: &View) -> bool {
+    view.majority_names(own)
+        && !view.sentinels.iter().flatten().any(|said| said.is_replacing)
+        && view
+            .peers
+            .iter()
+            .flatten()
+            .any(|peer| !peer.is_master && peer.up_for >= SETTLED)
+}
+
+/// Whether a Sentinel does it.
+fn ask_for_successor(start: &Start, view: &View) -> bool {
+    let own = &start.own.member;
+    match replace_master(start, view, ANSWER) {
+        Ok(()) => println!("nova: {own} was master and is dead: a Sentinel replaces it"),
+        Err(error) => {
+            println!("nova: {own} was master and is dead, and no Sentinel replaces it: {error}");
+            return false;
+        }
+    }
+    true
+}
+
 fn name_of(role: &Role) -> String {
     match role {
         Role::Master => "master".to_owned(),
@@ -102,7 +152,7 @@ fn name_of(role: &Role) -> String {
 fn decide(own: &HostPort, empty: bool, view: &View) -> Result<(Role, &'static str), String> {
     let answers = view.sentinels.iter().flatten().count();
     let peers = || view.peers.iter().flatten();
-    let Some(named) = view.named_master().filter(|_| answers > view.sentinels.len() / 2) else {
+    let Some(named) = view.named_by_majority() else {
         let leading = peers()
             .find(|peer| peer.is_master)
             .map(|peer| Role::ReplicaOf(peer.place.clone()));
@@ -130,6 +180,9 @@ fn decide(own: &HostPort, empty: bool, view: &View) -> Result<(Role, &'static st
             "the Sentinels name this server, but {} leads; they are about to agree",
             other.place
         ));
+    }
+    if view.sentinels.iter().flatten().any(|said| said.is_replacing) {
+        return Err("the Sentinels name this server, and are about to replace it".to_owned());
     }
     if !empty {
         return Ok((Role::Master, "the Sentinels name it, and it has its data"));

@@ -12,12 +12,17 @@ use crate::start::{MASTER_NAME, Start};
 /// What an empty server says that waits for its role.
 const EMPTY: &str = "NOVAEMPTY this server has no data and waits for its role";
 
+/// What a Sentinel calls a master that it replaces, or is about to.
+const REPLACING: [&str; 2] = ["o_down", "failover_in_progress"];
+
 /// What one Sentinel says of the master.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SentinelView {
     pub(crate) master: HostPort,
     /// Which failover this stems from: the greater one is the later one.
     pub(crate) epoch: u64,
+    /// Whether it is being replaced, or about to be.
+    pub(crate) is_replacing: bool,
 }
 
 /// What one Redis server says of itself.
@@ -26,6 +31,8 @@ pub(crate) struct ServerView {
     pub(crate) place: HostPort,
     pub(crate) is_master: bool,
     pub(crate) has_data: bool,
+    /// Seconds since it started.
+    pub(crate) up_for: u64,
 }
 
 /// Everybody's answer, `None` for who did not give one.
@@ -63,6 +70,24 @@ impl View {
         })
     }
 
+    /// The latest master, when a majority of the Sentinels answers.
+    pub(crate) fn named_by_majority(&self) -> Option<&SentinelView> {
+        let answers = self.sentinels.iter().flatten().count();
+        self.named_master().filter(|_| answers > self.sentinels.len() / 2)
+    }
+
+    /// Whether that is this server.
+    pub(crate) fn majority_names(&self, own: &HostPort) -> bool {
+        self.named_by_majority().is_some_and(|named| named.master == *own)
+    }
+
+    /// As if no Sentinel were replacing anybody.
+    pub(crate) fn forget_replacements(&mut self) {
+        for said in self.sentinels.iter_mut().flatten() {
+            said.is_replacing = false;
+        }
+    }
+
     /// The latest master that the Sentinels name; of equally late ones the one that most name.
     pub(crate) fn named_master(&self) -> Option<&SentinelView> {
         let answers = || self.sentinels.iter().flatten();
@@ -73,6 +98,28 @@ impl View {
             )
         })
     }
+}
+
+/// Makes a Sentinel replace the master that it names, without asking the others whether that is down: whoever asks must know it.
+///
+/// # Errors
+/// Why each Sentinel that names this server did not.
+pub(crate) fn replace_master(start: &Start, view: &View, patience: Duration) -> Result<(), String> {
+    let own = start.own.place();
+    let others = start.sentinels.iter().filter(|other| **other != start.own);
+    let naming = others
+        .zip(&view.sentinels)
+        .filter(|(_, said)| said.as_ref().is_some_and(|said| said.master == own));
+    let mut refusals = Vec::new();
+    for (at, _) in naming {
+        let asked = Connection::open(&at.host, at.port, &start.sentinel_password, patience)
+            .and_then(|mut connection| connection.ask(&["SENTINEL", "FAILOVER", MASTER_NAME]));
+        match asked {
+            Ok(_) => return Ok(()),
+            Err(error) => refusals.push(format!("{}: {error}", at.member)),
+        }
+    }
+    Err(refusals.join("; "))
 }
 
 fn ask_sentinel(at: &Address, password: &str, patience: Duration) -> Option<SentinelView> {
@@ -86,9 +133,11 @@ fn ask_sentinel(at: &Address, password: &str, patience: Duration) -> Option<Sent
     };
     let port = number("port").and_then(|port| u16::try_from(port).ok())?;
     let host = reply.field("ip")?.text()?.to_owned();
+    let flags = reply.field("flags").and_then(Reply::text).unwrap_or_default();
     Some(SentinelView {
         master: HostPort::new(host, port),
         epoch: number("config-epoch")?,
+        is_replacing: flags.split(',').any(|flag| REPLACING.contains(&flag)),
     })
 }
 
@@ -100,17 +149,24 @@ fn ask_server(at: &Address, password: &str, patience: Duration) -> Option<Server
                 place: at.place(),
                 is_master: false,
                 has_data: false,
+                up_for: 0,
             });
         }
         Err(_) => return None,
     };
     let role = connection.ask(&["ROLE"]).ok()?;
     let keys = connection.ask(&["DBSIZE"]).ok()?.integer()?;
+    let about = connection.ask(&["INFO", "server"]).ok()?;
+    let up_for = about
+        .text()?
+        .lines()
+        .find_map(|line| line.strip_prefix("uptime_in_seconds:"))?;
     let is_master = role.list().first().and_then(Reply::text) == Some("master");
     Some(ServerView {
         place: at.place(),
         is_master,
         has_data: keys > 0,
+        up_for: up_for.trim().parse().ok()?,
     })
 }
 

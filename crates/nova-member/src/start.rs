@@ -80,8 +80,17 @@ impl Start {
 /// The process becomes the program: same process id, same start time, nothing in between. The first process of a container stays
 /// before it.
 pub(crate) fn exec(command: &mut Command, program: &Path) -> Result<Infallible, StartError> {
+    exec_with(command, program, || {})
+}
+
+/// The same; where this process stays, it does something when the program ends without having been told to.
+pub(crate) fn exec_with(
+    command: &mut Command,
+    program: &Path,
+    when_it_dies: impl FnOnce(),
+) -> Result<Infallible, StartError> {
     if std::process::id() == 1 {
-        return tend(command, program);
+        return tend(command, program, when_it_dies);
     }
     Err(StartError::Exec {
         program: program.to_owned(),
@@ -97,5 +106,5 @@ pub fn run(words: &[String]) -> Result<Infallible, StartError> {
     let (program, arguments) = words
         .split_first()
         .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-    tend(Command::new(program).args(arguments), Path::new(program))
+    tend(Command::new(program).args(arguments), Path::new(program), || {})
 }

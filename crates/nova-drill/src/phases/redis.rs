@@ -11,7 +11,11 @@ pub(super) fn moments(logs: &[Vec<Said<'_>>]) -> Moments {
         lines.map(|said| said.at).filter(|at| Some(*at) >= elected).min()
     };
     Moments {
-        detected: said(" +odown master ").or_else(|| said("Executing user requested FAILOVER")),
+        // Whoever saw the master die asks for its successor before the Sentinels agree that it is down.
+        detected: [said("Executing user requested FAILOVER"), said(" +odown master ")]
+            .into_iter()
+            .flatten()
+            .min(),
         elected,
         served: after_election("MASTER MODE enabled").or_else(|| after_election(" +promoted-slave ")),
     }

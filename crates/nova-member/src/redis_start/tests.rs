@@ -11,6 +11,7 @@ fn names(number: u8, epoch: u64) -> Option<SentinelView> {
     Some(SentinelView {
         master: server(number),
         epoch,
+        is_replacing: false,
     })
 }
 
@@ -19,6 +20,7 @@ fn peer(number: u8, is_master: bool, has_data: bool) -> Option<ServerView> {
         place: server(number),
         is_master,
         has_data,
+        up_for: 60,
     })
 }
 
@@ -63,6 +65,45 @@ fn the_master_of_old_follows_the_one_elected_since() {
 fn a_restarted_master_leads_again_with_its_data() {
     let known = view([names(1, 3), names(1, 3), None], [peer(2, false, true), None]);
     assert_eq!(role(false, &known), Some(Role::Master));
+}
+
+#[test]
+fn a_master_that_is_being_replaced_waits_for_its_successor() {
+    let replacing = Some(SentinelView {
+        is_replacing: true,
+        ..names(1, 3).expect("a view")
+    });
+    let mut view = view([names(1, 3), replacing, None], [peer(2, false, true), None]);
+    assert_eq!(role(false, &view), None);
+    assert!(!could_be_replaced(&server(1), &view), "that is under way");
+    // Sentinels that found nobody: it has waited long enough.
+    view.forget_replacements();
+    assert_eq!(role(false, &view), Some(Role::Master));
+}
+
+#[test]
+fn a_dead_master_is_replaced_where_there_is_a_replica_that_saw_it_live() {
+    let named = || [names(1, 3), names(1, 3), None];
+    let fresh = Some(ServerView {
+        up_for: 2,
+        ..peer(2, false, true).expect("a view")
+    });
+    for (peers, replaced, why) in [
+        ([peer(2, false, true), None], true, "a replica is there"),
+        ([None, None], false, "nobody is there"),
+        (
+            [fresh, None],
+            false,
+            "everything has just started: its own data are the latest",
+        ),
+        ([peer(2, true, true), None], false, "another leads already"),
+    ] {
+        assert_eq!(could_be_replaced(&server(1), &view(named(), peers)), replaced, "{why}");
+    }
+    let others = view([names(2, 4), names(2, 4), None], [peer(2, true, true), None]);
+    assert!(!could_be_replaced(&server(1), &others), "it was no master");
+    let minority = view([names(1, 3), None, None], [peer(2, false, true), None]);
+    assert!(!could_be_replaced(&server(1), &minority), "the others may name another");
 }
 
 #[test]
