@@ -45,8 +45,9 @@ pub(crate) enum Task {
 }
 
 impl Task {
-    fn is_probe(self) -> bool {
-        matches!(self, Self::ProbeRedis | Self::ProbeSentinel)
+    /// Otherwise it asks one.
+    pub(crate) fn starts_a_program(self) -> bool {
+        !matches!(self, Self::ProbeRedis | Self::ProbeSentinel)
     }
 }
 
@@ -154,8 +155,8 @@ impl Flags {
             config: needed("--config", self.config)?.into(),
             member,
             secrets: optional("--secrets", self.secrets, task != Task::Kafka)?,
-            data: optional("--data", self.data, !task.is_probe())?,
-            run: optional("--run", self.run, !task.is_probe())?,
+            data: optional("--data", self.data, task.starts_a_program())?,
+            run: optional("--run", self.run, task.starts_a_program())?,
         })
     }
 }

@@ -6,7 +6,6 @@
 //! processes, and could not be killed as the others see a crash.
 
 use std::convert::Infallible;
-use std::path::Path;
 use std::process::Command;
 
 use nix::errno::Errno;
@@ -34,13 +33,10 @@ const BY_SIGNAL: i32 = 128;
 ///
 /// # Errors
 /// When it cannot be started.
-pub(crate) fn tend(
-    command: &mut Command,
-    program: &Path,
-    when_it_dies: impl FnOnce(),
-) -> Result<Infallible, StartError> {
+pub fn tend(command: &mut Command, when_it_dies: impl FnOnce()) -> Result<Infallible, StartError> {
+    let program = command.get_program().to_owned();
     let failed = |source: std::io::Error| StartError::Exec {
-        program: program.to_owned(),
+        program: program.clone().into(),
         source,
     };
     let mut told = SigSet::empty();

@@ -4,7 +4,7 @@
 mod address;
 mod error;
 mod files;
-mod init;
+pub mod init;
 pub mod kafka_start;
 mod place;
 pub mod postgres_start;
@@ -19,4 +19,4 @@ mod start;
 pub use address::{Address, HostPort};
 pub use error::StartError;
 pub use place::Place;
-pub use start::{MASTER_NAME, Start, run};
+pub use start::{MASTER_NAME, Start};

@@ -2,9 +2,9 @@
 
 mod arguments;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use nova_member::{StartError, kafka_start, postgres_start, probe, redis_start, sentinel_start};
+use nova_member::{Place, StartError, init, kafka_start, postgres_start, probe, redis_start, sentinel_start};
 
 use crate::arguments::{Arguments, Task, USAGE};
 
@@ -35,9 +35,17 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
             println!("nova-member {}\n\n{USAGE}", env!("CARGO_PKG_VERSION"));
             return Ok(());
         }
-        Arguments::Program(words) => return nova_member::run(&words).map(|_| ()),
+        Arguments::Program(words) => {
+            let [program, arguments @ ..] = words.as_slice() else {
+                return Ok(());
+            };
+            return init::tend(Command::new(program).args(arguments), || {}).map(|_| ());
+        }
         Arguments::Member { task, place } => (task, place),
     };
+    if std::process::id() == 1 && task.starts_a_program() {
+        return first_process(task, &place);
+    }
     match task {
         Task::Redis => redis_start::run(&place).map(|_| ()),
         Task::Sentinel => sentinel_start::run(&place).map(|_| ()),
@@ -46,4 +54,18 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
         Task::ProbeRedis => probe::redis(&place),
         Task::ProbeSentinel => probe::sentinel(&place),
     }
+}
+
+/// As [`init`]: the same command once more, which becomes the program.
+fn first_process(task: Task, place: &Place) -> Result<(), StartError> {
+    let mut own = std::env::args_os();
+    let mut again = Command::new(own.next().unwrap_or_else(|| "nova-member".into()));
+    let when_it_dies = || {
+        if task == Task::Redis
+            && let Err(error) = redis_start::died(place)
+        {
+            eprintln!("nova-member: {error}");
+        }
+    };
+    init::tend(again.args(own), when_it_dies).map(|_| ())
 }

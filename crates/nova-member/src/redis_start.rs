@@ -20,7 +20,7 @@ use crate::error::StartError;
 use crate::files::{make_directory, read_text, write};
 use crate::place::Place;
 use crate::redis_view::{View, answer_as_empty, replace_master};
-use crate::start::{Start, exec_with};
+use crate::start::{Start, exec};
 
 const ROUND: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_millis(500);
@@ -42,16 +42,23 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     // Anew each time: Sentinel makes Redis rewrite it, with every setting in it as it was then.
     let settings = settings(&start, &base, place.data_setting("redis").as_str(), &role);
     write(&place.run().join("redis.conf"), &settings)?;
-    exec_with(
+    exec(
         Command::new(&start.server).arg("redis.conf").current_dir(place.run()),
         &start.server,
-        || {
-            let view = View::ask(&start, ANSWER);
-            if could_be_replaced(&start.own.place(), &view) {
-                ask_for_successor(&start, &view);
-            }
-        },
     )
+}
+
+/// The server of this place has ended, and whoever calls this has seen it: it is replaced if it was master.
+///
+/// # Errors
+/// When it is not known who the others are.
+pub fn died(place: &Place) -> Result<(), StartError> {
+    let start = Start::resolved(place)?;
+    let view = View::ask(&start, ANSWER);
+    if could_be_replaced(&start.own.place(), &view) {
+        ask_for_successor(&start, &view);
+    }
+    Ok(())
 }
 
 /// The settings as described, and what only the start knows.

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::error::StartError;
 use crate::files::read_json;
-use crate::init::tend;
 use crate::place::Place;
 use crate::resolve;
 
@@ -77,34 +76,10 @@ impl Start {
     }
 }
 
-/// The process becomes the program: same process id, same start time, nothing in between. The first process of a container stays
-/// before it.
+/// The process becomes the program: same process id, same start time, nothing in between.
 pub(crate) fn exec(command: &mut Command, program: &Path) -> Result<Infallible, StartError> {
-    exec_with(command, program, || {})
-}
-
-/// The same; where this process stays, it does something when the program ends without having been told to.
-pub(crate) fn exec_with(
-    command: &mut Command,
-    program: &Path,
-    when_it_dies: impl FnOnce(),
-) -> Result<Infallible, StartError> {
-    if std::process::id() == 1 {
-        return tend(command, program, when_it_dies);
-    }
     Err(StartError::Exec {
         program: program.to_owned(),
         source: command.exec(),
     })
-}
-
-/// Runs a program that needs no preparation as [`tend`] does.
-///
-/// # Errors
-/// When it cannot be started.
-pub fn run(words: &[String]) -> Result<Infallible, StartError> {
-    let (program, arguments) = words
-        .split_first()
-        .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-    tend(Command::new(program).args(arguments), Path::new(program), || {})
 }

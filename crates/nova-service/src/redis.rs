@@ -22,7 +22,10 @@ const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
 /// A server that is silent for this long while a command waits is given up, and Sentinel asked for the master again.
 const SILENCE: Duration = Duration::from_secs(1);
-const CONNECT: Duration = Duration::from_secs(1);
+/// Of the first command on a connection.
+const GREETING: Duration = Duration::from_secs(1);
+/// The address of a master that is gone may swallow packets instead of refusing them, and its successor is named within a second or two.
+const CONNECT: Duration = Duration::from_millis(500);
 
 /// A service's connections to the Redis master. Cloning is cheap.
 #[derive(Clone)]
@@ -143,7 +146,7 @@ fn builder(config: &RedisConfig) -> Builder {
         .with_performance_config(|performance| performance.default_command_timeout = config.timeout)
         .with_connection_config(|connection| {
             connection.connection_timeout = CONNECT;
-            connection.internal_command_timeout = CONNECT;
+            connection.internal_command_timeout = GREETING;
             // A command whose answer was lost is not sent again: an increment would count twice.
             connection.max_command_attempts = 1;
             connection.max_command_buffer_len = 1024;

@@ -17,6 +17,8 @@ use super::{CONNECT, Client, Door, Site, Store, WHOLE, secret};
 use crate::judge::Found;
 use crate::ledger::Outcome;
 
+/// As the services': the address of a master that is gone may swallow packets instead of refusing them.
+const REACH: Duration = Duration::from_millis(500);
 /// A server that is silent for this long while a command waits is given up.
 const SILENCE: Duration = Duration::from_secs(1);
 /// Longest wait for an answer to one command.
@@ -53,7 +55,7 @@ impl Redis {
         builder
             .with_performance_config(|performance| performance.default_command_timeout = ANSWER)
             .with_connection_config(|connection| {
-                connection.connection_timeout = CONNECT;
+                connection.connection_timeout = REACH;
                 connection.internal_command_timeout = CONNECT;
                 // A command whose answer was lost is not sent again: the element would be there twice.
                 connection.max_command_attempts = 1;

@@ -274,7 +274,7 @@ fn kafka_never_loses_an_acknowledged_record_to_an_election() {
             "unclean.leader.election.enable=false",
             "transaction.state.log.min.isr=2",
             "offsets.topic.replication.factor=3",
-            "broker.session.timeout.ms=2500",
+            "broker.session.timeout.ms=2000",
             "auto.create.topics.enable=false",
         ],
     );

@@ -85,6 +85,12 @@ transaction.state.log.num.partitions=12
 share.coordinator.state.topic.replication.factor={copies}
 share.coordinator.state.topic.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=6
+# The address of a controller that is gone may swallow packets instead of refusing them. By default a broker tries such a one for
+# 10 to 30 s before it looks for the next, and until then nobody can change anything through it.
+socket.connection.setup.timeout.ms=1000
+socket.connection.setup.timeout.max.ms=2000
+# After this without an answer of the leading controller the others elect another; only then the session of its broker begins to end.
+controller.quorum.fetch.timeout.ms=1500
 broker.session.timeout.ms={session}
 broker.heartbeat.interval.ms={heartbeat}
 # A copy follows its new leader at once, which acknowledgements wait for: by default it comes a second too late when it asks
