@@ -88,7 +88,7 @@ async fn redis(leader: &str, site: &Site<'_>) -> Result<(), String> {
     let sentinel = first_sentinel(site, &secret("redis-sentinel")?).await?;
     choose_the_moment(&sentinel).await;
     master.ask("CLIENT", &["PAUSE", PAUSED_MS, "WRITE"]).await?;
-    let switched = switch(&master, old, &sentinel).await;
+    let switched = switch(&master, &sentinel).await;
     // Whoever is still connected looks for the master anew. A failure here ends with the pause.
     let _ = master.ask("CLIENT", &["KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
     let unpaused = master.ask("CLIENT", &["UNPAUSE"]).await;
@@ -109,16 +109,15 @@ async fn choose_the_moment(sentinel: &Node) {
     sleep(BEFORE_FAILOVER).await;
 }
 
-async fn switch(master: &Node, old: &HostPort, sentinel: &Node) -> Result<(), String> {
+async fn switch(master: &Node, sentinel: &Node) -> Result<(), String> {
+    // As the Sentinels call it: they know addresses where others know names.
+    let old = named_master(sentinel).await?;
     sentinel.ask("SENTINEL", &["FAILOVER", MASTER_NAME]).await?;
     let begin = Instant::now();
     loop {
-        let named = sentinel
-            .ask("SENTINEL", &["GET-MASTER-ADDR-BY-NAME", MASTER_NAME])
-            .await?;
-        let named: Vec<String> = named.convert().unwrap_or_default();
+        let named = named_master(sentinel).await?;
         if let [host, port] = named.as_slice()
-            && (*host != old.host || *port != old.port.to_string())
+            && named != old
         {
             return master.ask("REPLICAOF", &[host, port]).await.map(drop);
         }
@@ -130,6 +129,13 @@ async fn switch(master: &Node, old: &HostPort, sentinel: &Node) -> Result<(), St
         }
         sleep(LOOK_EVERY).await;
     }
+}
+
+async fn named_master(sentinel: &Node) -> Result<Vec<String>, String> {
+    let named = sentinel
+        .ask("SENTINEL", &["GET-MASTER-ADDR-BY-NAME", MASTER_NAME])
+        .await?;
+    Ok(named.convert().unwrap_or_default())
 }
 
 async fn first_sentinel(site: &Site<'_>, password: &str) -> Result<Node, String> {

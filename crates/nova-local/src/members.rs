@@ -143,6 +143,7 @@ fn base_plan(member: &Member, program: impl Into<PathBuf>) -> MemberPlan {
         ports: Vec::new(),
         children: Vec::new(),
         leader_key: None,
+        redis: None,
         stop_signal: StopSignal::Term,
         stop_grace: std::time::Duration::from_secs(10),
     }

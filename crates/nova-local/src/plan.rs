@@ -33,6 +33,8 @@ pub struct MemberPlan {
     pub children: Vec<String>,
     /// The key that says that it leads, given up for it once nothing of it runs; none where it holds no such key.
     pub leader_key: Option<LeaderKey>,
+    /// Its directory when it is a Redis server, which is replaced when it dies as master.
+    pub redis: Option<PathBuf>,
     /// Signal that asks it to end in good order.
     pub stop_signal: StopSignal,
     /// How long it may take to end before it is killed.

@@ -61,10 +61,12 @@ fn first_process(task: Task, place: &Place) -> Result<(), StartError> {
     let mut own = std::env::args_os();
     let mut again = Command::new(own.next().unwrap_or_else(|| "nova-member".into()));
     let when_it_dies = || {
-        if task == Task::Redis
-            && let Err(error) = redis_start::died(place)
-        {
-            eprintln!("nova-member: {error}");
+        if task != Task::Redis {
+            return;
+        }
+        match redis_start::died(place) {
+            Ok(told) => told.into_iter().for_each(|told| println!("nova: {told}")),
+            Err(error) => eprintln!("nova-member: {error}"),
         }
     };
     init::tend(again.args(own), when_it_dies).map(|_| ())

@@ -48,17 +48,15 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     )
 }
 
-/// The server of this place has ended, and whoever calls this has seen it: it is replaced if it was master.
+/// The server of this place has ended, and whoever calls this has seen it: it is replaced if it was master. Says what was done; `None`
+/// when there was nothing to do. Takes a second or two at most.
 ///
 /// # Errors
 /// When it is not known who the others are.
-pub fn died(place: &Place) -> Result<(), StartError> {
+pub fn died(place: &Place) -> Result<Option<String>, StartError> {
     let start = Start::resolved(place)?;
     let view = View::ask(&start, ANSWER);
-    if could_be_replaced(&start.own.place(), &view) {
-        ask_for_successor(&start, &view);
-    }
-    Ok(())
+    Ok(could_be_replaced(&start.own.place(), &view).then(|| ask_for_successor(&start, &view).1))
 }
 
 /// The settings as described, and what only the start knows.
@@ -99,7 +97,9 @@ fn find_role(start: &Start, empty: bool, patience: Duration) -> Result<Role, Sta
         let mut view = View::ask(start, ANSWER);
         if !asked && could_be_replaced(&own, &view) {
             asked = true;
-            if ask_for_successor(start, &view) {
+            let (is_replaced, told) = ask_for_successor(start, &view);
+            println!("nova: {told}");
+            if is_replaced {
                 continue;
             }
         }
@@ -135,17 +135,16 @@ fn could_be_replaced(own: &HostPort, view: &View) -> bool {
             .any(|peer| !peer.is_master && peer.up_for >= SETTLED)
 }
 
-/// Whether a Sentinel does it.
-fn ask_for_successor(start: &Start, view: &View) -> bool {
+/// Whether a Sentinel does it, and what to say of that.
+fn ask_for_successor(start: &Start, view: &View) -> (bool, String) {
     let own = &start.own.member;
     match replace_master(start, view, ANSWER) {
-        Ok(()) => println!("nova: {own} was master and is dead: a Sentinel replaces it"),
-        Err(error) => {
-            println!("nova: {own} was master and is dead, and no Sentinel replaces it: {error}");
-            return false;
-        }
+        Ok(()) => (true, format!("{own} was master and is dead: a Sentinel replaces it")),
+        Err(error) => (
+            false,
+            format!("{own} was master and is dead, and no Sentinel replaces it: {error}"),
+        ),
     }
-    true
 }
 
 fn name_of(role: &Role) -> String {

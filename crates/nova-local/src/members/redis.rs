@@ -14,6 +14,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     let base = config::redis::base_conf(site, member, spec.maxmemory);
     let mut plan = start_plan(site, member, "redis", spec.port, base)?;
     plan.directories = vec!["data".into()];
+    plan.redis = Some(site.member_dir(&member.name));
     Ok(plan)
 }
 

@@ -231,7 +231,7 @@ fn a_sentinel_keeps_its_identity() {
                 text,
                 &[
                     &format!("bind 127.77.0.{number}"),
-                    "sentinel down-after-milliseconds nova 1000",
+                    "sentinel down-after-milliseconds nova 1500",
                     "sentinel failover-timeout nova 10000",
                 ],
             );

@@ -97,6 +97,9 @@ pub struct Launch {
     /// The key that says that it leads, given up for it once nothing of it runs.
     #[serde(default)]
     pub leader_key: Option<LeaderKey>,
+    /// Its directory when it is a Redis server: should it have been master, a successor is asked for once nothing of it runs.
+    #[serde(default)]
+    pub redis: Option<PathBuf>,
     /// Signal that asks it to end.
     pub stop_signal: StopSignal,
     /// How long it may take to end, in milliseconds.

@@ -57,6 +57,7 @@ pub(super) fn launch(plan: &MemberPlan, spec: &Spec, helper: &Path) -> Launch {
         ports: plan.ports.iter().map(|port| (port.host.clone(), port.port)).collect(),
         children: plan.children.clone(),
         leader_key: plan.leader_key.clone(),
+        redis: plan.redis.clone(),
         stop_signal: plan.stop_signal,
         stop_grace_ms: u64::try_from(plan.stop_grace.as_millis()).unwrap_or(u64::MAX),
         restart_backoff_ms: spec.local.restart_backoff.as_millis(),
@@ -112,6 +113,7 @@ mod tests {
             ports: Vec::new(),
             children: Vec::new(),
             leader_key: None,
+            redis: None,
             stop_signal: StopSignal::Term,
             stop_grace: std::time::Duration::from_secs(1),
         }

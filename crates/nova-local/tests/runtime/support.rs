@@ -91,6 +91,7 @@ impl Home {
             ports: Vec::new(),
             children: Vec::new(),
             leader_key: None,
+            redis: None,
             stop_signal: StopSignal::Term,
             stop_grace_ms: 10_000,
             restart_backoff_ms: 20,

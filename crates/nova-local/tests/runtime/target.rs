@@ -42,6 +42,7 @@ fn member(name: &str, component: &str, script: &str) -> MemberPlan {
         ports: Vec::new(),
         children: Vec::new(),
         leader_key: None,
+        redis: None,
         stop_signal: StopSignal::Term,
         stop_grace: Duration::from_secs(10),
     }

@@ -172,7 +172,7 @@ fn cannot_deploy(session: &Session, failure: &Failure) -> anyhow::Error {
 }
 
 async fn kill_once(session: &Session, target: &LocalTarget, seed: u64, path: &Path) -> anyhow::Result<RunReport> {
-    let circumstances = Circumstances::now(session.spec(), std::env::args().collect());
+    let circumstances = Circumstances::now(session.spec(), super::command());
     let header = Header::new(session.name(), TargetKind::Local.name(), seed, Some(circumstances));
     let ledger = Ledger::create(path, &header)?;
     let secrets = Secrets::load(&session.layout()?.secrets_file())?;

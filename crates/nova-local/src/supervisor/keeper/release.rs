@@ -1,11 +1,13 @@
-//! Gives up the leader key of a member that is proven dead, so that the others need not wait until its session ends.
+//! Tells the others that a member is proven dead, so that they need not wait until they believe it: gives up PostgreSQL's leader key
+//! (decision 10), asks for the successor of a Redis master (decision 12).
 //!
-//! The proof is decision 10: the supervisor has seen the main process end, and the kernel's table holds nothing else of the
-//! member. Dropped before the member is started again, since then the name may have a session that lives.
+//! The proof: the supervisor has seen the main process end, and the kernel's table holds nothing else of the member. Dropped before
+//! the member is started again, since then the name may have a session that lives.
 
 use std::time::Duration;
 
-use nova_platform::leader_key::Released;
+use nova_member::{Place, redis_start};
+use nova_platform::leader_key::{LeaderKey, Released};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
@@ -19,47 +21,77 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// The attempt, as long as it is kept.
 pub(super) struct Release(AbortHandle);
 
+/// What a dead member leaves.
+enum Estate {
+    LeaderKey(LeaderKey),
+    Redis(Place),
+}
+
 impl Release {
-    /// Begins it for a member that is ending or has ended; `None` when it holds no such key. `main` is its main process where
+    /// Begins it for a member that is ending or has ended; `None` when it can have led nothing. `main` is its main process where
     /// that was still watched.
     pub(super) fn begin(house: &House, record: &Record, main: Option<Handle>) -> Option<Self> {
-        let key = record.launch.leader_key.clone()?;
-        let member = record.launch.member.clone();
+        let launch = &record.launch;
+        let estate = match (&launch.leader_key, &launch.redis) {
+            (Some(key), _) => Estate::LeaderKey(key.clone()),
+            (None, Some(directory)) => Estate::Redis(Place::Directory(directory.clone())),
+            (None, None) => return None,
+        };
+        let member = launch.member.clone();
         let (family, uid) = (record.family(house.layout()), house.uid());
         let release = async move {
             let begin = Instant::now();
             if let Some(main) = main
                 && let Err(error) = main.ended().await
             {
-                tracing::warn!(member, %error, "whether it is dead cannot be seen; its leader key stays");
+                tracing::warn!(member, %error, "whether it is dead cannot be seen; the others must find out");
                 return;
             }
-            // What goes on without its main process (PostgreSQL without Patroni) keeps the key.
+            // What goes on without its main process (PostgreSQL without Patroni) may still lead.
             if timeout(LIMIT, nothing_left(&family, uid)).await.is_err() {
                 return;
             }
-            let proven = begin.elapsed();
-            match key.release(LIMIT.saturating_sub(proven)).await {
-                // Rare, and worth a line at the usual level: who leads changes because of it.
-                Ok(Released::Deleted) => {
-                    let (proven, done) = (proven.as_millis(), begin.elapsed().as_millis());
-                    tracing::warn!(
-                        member,
-                        proven_ms = proven,
-                        done_ms = done,
-                        "nothing of it runs: {}",
-                        Released::Deleted
-                    );
-                }
-                Ok(released) => tracing::info!(member, "nothing of it runs: {released}"),
-                Err(error) => tracing::warn!(
-                    member,
-                    error,
-                    "its leader key could not be given up; it ends with its session"
-                ),
+            match estate {
+                Estate::LeaderKey(key) => give_up(&member, &key, begin).await,
+                Estate::Redis(place) => ask_for_successor(&member, place).await,
             }
         };
         Some(Self(tokio::task::spawn_local(release).abort_handle()))
+    }
+}
+
+async fn give_up(member: &str, key: &LeaderKey, begin: Instant) {
+    let proven = begin.elapsed();
+    match key.release(LIMIT.saturating_sub(proven)).await {
+        // Rare, and worth a line at the usual level: who leads changes because of it.
+        Ok(Released::Deleted) => {
+            let (proven, done) = (proven.as_millis(), begin.elapsed().as_millis());
+            tracing::warn!(
+                member,
+                proven_ms = proven,
+                done_ms = done,
+                "nothing of it runs: {}",
+                Released::Deleted
+            );
+        }
+        Ok(released) => tracing::info!(member, "nothing of it runs: {released}"),
+        Err(error) => tracing::warn!(
+            member,
+            error,
+            "its leader key could not be given up; it ends with its session"
+        ),
+    }
+}
+
+async fn ask_for_successor(member: &str, place: Place) {
+    match tokio::task::spawn_blocking(move || redis_start::died(&place)).await {
+        Ok(Ok(Some(told))) => tracing::warn!(member, "nothing of it runs: {told}"),
+        Ok(Ok(None)) => tracing::info!(
+            member,
+            "nothing of it runs, and it was no master that could be replaced"
+        ),
+        Ok(Err(error)) => tracing::warn!(member, %error, "the Sentinels could not be told that it is dead"),
+        Err(error) => tracing::warn!(member, %error, "the Sentinels were not told that it is dead"),
     }
 }
 
