@@ -101,7 +101,7 @@ fn redis_and_sentinel_are_told_where_all_are_met_and_nothing_secret() {
     let sentinel = sentinel::base_conf(&site, &site.member("sentinel-1"));
     has_lines(
         &sentinel,
-        &["bind 0.0.0.0", "sentinel down-after-milliseconds nova 1000"],
+        &["bind 0.0.0.0", "sentinel down-after-milliseconds nova 1500"],
     );
     for text in [conf, sentinel] {
         assert!(!text.contains("pass") && !text.contains("announce"), "{text}");

@@ -155,7 +155,7 @@ env = { NOVA_X = 1 }
         [
             "1: etcd must be a table, and is an integer",
             "3: redis.members must be an integer such as 3, and is a string",
-            "4: redis.down_after must be a string such as \"1s\", and is an integer",
+            "4: redis.down_after must be a string such as \"1500ms\", and is an integer",
             "5: redis.maxmemory is wrong: \"512mb\" is not a size such as \"64MB\" or \"1GB\"",
             "6: redis.port is 70000: it must be a whole number from 0 to 65535",
             "8: postgres.synchronous_mode is \"quorun\": it must be one of \"quorum\", \"on\", \"off\" (did you mean \"quorum\"?)",
