@@ -17,13 +17,22 @@ usage: nova-member run PROGRAM [ARGUMENT]...
   --data     what outlives the container
   --run      the working directory, which files are made in on each start";
 
+/// What the first process tells the second one to do; nobody types it.
+pub(crate) const BECOME: &str = "become";
+
+fn takes_a_program(word: &str) -> bool {
+    word == "run" || word == BECOME
+}
+
 /// What was typed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arguments {
     /// To say what can be typed.
     Help,
-    /// To run a program as it stands, with its arguments.
+    /// To run a program as it stands, with its arguments, and to stay before it.
     Program(Vec<String>),
+    /// To become one.
+    Become(Vec<String>),
     /// To start a member, or to ask one.
     Member {
         /// What.
@@ -64,22 +73,23 @@ struct Flags {
 impl Arguments {
     /// Reads the arguments that follow the program's name.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
-        let mut words = Vec::new();
+        let mut words: Vec<String> = Vec::new();
         for argument in arguments {
             let word = argument
                 .into_string()
                 .map_err(|word| format!("{} is not text", word.display()))?;
-            let of_program = words.first().is_some_and(|first| first == "run");
+            let of_program = words.first().is_some_and(|first| takes_a_program(first.as_str()));
             if !of_program && ["--help", "-h", "--version", "-V"].contains(&word.as_str()) {
                 return Ok(Self::Help);
             }
             words.push(word);
         }
-        if words.first().is_some_and(|first| first == "run") {
-            words.remove(0);
-            return match words.is_empty() {
-                true => Err("no program to run".to_owned()),
-                false => Ok(Self::Program(words)),
+        if words.first().is_some_and(|first| takes_a_program(first.as_str())) {
+            let program = words.split_off(1);
+            return match (program.is_empty(), words[0] == BECOME) {
+                (true, _) => Err("no program to run".to_owned()),
+                (false, true) => Ok(Self::Become(program)),
+                (false, false) => Ok(Self::Program(program)),
             };
         }
         let mut words = words.into_iter();

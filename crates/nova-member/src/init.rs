@@ -6,6 +6,7 @@
 //! processes, and could not be killed as the others see a crash.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::process::Command;
 
 use nix::errno::Errno;
@@ -15,6 +16,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::error::StartError;
+use crate::start::exec;
 
 /// What a program may be told. Others stop or end this process only, or come from its own mistakes.
 const PASSED_ON: [Signal; 7] = [
@@ -29,7 +31,23 @@ const PASSED_ON: [Signal; 7] = [
 /// Added to the number of the signal that ended a program, as shells do.
 const BY_SIGNAL: i32 = 128;
 
-/// Runs the program, and ends this process with its status when it ends; before that, says that it died if nobody told it to end.
+/// Undoes what [`tend`] does to the signals of whom it starts: they are passed on to the child with everything else.
+pub fn hear_signals() {
+    let _ = SigSet::empty().thread_set_mask();
+}
+
+/// This process becomes the program.
+///
+/// # Errors
+/// When it cannot.
+pub fn become_program(words: &[String]) -> Result<Infallible, StartError> {
+    let (program, arguments) = words
+        .split_first()
+        .map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    exec(Command::new(program).args(arguments), Path::new(program))
+}
+
+/// Starts this same program once more to become another one (its first act is [`hear_signals`]), and ends this process with its status when it ends; before that, says that it died if nobody told it to end.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -44,7 +62,7 @@ pub fn tend(command: &mut Command, when_it_dies: impl FnOnce()) -> Result<Infall
         .into_iter()
         .chain([Signal::SIGCHLD])
         .for_each(|signal| told.add(signal));
-    // Before there is a child, whose end would otherwise be missed. The child begins with no signal blocked.
+    // Before there is a child, whose end would otherwise be missed.
     told.thread_block().map_err(|error| failed(error.into()))?;
     // Its orphans come here also where this is not the first process.
     set_child_subreaper(true).map_err(|error| failed(error.into()))?;

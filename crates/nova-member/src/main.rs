@@ -6,12 +6,13 @@ use std::process::{Command, ExitCode};
 
 use nova_member::{Place, StartError, init, kafka_start, postgres_start, probe, redis_start, sentinel_start};
 
-use crate::arguments::{Arguments, Task, USAGE};
+use crate::arguments::{Arguments, BECOME, Task, USAGE};
 
 /// Wrong usage, as of `nova` itself.
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    init::hear_signals();
     let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -35,12 +36,8 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
             println!("nova-member {}\n\n{USAGE}", env!("CARGO_PKG_VERSION"));
             return Ok(());
         }
-        Arguments::Program(words) => {
-            let [program, arguments @ ..] = words.as_slice() else {
-                return Ok(());
-            };
-            return init::tend(Command::new(program).args(arguments), || {}).map(|_| ());
-        }
+        Arguments::Program(words) => return init::tend(own().arg(BECOME).args(words), || {}).map(|_| ()),
+        Arguments::Become(words) => return init::become_program(&words).map(|_| ()),
         Arguments::Member { task, place } => (task, place),
     };
     if std::process::id() == 1 && task.starts_a_program() {
@@ -58,8 +55,6 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
 
 /// As [`init`]: the same command once more, which becomes the program.
 fn first_process(task: Task, place: &Place) -> Result<(), StartError> {
-    let mut own = std::env::args_os();
-    let mut again = Command::new(own.next().unwrap_or_else(|| "nova-member".into()));
     let when_it_dies = || {
         if task != Task::Redis {
             return;
@@ -69,5 +64,11 @@ fn first_process(task: Task, place: &Place) -> Result<(), StartError> {
             Err(error) => eprintln!("nova-member: {error}"),
         }
     };
-    init::tend(again.args(own), when_it_dies).map(|_| ())
+    init::tend(own().args(std::env::args_os().skip(1)), when_it_dies).map(|_| ())
+}
+
+/// This program once more.
+fn own() -> Command {
+    let name = std::env::args_os().next();
+    Command::new(name.unwrap_or_else(|| "nova-member".into()))
 }

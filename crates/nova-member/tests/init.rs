@@ -21,6 +21,11 @@ fn a_program_is_told_every_signal_and_its_status_is_passed_on() {
         assert_eq!(tended.ends(), status, "{name}");
     }
     assert_eq!(Tended::start(&["sh", "-c", "exit 3"]).ends(), 3);
+
+    // Unlike a shell, most programs leave signals as they find them.
+    let mut tended = Tended::start(&["grep", "SigBlk", "/proc/self/status"]);
+    assert_eq!(tended.line().split_whitespace().nth(1), Some("0000000000000000"));
+    assert_eq!(tended.ends(), 0);
 }
 
 #[test]
