@@ -253,10 +253,16 @@ const fn tmp_dir() -> Scratch {
     }
 }
 
-/// What starts any other program: it is not the first process of its container, so it is told every signal and can be killed.
-const RUN: [&str; 2] = [NOVA_MEMBER, "run"];
-
 const NOVA_MEMBER: &str = "/usr/local/bin/nova-member";
+
+/// What starts a program with its arguments: it is not the first process of its container, so it is told every signal and can be killed.
+fn run<'a>(program: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    [NOVA_MEMBER, "run"]
+        .into_iter()
+        .chain(program)
+        .map(str::to_owned)
+        .collect()
+}
 
 /// What starts a member of a store that must find out something first.
 fn nova_member(kind: &str) -> Vec<String> {

@@ -5,8 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nova_member::leader_key::LeaderKey;
 use nova_platform::endpoints::HostPort;
-use nova_platform::leader_key::LeaderKey;
 
 /// A member, ready to be laid out and started.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,9 +26,9 @@ impl Address {
 }
 
 /// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostPort {
-    /// An address.
+    /// An address or a name.
     pub host: String,
     /// The TCP port.
     pub port: u16,

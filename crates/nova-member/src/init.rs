@@ -4,10 +4,14 @@
 //! The kernel withholds from a first process every signal that it does not handle, SIGKILL from inside the container included, and
 //! leaves it every orphan. So no program of a member is the first: one that does not know that would ignore SIGTERM or hoard dead
 //! processes, and could not be killed as the others see a crash.
+//!
+//! Since every process of the container is below it in the kernel's tree, it can also say for certain when none of them runs any more.
 
 use std::convert::Infallible;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
@@ -28,6 +32,10 @@ const PASSED_ON: [Signal; 7] = [
     Signal::SIGUSR2,
     Signal::SIGWINCH,
 ];
+/// The process id of a first process, in its container.
+const FIRST: u32 = 1;
+/// Pause between two looks at the kernel's list.
+const ROUND: Duration = Duration::from_millis(5);
 /// Added to the number of the signal that ended a program, as shells do.
 const BY_SIGNAL: i32 = 128;
 
@@ -47,7 +55,8 @@ pub fn become_program(words: &[String]) -> Result<Infallible, StartError> {
     exec(Command::new(program).args(arguments), Path::new(program))
 }
 
-/// Starts this same program once more to become another one (its first act is [`hear_signals`]), and ends this process with its status when it ends; before that, says that it died if nobody told it to end.
+/// Starts this same program once more to become another one (its first act is [`hear_signals`]), and ends this process with its
+/// status when it ends; before that, says that it died if nobody told it to end.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -89,6 +98,37 @@ pub fn tend(command: &mut Command, when_it_dies: impl FnOnce()) -> Result<Infall
         when_it_dies();
     }
     std::process::exit(status)
+}
+
+/// Ends every other process of this container, and sees that none is left. `false` leaves it open: within `limit` some were left, or
+/// this is not a container's first process, which alone sees them all.
+pub fn end_all(limit: Duration) -> bool {
+    if std::process::id() != FIRST {
+        return false;
+    }
+    let begin = Instant::now();
+    loop {
+        // To everybody in this process namespace but the one that asks. None can start another one after that.
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        take_note(Pid::this());
+        match is_alone() {
+            Ok(true) => return true,
+            Ok(false) if begin.elapsed() < limit => thread::sleep(ROUND),
+            Ok(false) | Err(_) => return false,
+        }
+    }
+}
+
+/// Whether the kernel lists no other process, not even one that has ended and that nobody took note of.
+fn is_alone() -> io::Result<bool> {
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let process = name.to_str().and_then(|name| name.parse::<u32>().ok());
+        if process.is_some_and(|process| process != FIRST) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Every process that has ended; the status to end with when the program is among them.

@@ -6,6 +6,7 @@ mod error;
 mod files;
 pub mod init;
 pub mod kafka_start;
+pub mod leader_key;
 mod place;
 pub mod postgres_start;
 pub mod probe;

@@ -3,11 +3,16 @@
 mod arguments;
 
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use nova_member::{Place, StartError, init, kafka_start, postgres_start, probe, redis_start, sentinel_start};
 
 use crate::arguments::{Arguments, BECOME, Task, USAGE};
 
+/// Longest that processes may take to end that are killed.
+const PROVEN_WITHIN: Duration = Duration::from_secs(5);
+/// Longest that a dead leader's key is tried to be given up. Later there is little left to win: its session ends after 20 s.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(10);
 /// Wrong usage, as of `nova` itself.
 const WRONG_USAGE: u8 = 2;
 
@@ -56,10 +61,13 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
 /// As [`init`]: the same command once more, which becomes the program.
 fn first_process(task: Task, place: &Place) -> Result<(), StartError> {
     let when_it_dies = || {
-        if task != Task::Redis {
-            return;
-        }
-        match redis_start::died(place) {
+        let told = match task {
+            Task::Redis => redis_start::died(place),
+            // It goes on without its Patroni, and may still lead.
+            Task::Postgres if init::end_all(PROVEN_WITHIN) => postgres_start::died(place, GIVEN_UP_WITHIN).map(Some),
+            _ => return,
+        };
+        match told {
             Ok(told) => told.into_iter().for_each(|told| println!("nova: {told}")),
             Err(error) => eprintln!("nova-member: {error}"),
         }

@@ -1,18 +1,22 @@
 //! How PostgreSQL starts in a container: Patroni's settings are put together in the working directory, with the passwords in a
-//! file of their own, and the process becomes Patroni.
+//! file of their own, and the process becomes Patroni. Each start is a life of its own, which Patroni publishes as a tag: by that the
+//! session of one that has ended is known from that of another pod of the same name.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::StartError;
 use crate::files::{file_error, make_directory, read_json, read_text, write};
+use crate::leader_key::{LIFE_TAG, LeaderKey, Life};
 use crate::place::Place;
 use crate::start::exec;
 
@@ -24,7 +28,19 @@ pub const REST_USER: &str = "nova";
 pub struct Start {
     /// Patroni's program.
     pub patroni: PathBuf,
+    /// What the member holds while it leads.
+    pub leader_key: LeaderKey,
 }
+
+/// What Patroni is told of this start.
+#[derive(Serialize, Deserialize)]
+struct Tags {
+    tags: BTreeMap<String, String>,
+}
+
+/// A new name each time that it is read.
+const UNIQUE: &str = "/proc/sys/kernel/random/uuid";
+const LIFE_FILE: &str = "4-life.yml";
 
 /// Becomes the Patroni of this place.
 ///
@@ -44,9 +60,30 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     )
 }
 
+/// Gives up the leader key of the life that has ended, which whoever calls this has proven: nothing that it started runs. Says what
+/// became of the key.
+///
+/// # Errors
+/// When it is not known which life that was.
+pub fn died(place: &Place, limit: Duration) -> Result<String, StartError> {
+    let start: Start = read_json(&place.config("start.json"))?;
+    let last: Tags = read_json(&settings(place).join(LIFE_FILE))?;
+    let life = last.tags.get(LIFE_TAG).map_or("", String::as_str);
+    let told = match start.leader_key.release(Life::Tagged(life), limit, || true) {
+        Ok(released) => released.to_string(),
+        Err(error) => format!("its leader key could not be given up, and ends with its session: {error}"),
+    };
+    Ok(format!("nothing of {} runs: {told}", start.leader_key.holder))
+}
+
+/// The directory of Patroni's settings.
+fn settings(place: &Place) -> PathBuf {
+    place.run().join("patroni")
+}
+
 /// Writes Patroni's settings and makes sure of the data directory's mode. Returns the directory of the settings.
 fn lay_out(place: &Place) -> Result<PathBuf, StartError> {
-    let directory = place.run().join("patroni");
+    let directory = settings(place);
     make_directory(&directory)?;
     // Patroni merges the files of a directory in the order of their names.
     for file in ["1-bootstrap.yml", "2-member.yml"] {
@@ -59,6 +96,9 @@ fn lay_out(place: &Place) -> Result<PathBuf, StartError> {
     };
     // JSON is YAML.
     write(&directory.join("3-secrets.yml"), &format!("{:#}\n", passwords(get)?))?;
+    let life = read_text(Path::new(UNIQUE))?;
+    let life = json!({ "tags": { LIFE_TAG: life.trim() } });
+    write(&directory.join(LIFE_FILE), &format!("{life:#}\n"))?;
     prepare_data(&place.data("pg"))?;
     Ok(directory)
 }

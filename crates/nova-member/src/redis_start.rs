@@ -127,7 +127,7 @@ fn find_role(start: &Start, empty: bool, patience: Duration) -> Result<Role, Sta
 /// Whether the Sentinels name this server, do nothing about it, and have a replica to put in its place.
 fn could_be_replaced(own: &HostPort, view: &View) -> bool {
     view.majority_names(own)
-        && !view.sentinels.iter().flatten().any(|said| said.is_replacing)
+        && !view.is_being_replaced()
         && view
             .peers
             .iter()
@@ -187,7 +187,7 @@ fn decide(own: &HostPort, empty: bool, view: &View) -> Result<(Role, &'static st
             other.place
         ));
     }
-    if view.sentinels.iter().flatten().any(|said| said.is_replacing) {
+    if view.is_being_replaced() {
         return Err("the Sentinels name this server, and are about to replace it".to_owned());
     }
     if !empty {

@@ -47,18 +47,11 @@ impl View {
     /// Asks everybody but `start.own` at once. A Sentinel that names a server of another time, whose address none of today's has,
     /// counts as one that does not answer.
     pub(crate) fn ask(start: &Start, patience: Duration) -> Self {
-        let others = |all: &[Address]| {
-            all.iter()
-                .filter(|other| **other != start.own)
-                .cloned()
-                .collect::<Vec<_>>()
-        };
         thread::scope(|scope| {
-            let spawn_sentinel =
-                |at: Address| scope.spawn(move || ask_sentinel(&at, &start.sentinel_password, patience));
-            let spawn_server = |at: Address| scope.spawn(move || ask_server(&at, &start.password, patience));
-            let sentinels: Vec<_> = others(&start.sentinels).into_iter().map(spawn_sentinel).collect();
-            let servers: Vec<_> = others(&start.servers).into_iter().map(spawn_server).collect();
+            let spawn_sentinel = |at| scope.spawn(move || ask_sentinel(at, &start.sentinel_password, patience));
+            let spawn_server = |at| scope.spawn(move || ask_server(at, &start.password, patience));
+            let sentinels: Vec<_> = others(start, &start.sentinels).map(spawn_sentinel).collect();
+            let servers: Vec<_> = others(start, &start.servers).map(spawn_server).collect();
             let is_ours = |view: &SentinelView| start.servers.iter().any(|server| server.is_at(&view.master));
             Self {
                 sentinels: sentinels
@@ -79,6 +72,11 @@ impl View {
     /// Whether that is this server.
     pub(crate) fn majority_names(&self, own: &HostPort) -> bool {
         self.named_by_majority().is_some_and(|named| named.master == *own)
+    }
+
+    /// Whether any Sentinel replaces the master that it names, or is about to.
+    pub(crate) fn is_being_replaced(&self) -> bool {
+        self.sentinels.iter().flatten().any(|said| said.is_replacing)
     }
 
     /// As if no Sentinel were replacing anybody.
@@ -106,8 +104,7 @@ impl View {
 /// Why each Sentinel that names this server did not.
 pub(crate) fn replace_master(start: &Start, view: &View, patience: Duration) -> Result<(), String> {
     let own = start.own.place();
-    let others = start.sentinels.iter().filter(|other| **other != start.own);
-    let naming = others
+    let naming = others(start, &start.sentinels)
         .zip(&view.sentinels)
         .filter(|(_, said)| said.as_ref().is_some_and(|said| said.master == own));
     let mut refusals = Vec::new();
@@ -120,6 +117,11 @@ pub(crate) fn replace_master(start: &Start, view: &View, patience: Duration) -> 
         }
     }
     Err(refusals.join("; "))
+}
+
+/// All but the one that asks.
+fn others<'a>(start: &'a Start, all: &'a [Address]) -> impl Iterator<Item = &'a Address> {
+    all.iter().filter(|other| **other != start.own)
 }
 
 fn ask_sentinel(at: &Address, password: &str, patience: Duration) -> Option<SentinelView> {

@@ -1,34 +1,10 @@
 //! Where a running platform's members are met. A target makes this; checks and clients use it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct HostPort {
-    /// An address or a name.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-}
-
-impl HostPort {
-    /// A host and a port.
-    pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self {
-            host: host.into(),
-            port,
-        }
-    }
-}
-
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
+pub use nova_member::HostPort;
 
 /// A member and the address that its clients use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

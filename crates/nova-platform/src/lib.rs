@@ -8,7 +8,6 @@ pub mod explained;
 pub mod graph;
 pub mod kafka_wire;
 pub mod key;
-pub mod leader_key;
 pub mod load;
 pub mod log_time;
 pub mod patroni_settings;

@@ -7,7 +7,7 @@ use nova_platform::spec::Spec;
 use nova_platform::topology::{Kind, Member};
 
 use super::site::ClusterSite;
-use super::{Ask, DATA_DIR, Form, MEMBER_VARIABLE, Port, Probe, Probes, RUN, Workload};
+use super::{Ask, DATA_DIR, Form, MEMBER_VARIABLE, Port, Probe, Probes, Workload, run};
 use crate::names::{self, Area};
 use crate::profile::Profile;
 
@@ -61,11 +61,8 @@ fn command(spec: &Spec) -> Vec<String> {
         node: None,
     };
     debug_assert!(names::member_host(spec, &member).starts_with(&member.name));
-    let mut command: Vec<String> = RUN.into_iter().chain(["/usr/bin/etcd"]).map(str::to_owned).collect();
-    command.extend(config::etcd::args(
-        &ClusterSite(spec),
-        &member,
-        &format!("{DATA_DIR}/etcd"),
-    ));
-    command
+    let arguments = config::etcd::args(&ClusterSite(spec), &member, &format!("{DATA_DIR}/etcd"));
+    run(["/usr/bin/etcd"]
+        .into_iter()
+        .chain(arguments.iter().map(String::as_str)))
 }

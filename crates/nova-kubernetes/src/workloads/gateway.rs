@@ -7,7 +7,7 @@ use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, RUN, Workload, run_dir};
+use super::{Ask, Form, Port, Probe, Probes, Workload, run, run_dir};
 use crate::names::Area;
 use crate::ports;
 use crate::profile::Profile;
@@ -16,13 +16,12 @@ use crate::profile::Profile;
 pub(crate) const MEMBERS: u16 = 2;
 
 pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
-    let program = ["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"];
     Workload {
         name: "gateway".to_owned(),
         component: "gateway".to_owned(),
         area: Area::of(Kind::Gateway),
         image: "haproxy".to_owned(),
-        command: RUN.into_iter().chain(program).map(str::to_owned).collect(),
+        command: run(["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"]),
         env: BTreeMap::new(),
         ports: vec![
             Port {

@@ -9,7 +9,7 @@ use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, RUN, SECRETS_DIR, Workload};
+use super::{Ask, Form, Port, Probe, Probes, SECRETS_DIR, Workload, run};
 use crate::names::{Area, service_host};
 use crate::ports;
 use crate::profile::Profile;
@@ -27,11 +27,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
         component: name.to_owned(),
         area: Area::of(Kind::Service),
         image: name.to_owned(),
-        command: RUN
-            .map(str::to_owned)
-            .into_iter()
-            .chain([format!("/usr/local/bin/{name}")])
-            .collect(),
+        command: run([format!("/usr/local/bin/{name}").as_str()]),
         env: environment(spec, name, service),
         ports: vec![
             Port {

@@ -73,20 +73,16 @@ fn config(spec: &Spec) -> BTreeMap<String, String> {
             "host all all all scram-sha-256".to_owned(),
         ]
     };
-    // JSON is YAML.
-    let own = config::members(spec, Kind::Postgres).into_iter().map(|member| {
-        let content = config::postgres::member(&site, &member, &paths, hba());
-        (format!("{}.2-member.yml", member.name), format!("{content:#}\n"))
+    let own = config::members(spec, Kind::Postgres).into_iter().flat_map(|member| {
+        let settings = config::postgres::member(&site, &member, &paths, hba());
+        let start = config::postgres::start(&site, &member, "/opt/patroni/bin/patroni");
+        [("2-member.yml", settings), ("start.json", start)]
+            .map(|(file, content)| (format!("{}.{file}", member.name), content))
     });
-    let start = config::postgres::start("/opt/patroni/bin/patroni");
-    own.chain([
-        (
-            BOOTSTRAP.to_owned(),
-            format!("{:#}\n", config::postgres::bootstrap(spec)),
-        ),
-        ("start.json".to_owned(), format!("{start:#}\n")),
-    ])
-    .collect()
+    own.chain([(BOOTSTRAP.to_owned(), config::postgres::bootstrap(spec))])
+        // JSON is YAML.
+        .map(|(file, content)| (file, format!("{content:#}\n")))
+        .collect()
 }
 
 /// A parallel query shares its rows there; what containers get without asking is 64 MiB, and the query fails at that.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use nova_member::postgres_start::passwords;
 use nova_platform::config::postgres::{self, Paths};
 use nova_platform::endpoints::HostPort;
-use nova_platform::leader_key::LeaderKey;
 use nova_platform::spec::Spec;
 use nova_platform::topology::Member;
 use serde_json::Value;
@@ -28,7 +27,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     plan.ports = vec![HostPort::new(&own, spec.port), HostPort::new(&own, spec.patroni_port)];
     // What else Patroni starts (pg_basebackup, pg_rewind) must not go on without it; PostgreSQL may, and is taken over.
     plan.children = vec!["postgres".to_owned()];
-    plan.leader_key = Some(LeaderKey::of(site, member));
+    plan.leader_key = Some(postgres::leader_key(site, member));
     plan.stop_grace = Duration::from_secs(30);
     Ok(plan)
 }

@@ -190,7 +190,9 @@ impl Keeper {
 
     async fn start(&mut self) -> Result<Running, String> {
         // From here on the member's name may have a session that lives.
-        self.release = None;
+        if let Some(release) = self.release.take() {
+            release.end().await;
+        }
         let Some(record) = self.record() else {
             return Err(format!("{} is not known any longer", self.member));
         };

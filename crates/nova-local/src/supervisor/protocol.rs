@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nova_member::leader_key::LeaderKey;
 use nova_platform::endpoints::HostPort;
-use nova_platform::leader_key::LeaderKey;
 use nova_platform::target::RunState;
 use serde::{Deserialize, Serialize};
 

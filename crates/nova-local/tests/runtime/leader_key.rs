@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nova_local::process::{Identity, Table};
 use nova_local::supervisor::Launch;
+use nova_member::leader_key::LeaderKey;
 use nova_platform::endpoints::HostPort;
-use nova_platform::leader_key::LeaderKey;
 use nova_platform::target::RunState;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

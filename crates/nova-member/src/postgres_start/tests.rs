@@ -39,14 +39,20 @@ fn passwords_come_last_and_are_the_members_alone() {
     let root = tempfile::tempdir().unwrap();
     let place = mounted(root.path());
     // Twice: a container starts again in the same working directory.
+    let life = || fs::read_to_string(root.path().join("run/patroni").join(LIFE_FILE)).unwrap();
     lay_out(&place).unwrap();
+    let first = life();
     let directory = lay_out(&place).unwrap();
+    assert_ne!(life(), first, "each start is a life of its own");
     let mut files: Vec<_> = fs::read_dir(&directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
-    assert_eq!(files, ["1-bootstrap.yml", "2-member.yml", "3-secrets.yml"]);
+    assert_eq!(
+        files,
+        ["1-bootstrap.yml", "2-member.yml", "3-secrets.yml", "4-life.yml"]
+    );
     assert_eq!(
         fs::read_to_string(directory.join("2-member.yml")).unwrap(),
         "name: postgres-1\n"

@@ -1,6 +1,7 @@
 //! PostgreSQL under Patroni: what Patroni is told on every start and what it bootstraps a new cluster with. The settings that
 //! the members share are kept in etcd, where a later deploy changes them: see [`crate::patroni_settings`].
 
+use nova_member::leader_key::LeaderKey;
 use serde_json::{Value, json};
 
 use super::{Site, host_ports};
@@ -20,10 +21,22 @@ pub struct Paths<'a> {
     pub pgpass: &'a str,
 }
 
-/// What `nova_member` runs where it puts Patroni's files together (`start.json`): the path of Patroni's program.
+/// What `nova_member` runs where it puts Patroni's files together (`start.json`): the path of Patroni's program, and what the member
+/// holds while it leads.
 #[must_use]
-pub fn start(patroni: &str) -> Value {
-    json!({ "patroni": patroni })
+pub fn start(site: &dyn Site, member: &Member, patroni: &str) -> Value {
+    json!({ "patroni": patroni, "leader_key": leader_key(site, member) })
+}
+
+/// The key of a member's Patroni: its namespace is Patroni's default, its scope the platform's name.
+#[must_use]
+pub fn leader_key(site: &dyn Site, member: &Member) -> LeaderKey {
+    let spec = site.spec();
+    LeaderKey {
+        etcd: host_ports(site, Kind::Etcd, spec.etcd.client_port),
+        key: format!("/service/{}/leader", spec.platform.name),
+        holder: member.name.clone(),
+    }
 }
 
 /// `1-bootstrap.yml` (JSON is YAML): counts for a new cluster only.

@@ -79,6 +79,11 @@ impl Etcd {
         self.ask("kv/put", &put).await;
     }
 
+    pub(crate) async fn delete(&self, key: &str) {
+        self.ask("kv/deleterange", &json!({ "key": STANDARD.encode(key) }))
+            .await;
+    }
+
     pub(crate) async fn get(&self, key: &str) -> Option<String> {
         let found = self.ask("kv/range", &json!({ "key": STANDARD.encode(key) })).await;
         let value = found["kvs"][0]["value"].as_str()?;
