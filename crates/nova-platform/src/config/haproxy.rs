@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::service::OPERATIONS_OFFSET;
 use super::{Site, members};
 use crate::spec::ServiceSpec;
 use crate::topology::{self, Kind};
 
+/// A SYN that is lost is repeated after a second, so waiting longer than this brings nothing but at another member.
+const MEMBER_CONNECTS_WITHIN: Duration = Duration::from_millis(200);
 const UNAVAILABLE: &str = "dependency_unavailable";
 
 /// Which doors there are.
@@ -200,6 +203,8 @@ frontend {name}
 backend {name}
     mode http
     balance leastconn
+    # Also the pause before a retry when one member is left; it is a second at most, and members are a network's hop away.
+    timeout connect {connect}ms
     timeout server 30s
     timeout tunnel 1h
     # A member that refuses a connection is out until its next check succeeds: it looks the least busy, and a request that is
@@ -214,6 +219,7 @@ backend {name}
 ",
         bind = doors.bind,
         port = service.port,
+        connect = MEMBER_CONNECTS_WITHIN.as_millis(),
         hidden = problem(404, "Not found", "not_found", "there is no such route; /openapi.json lists those that are"),
         unavailable = problem(503, "Service Unavailable", UNAVAILABLE, &format!("no member of {name} is ready")),
         timed_out = problem(504, "Gateway Timeout", UNAVAILABLE, &format!("{name} did not answer in time")),
