@@ -1,6 +1,7 @@
 //! Planned changes of leader, asked for as an operator would: Patroni's REST API, a Sentinel, Kafka's own requests.
 
 mod kafka;
+mod postgres;
 
 use std::time::Duration;
 
@@ -11,8 +12,6 @@ use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, Value};
 use futures::FutureExt;
 use nova_platform::checks::MASTER_NAME;
 use nova_platform::endpoints::HostPort;
-use nova_platform::patroni_settings::REST_USER;
-use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::doors::Site;
@@ -35,7 +34,7 @@ const BEFORE_FAILOVER: Duration = Duration::from_millis(700);
 pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Result<(), String> {
     let asked = async {
         match component {
-            "postgres" => postgres(leader, site).await,
+            "postgres" => postgres::switch(leader, site).await,
             "kafka" => kafka::switch(leader, site).await,
             _ => redis(leader, site).await,
         }
@@ -48,28 +47,6 @@ pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Resul
             "the switchover of {component} was not done within {} s",
             LIMIT.as_secs()
         )),
-    }
-}
-
-async fn postgres(leader: &str, site: &Site<'_>) -> Result<(), String> {
-    let member = site.endpoints.postgres.iter().find(|member| member.member == leader);
-    let member = member.ok_or_else(|| format!("{leader} is no PostgreSQL member"))?;
-    let password = site.secrets.reveal("patroni-rest").map_err(|error| error.to_string())?;
-    let client = reqwest::Client::builder().no_proxy().build();
-    let answer = client
-        .map_err(|error| error.to_string())?
-        .post(format!("http://{}/switchover", member.patroni))
-        .basic_auth(REST_USER, Some(password))
-        .json(&json!({ "leader": leader }))
-        .send()
-        .await
-        .map_err(|error| format!("Patroni of {leader}: {error}"))?;
-    let status = answer.status();
-    let said = answer.text().await.unwrap_or_default();
-    if status.is_success() {
-        Ok(())
-    } else {
-        Err(format!("Patroni of {leader} refused the switchover ({status}): {said}"))
     }
 }
 
