@@ -39,6 +39,8 @@ fn start_logging(verbose: bool) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)
+        // It would tell stderr that it cannot write to stderr, and panic at that: the supervisor's is a file, on a disk that may be full.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -90,6 +90,7 @@ impl Fault {
             Self::Crash => Some(Harm::Crash),
             Self::Stop => Some(Harm::Freeze),
             Self::Node => Some(Harm::TakeDown),
+            Self::DiskFull => Some(Harm::Fill),
             _ => self.cuts().map(Harm::Cut),
         }
     }
@@ -107,12 +108,10 @@ impl Fault {
             (Self::Partition | Self::PartitionIn | Self::PartitionOut, "gateway") => Some(format!(
                 "fault {self} cuts a node off from the others, and the gateway is on none: write `nova drill node --fault {self}`"
             )),
-            (Self::DiskFull, _) => Some(
-                "fault disk-full is not available on the local target: its members share one file system with everything \
-                 else on this machine, and a limit on what a process may write is no full disk: it ends the process with \
-                 SIGXFSZ, or tells it EFBIG instead of ENOSPC"
-                    .to_owned(),
-            ),
+            (Self::DiskFull, "etcd" | "postgres" | "redis" | "kafka") => None,
+            (Self::DiskFull, other) => Some(format!(
+                "fault disk-full is one of a store, and {other} keeps no data; etcd, postgres, redis and kafka do"
+            )),
             (Self::Watch, _) => Some("what others break is watched with `nova drill watch`".to_owned()),
             (Self::Switchover, "postgres" | "redis" | "kafka") => None,
             (Self::Switchover, other) => Some(format!(
@@ -175,9 +174,10 @@ mod tests {
         assert_eq!(Fault::Node.missing_here("node"), None);
         assert_eq!(Fault::Partition.missing_here("node"), None);
         assert_eq!(Fault::PartitionOut.missing_here("postgres"), None);
+        assert_eq!(Fault::DiskFull.missing_here("kafka"), None);
         for (fault, component) in [
             (Fault::PartitionIn, "gateway"),
-            (Fault::DiskFull, "postgres"),
+            (Fault::DiskFull, "gateway"),
             (Fault::Switchover, "gateway"),
             (Fault::Node, "redis"),
             (Fault::Kill, "node"),

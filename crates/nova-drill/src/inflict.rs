@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::clients::Run;
 use crate::fault::Fault;
 
-/// Pause between two looks for processes that started while a node is cut off.
+/// Pause between two looks for processes that started while a node is cut off, or for room that became free on a full disk.
 const LOOK_FOR_NEW: Duration = Duration::from_millis(200);
 
 /// Who is hit, and how long.
@@ -18,7 +18,7 @@ pub(crate) struct Blow {
     pub(crate) fault: Fault,
     pub(crate) component: String,
     pub(crate) members: Vec<String>,
-    /// How long a member is frozen, a node away or cut off.
+    /// How long a member is frozen, a node away or cut off, a disk full.
     pub(crate) lasts: Duration,
 }
 
@@ -36,6 +36,16 @@ pub(crate) async fn inflict<T: Target>(
             .await
             .map_err(|error| explained(&error))
     };
+    // What members do meanwhile would undo it: start processes, remove files.
+    let keep_up = async |what: Harm| {
+        harm(what).await?;
+        let until = Instant::now() + blow.lasts;
+        while Instant::now() < until {
+            sleep_until(until.min(Instant::now() + LOOK_FOR_NEW)).await;
+            harm(what).await?;
+        }
+        Ok::<(), String>(())
+    };
     match blow.fault {
         Fault::Kill | Fault::Cold => harm(Harm::Kill).await,
         Fault::Crash => harm(Harm::Crash).await,
@@ -48,6 +58,10 @@ pub(crate) async fn inflict<T: Target>(
             harm(Harm::TakeDown).await?;
             sleep(blow.lasts).await;
             harm(Harm::BringUp).await
+        }
+        Fault::DiskFull => {
+            keep_up(Harm::Fill).await?;
+            harm(Harm::Empty).await
         }
         Fault::Switchover => {
             let leader = blow.members.first().map_or("", String::as_str);
@@ -70,13 +84,7 @@ pub(crate) async fn inflict<T: Target>(
             let Some(direction) = fault.cuts() else {
                 return Err(format!("fault {fault} cannot be injected here"));
             };
-            harm(Harm::Cut(direction)).await?;
-            let until = Instant::now() + blow.lasts;
-            while Instant::now() < until {
-                sleep_until(until.min(Instant::now() + LOOK_FOR_NEW)).await;
-                // What members started since is cut off as well.
-                harm(Harm::Cut(direction)).await?;
-            }
+            keep_up(Harm::Cut(direction)).await?;
             harm(Harm::Rejoin).await
         }
     }

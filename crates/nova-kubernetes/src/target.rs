@@ -164,16 +164,18 @@ impl Target for KubernetesTarget {
         self.harm_members(members, harm).await
     }
 
-    async fn refuses(&self, harm: Harm) -> Option<String> {
+    async fn refuses(&self, harm: Harm, _members: &[String]) -> Option<String> {
         harm::refusal(harm)
     }
 
     async fn heal(&self) -> Result<Vec<String>, KubernetesError> {
-        match self.bring_up_nodes().await {
+        let mut healed = match self.bring_up_nodes().await {
             // Whoever may not see the nodes has taken none down.
-            Err(KubernetesError::Forbidden { .. }) => Ok(Vec::new()),
-            healed => healed,
-        }
+            Err(KubernetesError::Forbidden { .. }) => Vec::new(),
+            nodes => nodes?,
+        };
+        healed.extend(self.thaw_leftovers().await?);
+        Ok(healed)
     }
 
     async fn remove(&self, data: bool) -> Result<Removal, KubernetesError> {

@@ -5,6 +5,7 @@ mod apply;
 mod binaries;
 mod cut;
 mod error;
+mod fill;
 mod harm;
 mod inspect;
 mod log;
@@ -216,8 +217,9 @@ impl Target for LocalTarget {
         self.read_log(member, query)
     }
 
-    async fn refuses(&self, harm: Harm) -> Option<String> {
+    async fn refuses(&self, harm: Harm, members: &[String]) -> Option<String> {
         match harm {
+            Harm::Fill => self.fill_refusal(members),
             Harm::Cut(_) => partition::refusal(&self.layout.platform()),
             _ => None,
         }

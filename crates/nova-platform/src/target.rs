@@ -149,6 +149,10 @@ pub enum Harm {
     Cut(Direction),
     /// Connected again after [`Harm::Cut`].
     Rejoin,
+    /// No room left on the file system that holds their data. Repeated, it takes what became free since.
+    Fill,
+    /// Room again after [`Harm::Fill`].
+    Empty,
 }
 
 /// A place where a platform runs.
@@ -194,8 +198,8 @@ pub trait Target: Sync {
         false
     }
 
-    /// Why a harm cannot be done here, and what would help; `None` when it can.
-    fn refuses(&self, _harm: Harm) -> impl Future<Output = Option<String>> + Send {
+    /// Why a harm cannot be done to these members here, and what would help; `None` when it can.
+    fn refuses(&self, _harm: Harm, _members: &[String]) -> impl Future<Output = Option<String>> + Send {
         std::future::ready(None)
     }
 

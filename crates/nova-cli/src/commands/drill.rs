@@ -59,7 +59,7 @@ async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
     };
     match &place {
         Place::Local(target, checks) => {
-            refuse(target.as_ref(), &plans).await?;
+            refuse(target.as_ref(), session, &plans).await?;
             let _lock = target.lock_existing("drill")?;
             let secrets = Secrets::load(&session.layout()?.secrets_file())?;
             let endpoints = target.endpoints();
@@ -76,7 +76,7 @@ async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
         }
         Place::Kubernetes(target) => {
             Known::seen(target.as_ref()).await?.check(&plans)?;
-            refuse(target.as_ref(), &plans).await?;
+            refuse(target.as_ref(), session, &plans).await?;
             if !args.yes && !may_touch(target.cluster())? {
                 eprintln!("nothing was broken");
                 return Ok(Exit::Failed);
@@ -96,13 +96,26 @@ async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
 }
 
 /// What this target cannot do is wrong usage.
-async fn refuse<T: Target>(target: &T, plans: &[Plan]) -> Result<(), DrillError> {
-    for harm in plans.iter().filter_map(|plan| plan.fault.harm()) {
-        if let Some(why) = target.refuses(harm).await {
+async fn refuse<T: Target>(target: &T, session: &Session, plans: &[Plan]) -> Result<(), DrillError> {
+    for plan in plans {
+        let Some(harm) = plan.fault.harm() else { continue };
+        if let Some(why) = target.refuses(harm, &may_hit(session, plan)).await {
             return Err(DrillError::Usage(why));
         }
     }
     Ok(())
+}
+
+/// Whom a plan may hit: who was named, or anyone of the component.
+fn may_hit(session: &Session, plan: &Plan) -> Vec<String> {
+    let of_component = components(session.spec())
+        .into_iter()
+        .filter(|component| component.name == plan.component)
+        .flat_map(|component| component.members)
+        .map(|member| member.name);
+    plan.member
+        .as_ref()
+        .map_or_else(|| of_component.collect(), |member| vec![member.clone()])
 }
 
 /// What to do, or why it cannot be done.
@@ -163,9 +176,8 @@ fn everything(components: &[&str], fault: Option<Fault>) -> Vec<Plan> {
             member: None,
         })
     });
-    let hits_a_node = |plan: &Plan| plan.component == "node";
     all.filter(|plan| plan.fault.missing_here(&plan.component).is_none())
-        .filter(|plan| !hits_a_node(plan) || plan.fault == Fault::Node)
+        .filter(|plan| plan.component != "node" || plan.fault == Fault::Node)
         .collect()
 }
 
@@ -360,6 +372,6 @@ mod tests {
         );
         assert_eq!(told(Some(Fault::Switchover)), ["switchover redis"]);
         assert_eq!(told(Some(Fault::Node)), ["node node"]);
-        assert!(told(Some(Fault::DiskFull)).is_empty());
+        assert_eq!(told(Some(Fault::DiskFull)), ["disk-full etcd", "disk-full redis"]);
     }
 }

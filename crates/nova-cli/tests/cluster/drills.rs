@@ -10,6 +10,7 @@ pub(crate) fn drills_break_and_measure(platform: &Platform) {
         ("postgres", "crash", vec!["postgres"]),
         ("redis", "switchover", vec!["redis"]),
         ("kafka", "kill", vec!["kafka"]),
+        ("redis", "stop", vec!["redis"]),
         ("auth-service", "rolling", vec!["requests"]),
         ("node", "node", vec!["postgres", "redis", "kafka", "posts"]),
     ] {
@@ -41,7 +42,7 @@ pub(crate) fn drills_break_and_measure(platform: &Platform) {
         }
     }
     every_node_takes_pods_again(platform);
-    for fault in ["stop", "partition"] {
+    for fault in ["partition", "disk-full"] {
         let refused = platform.nova(&["drill", "postgres", "--fault", fault]).expect_code(2);
         assert!(
             refused.stderr.contains("not available on a cluster"),

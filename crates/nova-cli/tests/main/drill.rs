@@ -1,5 +1,6 @@
 //! `nova drill` as its users run it: real faults on a real platform, and nothing left broken afterwards.
 
+mod disk_full;
 mod partition;
 
 use std::io::BufRead;
@@ -41,6 +42,7 @@ fn drills_lose_nothing_and_heal() {
     assert_eq!(switchover["drills"][0]["fault"], "switchover");
 
     partition::a_node_is_cut_off_and_connected_again(&platform);
+    disk_full::a_disk_that_others_share_is_not_filled(&platform);
     a_watch_judges_what_others_break(&platform);
     a_killed_drill_can_be_judged_and_the_next_one_heals(&platform);
     an_interrupted_drill_heals_first_and_keeps_others_out(&platform);
@@ -347,11 +349,7 @@ fn what_cannot_be_drilled_is_refused_before_anything_is_touched() {
         2,
         "nova drill node --fault partition",
     );
-    refused(
-        &["postgres", "--fault", "disk-full"],
-        2,
-        "not available on the local target",
-    );
+    refused(&["gateway", "--fault", "disk-full"], 2, "keeps no data");
     refused(&["etcd", "--fault", "switchover"], 2, "no leader that could be asked");
     refused(&["redis", "--member", "postgres-1"], 2, "redis-1");
     refused(&["all", "--member", "redis-1"], 2, "--member");

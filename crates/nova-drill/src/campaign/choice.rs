@@ -71,7 +71,8 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
 
     /// The components that must be whole again: those of the members that are hit, and what stands on them.
     pub(super) fn touched(&self, blow: &Blow) -> Vec<String> {
-        if blow.fault.hits_a_node() {
+        // Whoever shares a full disk is out of room as well.
+        if blow.fault.hits_a_node() || blow.fault == Fault::DiskFull {
             return Vec::new();
         }
         let mut touched = vec![blow.component.clone()];

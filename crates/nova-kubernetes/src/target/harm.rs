@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
@@ -23,7 +23,15 @@ const TAKEN_DOWN: &str = "nova/taken-down-by-a-drill";
 const END_POSTGRES: &str = "read -r pid < \"$0\" && kill -9 \"$pid\"";
 /// Everything in the container but the first process, which then ends by itself.
 const END_EVERYTHING: &str = "kill -9 -1";
-/// Longest that the kubelet may take to carry that out.
+/// Everything in the container but the first process, which only waits.
+const FREEZE: &str = "kill -STOP -1";
+/// Ends with 3 when there is nothing to continue.
+const THAW: &str = "grep -qs '^State:.T' /proc/[0-9]*/status || exit 3; kill -CONT -1";
+/// The code of a line that its container's end took along.
+const KILLED: i32 = 137;
+/// When a line failed, and no code is told.
+const UNKNOWN: i32 = -1;
+/// Longest that the kubelet may take to carry one of these out.
 const TO_END: Duration = Duration::from_secs(10);
 /// Most that is read of why that failed, in bytes.
 const COMPLAINT: u64 = 1024;
@@ -31,27 +39,43 @@ const COMPLAINT: u64 = 1024;
 /// Why a harm cannot be done in a cluster; `None` when it can.
 pub(super) fn refusal(harm: Harm) -> Option<String> {
     let why = match harm {
-        Harm::Freeze | Harm::Thaw => {
-            "fault stop is not available on a cluster: nothing inside a container can freeze the container's first process, and the \
-             API server has no way to; freeze it from its node, and measure that with `nova drill watch`"
-        }
         Harm::Cut(_) | Harm::Rejoin => {
             "a partition is not available on a cluster: what cuts nodes off lies outside its API; cut one off from its \
              infrastructure, and measure that with `nova drill watch`"
         }
-        Harm::Kill | Harm::Crash | Harm::Restart | Harm::TakeDown | Harm::BringUp => return None,
+        Harm::Fill | Harm::Empty => {
+            "fault disk-full is not available on a cluster: whether a volume has a limit of its own, or shares its node's disk with \
+             everything else there, is known to whoever provides it; fill one by hand, and measure that with `nova drill watch`"
+        }
+        Harm::Kill | Harm::Crash | Harm::Freeze | Harm::Thaw | Harm::Restart | Harm::TakeDown | Harm::BringUp => {
+            return None;
+        }
     };
     Some(why.to_owned())
 }
 
-/// Whether the container's end took the one that ended it along.
-fn was_killed(status: &Status) -> bool {
-    let causes = status.details.as_ref().and_then(|details| details.causes.as_ref());
-    causes.is_some_and(|causes| {
-        causes
-            .iter()
-            .any(|cause| cause.reason.as_deref() == Some("ExitCode") && cause.message.as_deref() == Some("137"))
-    })
+/// The code that a line ended with: that it went well has no cause.
+fn exit_code(status: &Status) -> i32 {
+    let causes = status.details.as_ref().and_then(|details| details.causes.as_deref());
+    let code = causes
+        .unwrap_or_default()
+        .iter()
+        .find(|cause| cause.reason.as_deref() == Some("ExitCode"))
+        .and_then(|cause| cause.message.as_ref()?.parse().ok());
+    let went_well = status.status.as_deref() != Some("Failure");
+    code.unwrap_or(if went_well { 0 } else { UNKNOWN })
+}
+
+fn processes_of(member: &str) -> String {
+    format!("processes of {member}")
+}
+
+fn not_done(member: &str, why: String) -> KubernetesError {
+    KubernetesError::Api {
+        action: "break",
+        object: processes_of(member),
+        why,
+    }
 }
 
 impl KubernetesTarget {
@@ -65,7 +89,9 @@ impl KubernetesTarget {
                 self.kill(members).await
             }
             Harm::BringUp => self.bring_up_nodes().await.map(drop),
-            Harm::Freeze | Harm::Thaw | Harm::Cut(_) | Harm::Rejoin => {
+            Harm::Freeze => self.inside(members, &[FREEZE]).await,
+            Harm::Thaw => self.inside(members, &[THAW]).await,
+            Harm::Cut(_) | Harm::Rejoin | Harm::Fill | Harm::Empty => {
                 Err(KubernetesError::Unsupported(format!("{harm:?}").to_lowercase()))
             }
         }
@@ -74,8 +100,7 @@ impl KubernetesTarget {
     /// SIGKILL inside the containers first: whom the kubelet ends without grace, it asks to end and gives a second. Then the pods
     /// go, and others take their place: a container that is killed again and again would be kept waiting before its next start.
     async fn kill(&self, members: &[String]) -> Result<(), KubernetesError> {
-        self.list_all().await?;
-        try_join_all(members.iter().map(|member| self.end(member, &[END_EVERYTHING]))).await?;
+        self.inside(members, &[END_EVERYTHING]).await?;
         self.end_pods(members, Some(0)).await
     }
 
@@ -89,67 +114,78 @@ impl KubernetesTarget {
                 grace_period_seconds: grace,
                 ..DeleteParams::default()
             };
-            match pods.delete(member, &params).await {
-                Ok(_) => Ok(()),
-                Err(error) => Err(KubernetesError::api("delete", format!("Pod {member}"), &error)),
-            }
+            let deleted = pods.delete(member, &params).await;
+            deleted
+                .map(drop)
+                .map_err(|error| KubernetesError::api("delete", format!("Pod {member}"), &error))
         });
         try_join_all(all).await.map(drop)
     }
 
     /// The container's server, and not its pod: PostgreSQL without its Patroni, elsewhere everything.
     async fn crash(&self, members: &[String]) -> Result<(), KubernetesError> {
-        self.list_all().await?;
-        let all = members.iter().map(|member| async move {
-            let postgres = self.find(member).await?.member.component == "postgres";
-            let command: &[&str] = if postgres {
+        for member in members {
+            let line: &[&str] = if self.find(member).await?.member.component == "postgres" {
                 &[END_POSTGRES, POSTGRES_PID_FILE]
             } else {
                 &[END_EVERYTHING]
             };
-            self.end(member, command).await
+            self.inside(std::slice::from_ref(member), line).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a line of shell in each of these members' containers, which must go well.
+    async fn inside(&self, members: &[String], line: &[&str]) -> Result<(), KubernetesError> {
+        self.list_all().await?;
+        let all = members.iter().map(|member| async move {
+            match self.run_inside(member, line).await? {
+                (0 | KILLED, _) => Ok(()),
+                (code, said) => Err(not_done(member, format!("it ended with {code} {said}"))),
+            }
         });
         try_join_all(all).await.map(drop)
     }
 
-    /// Runs a line of shell in a member's container, which ends something there.
-    async fn end(&self, member: &str, line: &[&str]) -> Result<(), KubernetesError> {
+    /// Continues what is frozen anywhere; names whose processes that were.
+    pub(super) async fn thaw_leftovers(&self) -> Result<Vec<String>, KubernetesError> {
+        let members = self.list_all().await?.into_iter().map(|seen| seen.member.name);
+        let all = members.map(|member| async move {
+            // A container that does not run has nothing frozen.
+            let thawed = self.run_inside(&member, &[THAW]).await;
+            thawed.is_ok_and(|(code, _)| code == 0).then_some(member)
+        });
+        Ok(join_all(all).await.into_iter().flatten().collect())
+    }
+
+    /// Runs a line of shell in a member's container; the code that it ended with, and what it complained of.
+    async fn run_inside(&self, member: &str, line: &[&str]) -> Result<(i32, String), KubernetesError> {
         let seen = self.find(member).await?;
-        let object = format!("processes of {member}");
-        let failed = |why: String| KubernetesError::Api {
-            action: "end",
-            object: object.clone(),
-            why,
-        };
         let pods: Api<Pod> = Api::namespaced(self.client().clone(), &seen.namespace);
         let streams = AttachParams::default()
             .container(seen.container)
             .stdout(false)
             .stderr(true);
         let command = ["sh", "-c"].iter().chain(line).copied();
-        let ended = async {
+        let run = async {
             let mut process = pods
                 .exec(member, command, &streams)
                 .await
-                .map_err(|error| KubernetesError::api("end", &object, &error))?;
+                .map_err(|error| KubernetesError::api("break", processes_of(member), &error))?;
             let mut said = String::new();
             if let Some(stderr) = process.stderr() {
                 let _ = stderr.take(COMPLAINT).read_to_string(&mut said).await;
             }
+            // The container's end may take the answer along.
             let status = match process.take_status() {
                 Some(status) => status.await,
                 None => None,
             };
-            match status {
-                Some(status) if status.status.as_deref() == Some("Failure") && !was_killed(&status) => Err(failed(
-                    format!("{} {}", status.message.unwrap_or_default(), said.trim()),
-                )),
-                _ => Ok(()),
-            }
+            Ok((status.as_ref().map_or(KILLED, exit_code), said.trim().to_owned()))
         };
-        match timeout(TO_END, ended).await {
-            Ok(ended) => ended,
-            Err(_) => Err(failed(format!("not done within {} s", TO_END.as_secs()))),
+        match timeout(TO_END, run).await {
+            Ok(ran) => ran,
+            Err(_) => Err(not_done(member, format!("not done within {} s", TO_END.as_secs()))),
         }
     }
 

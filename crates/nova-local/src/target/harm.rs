@@ -1,4 +1,4 @@
-//! What drills do to members: signals to everything that a member runs, and orders to the supervisor.
+//! What drills do to members: signals to everything that a member runs, orders to the supervisor, and what stands around them.
 
 use std::io;
 
@@ -33,6 +33,8 @@ impl LocalTarget {
             }
             Harm::Cut(direction) => self.cut_off(&reports, direction).await,
             Harm::Rejoin => self.connect().await,
+            Harm::Fill => self.fill(&reports),
+            Harm::Empty => self.empty(&reports).map(drop),
         }
     }
 
@@ -42,6 +44,9 @@ impl LocalTarget {
         let mut healed = Vec::new();
         if self.connect_leftovers().await? {
             healed.push("a node that was cut off".to_owned());
+        }
+        if self.empty(&reports)? {
+            healed.push("a disk that was full".to_owned());
         }
         for report in &reports {
             let frozen = self.processes(&table, report).iter().any(Identity::is_frozen);

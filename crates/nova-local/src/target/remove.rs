@@ -3,6 +3,7 @@
 mod order;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -145,7 +146,7 @@ impl LocalTarget {
     fn remove_files(&self, data: bool, left: &mut Vec<String>) {
         let directory = self.layout.directory();
         if data {
-            note(remove_if_present(directory), left);
+            note(remove_all_of(directory), left);
             // Only when it was the last platform, and never the home of the members' user.
             if let Some(root) = directory.parent()
                 && !nix::unistd::geteuid().is_root()
@@ -167,6 +168,17 @@ impl LocalTarget {
         }
         // The lock goes last: until then no other command may begin.
         note(remove_if_present(&self.layout.command_lock()), left);
+    }
+}
+
+/// A directory with everything in it. One that a file system is mounted at stays, and is empty.
+fn remove_all_of(directory: &Path) -> Result<(), FileError> {
+    match remove_if_present(directory) {
+        Err(FileError::Io { source, .. }) if source.kind() == ErrorKind::ResourceBusy => {
+            let left = fs::read_dir(directory).into_iter().flatten().flatten();
+            left.into_iter().try_for_each(|entry| remove_if_present(&entry.path()))
+        }
+        removed => removed,
     }
 }
 
