@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::posix_fallocate;
@@ -39,28 +39,24 @@ impl LocalTarget {
     /// Takes what is left. Repeated, it takes what became free since.
     pub(super) fn fill(&self, hit: &[MemberReport]) -> Result<(), LocalError> {
         for report in hit {
-            let path = self.ballast(&report.launch.member);
+            let path = self.layout.member(&report.launch.member).join(BALLAST);
             take_what_is_left(&path).map_err(|error| FileError::new("fill the file system with", &path, error))?;
         }
         Ok(())
     }
 
-    /// Gives it back. Returns whether there was anything to give.
-    pub(super) fn empty(&self, members: &[MemberReport]) -> Result<bool, LocalError> {
+    /// Gives it back, also what a drill took that was killed. Returns whether there was anything to give.
+    pub(super) fn empty(&self) -> Result<bool, LocalError> {
         let mut gave = false;
-        for report in members {
-            let path = self.ballast(&report.launch.member);
+        for member in fs::read_dir(self.layout.members()).into_iter().flatten().flatten() {
+            let path = member.path().join(BALLAST);
             match fs::remove_file(&path) {
                 Ok(()) => gave = true,
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
                 Err(error) => return Err(FileError::new("remove", &path, error).into()),
             }
         }
         Ok(gave)
-    }
-
-    fn ballast(&self, member: &str) -> PathBuf {
-        self.layout.member(member).join(BALLAST)
     }
 }
 

@@ -34,7 +34,7 @@ impl LocalTarget {
             Harm::Cut(direction) => self.cut_off(&reports, direction).await,
             Harm::Rejoin => self.connect().await,
             Harm::Fill => self.fill(&reports),
-            Harm::Empty => self.empty(&reports).map(drop),
+            Harm::Empty => self.empty().map(drop),
         }
     }
 
@@ -45,7 +45,7 @@ impl LocalTarget {
         if self.connect_leftovers().await? {
             healed.push("a node that was cut off".to_owned());
         }
-        if self.empty(&reports)? {
+        if self.empty()? {
             healed.push("a disk that was full".to_owned());
         }
         for report in &reports {

@@ -40,6 +40,8 @@ impl LocalTarget {
     async fn make_ready(&self) -> Result<Prepared, LocalError> {
         let owner = self.owner()?;
         create(&self.layout, &owner)?;
+        // A drill that was killed may have left it, and nothing could be written beside it.
+        self.empty()?;
         let (members, supervisor, helper) = match &self.supplies {
             Supplies::None => return Err(LocalError::NoTools),
             Supplies::Plans {

@@ -38,6 +38,9 @@ impl LocalTarget {
         if let Err(error) = self.connect_leftovers().await {
             left.push(format!("a node is still cut off: {error}"));
         }
+        if let Err(error) = self.empty() {
+            left.push(format!("the disk is still full: {error}"));
+        }
         for member in &members {
             let taken = member.launch.addresses().filter(is_listening);
             left.extend(

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{Keeper, Order, Phase, Running, What, unix_ms};
 use crate::layout::Layout;
@@ -17,6 +17,8 @@ use crate::supervisor::registry::{Record, Registry, Wanted};
 
 /// Orders that a member may have waiting.
 const ORDERS: usize = 8;
+/// One that panics again and again must not keep the supervisor from everything else.
+const AFTER_A_PANIC: Duration = Duration::from_secs(1);
 
 /// What the supervisor keeps.
 pub(in crate::supervisor) struct House {
@@ -51,16 +53,8 @@ impl House {
         let some_run = records.iter().any(|record| record.process.is_some());
         for record in records {
             let member = record.launch.member.clone();
-            let adopted = record.process.and_then(|process| process.handle().ok().flatten());
-            let phase = match adopted {
-                Some(handle) => {
-                    tracing::info!(member, pid = handle.identity().pid, "taken over");
-                    Phase::Running(Running {
-                        handle,
-                        child: None,
-                        since: running_since(&record),
-                    })
-                }
+            let phase = match adopt(&record) {
+                Some(running) => Phase::Running(running),
                 None if some_run && record.wanted == Wanted::Running => Phase::Waiting(Instant::now()),
                 None => {
                     let _ = self.update(&member, |record| record.wanted = Wanted::Stopped);
@@ -159,7 +153,28 @@ impl House {
             known,
             release: None,
         };
-        tokio::task::spawn_local(keeper.keep(phase));
+        let kept = tokio::task::spawn_local(keeper.keep(phase));
+        let (house, member) = (self.clone(), member.to_owned());
+        tokio::task::spawn_local(async move {
+            if kept.await.is_err_and(|error| error.is_panic()) {
+                house.replace_keeper(&member).await;
+            }
+        });
+    }
+
+    /// A keeper panicked, which is a bug of ours: its member must not go without one for that.
+    async fn replace_keeper(self: &Rc<Self>, member: &str) {
+        tracing::error!(member, "its keeper panicked, and another one takes over");
+        sleep(AFTER_A_PANIC).await;
+        let Some(record) = self.record(member) else {
+            return;
+        };
+        let phase = match adopt(&record) {
+            Some(running) => Phase::Running(running),
+            None if record.wanted == Wanted::Running => Phase::Waiting(Instant::now()),
+            None => Phase::Stopped,
+        };
+        self.spawn_keeper(member, phase, true);
     }
 
     async fn order(&self, member: &str, what: What) -> Result<(), String> {
@@ -178,6 +193,17 @@ impl House {
             .map_err(|_| format!("{member} has {ORDERS} orders waiting already"))?;
         Ok(answer)
     }
+}
+
+/// The process of a member that somebody else started.
+fn adopt(record: &Record) -> Option<Running> {
+    let handle = record.process?.handle().ok().flatten()?;
+    tracing::info!(member = record.launch.member, pid = handle.identity().pid, "taken over");
+    Some(Running {
+        handle,
+        child: None,
+        since: running_since(record),
+    })
 }
 
 /// Names become file names.
