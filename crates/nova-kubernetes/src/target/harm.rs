@@ -25,8 +25,10 @@ const END_POSTGRES: &str = "read -r pid < \"$0\" && kill -9 \"$pid\"";
 const END_EVERYTHING: &str = "kill -9 -1";
 /// Everything in the container but the first process, which only waits.
 const FREEZE: &str = "kill -STOP -1";
-/// Ends with 3 when there is nothing to continue.
+/// The kubelet may have ended what was frozen for too long.
 const THAW: &str = "grep -qs '^State:.T' /proc/[0-9]*/status || exit 3; kill -CONT -1";
+/// The code of [`THAW`] when there is nothing to continue.
+const NOTHING_FROZEN: i32 = 3;
 /// The code of a line that its container's end took along.
 const KILLED: i32 = 137;
 /// When a line failed, and no code is told.
@@ -140,7 +142,7 @@ impl KubernetesTarget {
         self.list_all().await?;
         let all = members.iter().map(|member| async move {
             match self.run_inside(member, line).await? {
-                (0 | KILLED, _) => Ok(()),
+                (0 | KILLED | NOTHING_FROZEN, _) => Ok(()),
                 (code, said) => Err(not_done(member, format!("it ended with {code} {said}"))),
             }
         });
