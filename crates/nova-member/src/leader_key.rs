@@ -17,9 +17,10 @@ use ureq::Agent;
 
 use crate::address::HostPort;
 
-/// Longest wait for one answer. An etcd that has just lost its own leader answers nothing until it has another; a member that
-/// went with the same node never does.
+/// Longest wait for one answer: an etcd that has just lost its own leader answers nothing until it has another.
 const ANSWER: Duration = Duration::from_secs(1);
+/// Longest wait for a connection. One that went with the same node may refuse it, or be at an address that swallows packets.
+const REACH: Duration = Duration::from_millis(200);
 /// Pause before the next member of etcd is asked.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Longest answer that is believed, in bytes; the key and its value take a few hundred.
@@ -216,6 +217,7 @@ fn read(etcd: &HostPort, key: &str) -> Result<Option<KeyValue>, String> {
 fn ask<T: DeserializeOwned>(etcd: &HostPort, path: &str, body: &Value) -> Result<T, String> {
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(ANSWER))
+        .timeout_connect(Some(REACH))
         .max_redirects(0)
         .proxy(None)
         .build()
