@@ -100,10 +100,16 @@ pub fn tend(command: &mut Command, when_it_dies: impl FnOnce()) -> Result<Infall
     std::process::exit(status)
 }
 
+/// Whether this is the first process of a container.
+#[must_use]
+pub fn is_first() -> bool {
+    std::process::id() == FIRST
+}
+
 /// Ends every other process of this container, and sees that none is left. `false` leaves it open: within `limit` some were left, or
 /// this is not a container's first process, which alone sees them all.
 pub fn end_all(limit: Duration) -> bool {
-    if std::process::id() != FIRST {
+    if !is_first() {
         return false;
     }
     let begin = Instant::now();

@@ -45,7 +45,7 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
         Arguments::Become(words) => return init::become_program(&words).map(|_| ()),
         Arguments::Member { task, place } => (task, place),
     };
-    if std::process::id() == 1 && task.starts_a_program() {
+    if init::is_first() && task.starts_a_program() {
         return first_process(task, &place);
     }
     match task {

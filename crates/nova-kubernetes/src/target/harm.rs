@@ -82,6 +82,8 @@ fn not_done(member: &str, why: String) -> KubernetesError {
 
 impl KubernetesTarget {
     pub(super) async fn harm_members(&self, members: &[String], harm: Harm) -> Result<(), KubernetesError> {
+        // Where everybody is met.
+        self.list_all().await?;
         match harm {
             Harm::Kill => self.kill(members).await,
             Harm::Restart => self.end_pods(members, None).await,
@@ -91,8 +93,8 @@ impl KubernetesTarget {
                 self.kill(members).await
             }
             Harm::BringUp => self.bring_up_nodes().await.map(drop),
-            Harm::Freeze => self.inside(members, &[FREEZE]).await,
-            Harm::Thaw => self.inside(members, &[THAW]).await,
+            Harm::Freeze => self.inside_all(members, &[FREEZE]).await,
+            Harm::Thaw => self.inside_all(members, &[THAW]).await,
             Harm::Cut(_) | Harm::Rejoin | Harm::Fill | Harm::Empty => {
                 Err(KubernetesError::Unsupported(format!("{harm:?}").to_lowercase()))
             }
@@ -102,13 +104,12 @@ impl KubernetesTarget {
     /// SIGKILL inside the containers first: whom the kubelet ends without grace, it asks to end and gives a second. Then the pods
     /// go, and others take their place: a container that is killed again and again would be kept waiting before its next start.
     async fn kill(&self, members: &[String]) -> Result<(), KubernetesError> {
-        self.inside(members, &[END_EVERYTHING]).await?;
+        self.inside_all(members, &[END_EVERYTHING]).await?;
         self.end_pods(members, Some(0)).await
     }
 
     /// Every one at the same time; without grace, their objects are gone at once.
     async fn end_pods(&self, members: &[String], grace: Option<u32>) -> Result<(), KubernetesError> {
-        self.list_all().await?;
         let all = members.iter().map(|member| async move {
             let seen = self.find(member).await?;
             let pods: Api<Pod> = Api::namespaced(self.client().clone(), &seen.namespace);
@@ -126,27 +127,30 @@ impl KubernetesTarget {
 
     /// The container's server, and not its pod: PostgreSQL without its Patroni, elsewhere everything.
     async fn crash(&self, members: &[String]) -> Result<(), KubernetesError> {
-        for member in members {
-            let line: &[&str] = if self.find(member).await?.member.component == "postgres" {
+        let all = members.iter().map(|member| async move {
+            let postgres = self.find(member).await?.member.component == "postgres";
+            let line: &[&str] = if postgres {
                 &[END_POSTGRES, POSTGRES_PID_FILE]
             } else {
                 &[END_EVERYTHING]
             };
-            self.inside(std::slice::from_ref(member), line).await?;
-        }
-        Ok(())
-    }
-
-    /// Runs a line of shell in each of these members' containers, which must go well.
-    async fn inside(&self, members: &[String], line: &[&str]) -> Result<(), KubernetesError> {
-        self.list_all().await?;
-        let all = members.iter().map(|member| async move {
-            match self.run_inside(member, line).await? {
-                (0 | KILLED | NOTHING_FROZEN, _) => Ok(()),
-                (code, said) => Err(not_done(member, format!("it ended with {code} {said}"))),
-            }
+            self.inside(member, line).await
         });
         try_join_all(all).await.map(drop)
+    }
+
+    /// Runs a line of shell in each of these members' containers at the same time.
+    async fn inside_all(&self, members: &[String], line: &[&str]) -> Result<(), KubernetesError> {
+        let all = members.iter().map(|member| self.inside(member, line));
+        try_join_all(all).await.map(drop)
+    }
+
+    /// Runs a line of shell in a member's container, which must go well.
+    async fn inside(&self, member: &str, line: &[&str]) -> Result<(), KubernetesError> {
+        match self.run_inside(member, line).await? {
+            (0 | KILLED | NOTHING_FROZEN, _) => Ok(()),
+            (code, said) => Err(not_done(member, format!("it ended with {code} {said}"))),
+        }
     }
 
     /// Continues what is frozen anywhere; names whose processes that were.
@@ -193,7 +197,6 @@ impl KubernetesTarget {
 
     /// No pod comes to the nodes of these members until they are brought up.
     async fn take_down_nodes(&self, members: &[String]) -> Result<(), KubernetesError> {
-        self.list_all().await?;
         let mut nodes = BTreeSet::new();
         for member in members {
             nodes.insert(self.find(member).await?.member.node);

@@ -149,7 +149,7 @@ impl LocalTarget {
     fn remove_files(&self, data: bool, left: &mut Vec<String>) {
         let directory = self.layout.directory();
         if data {
-            note(remove_all_of(directory), left);
+            remove_all_of(directory, left);
             // Only when it was the last platform, and never the home of the members' user.
             if let Some(root) = directory.parent()
                 && !nix::unistd::geteuid().is_root()
@@ -175,13 +175,14 @@ impl LocalTarget {
 }
 
 /// A directory with everything in it. One that a file system is mounted at stays, and is empty.
-fn remove_all_of(directory: &Path) -> Result<(), FileError> {
+fn remove_all_of(directory: &Path, left: &mut Vec<String>) {
     match remove_if_present(directory) {
         Err(FileError::Io { source, .. }) if source.kind() == ErrorKind::ResourceBusy => {
-            let left = fs::read_dir(directory).into_iter().flatten().flatten();
-            left.into_iter().try_for_each(|entry| remove_if_present(&entry.path()))
+            for path in entries(directory, left) {
+                note(remove_if_present(&path), left);
+            }
         }
-        removed => removed,
+        removed => note(removed, left),
     }
 }
 

@@ -32,7 +32,7 @@ fn stores_on_a_full_disk_lose_nothing_and_return() {
     assert_eq!(disk.0.read_dir().unwrap().count(), 0, "it stays, and is empty");
 }
 
-/// Dropped in this order: nothing runs any more when the disk goes.
+/// A platform on a disk of its own.
 struct OnADisk {
     platform: TestPlatform,
     disk: Disk,
@@ -46,7 +46,15 @@ impl OnADisk {
     }
 }
 
-/// A file system in memory, mounted as long as this lives.
+/// A test that fails leaves nothing running on a disk that goes; one that passes has cleaned up, and this finds nothing.
+impl Drop for OnADisk {
+    fn drop(&mut self) {
+        self.platform.nova(&["cleanup", "--data", "--yes"]);
+        self.disk.unmount();
+    }
+}
+
+/// A file system in memory.
 struct Disk(PathBuf);
 
 impl Disk {
@@ -63,17 +71,15 @@ impl Disk {
         assert!(status.unwrap().success(), "{program}");
     }
 
+    fn unmount(&self) {
+        self.run("umount", &["--lazy"]);
+        let _ = std::fs::remove_dir(&self.0);
+    }
+
     /// What a drill filled it with.
     fn ballast(&self) -> Vec<PathBuf> {
         let members = self.0.join("members").read_dir().unwrap();
         let files = members.map(|member| member.unwrap().path().join("nova-drill-disk-full"));
         files.filter(|file| file.exists()).collect()
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        self.run("umount", &["--lazy"]);
-        let _ = std::fs::remove_dir(&self.0);
     }
 }

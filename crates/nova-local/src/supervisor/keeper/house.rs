@@ -52,24 +52,37 @@ impl House {
         let records: Vec<Record> = self.registry.borrow().members().values().cloned().collect();
         let some_run = records.iter().any(|record| record.process.is_some());
         for record in records {
-            let member = record.launch.member.clone();
-            let phase = match adopt(&record) {
-                Some(running) => Phase::Running(running),
-                None if some_run && record.wanted == Wanted::Running => Phase::Waiting(Instant::now()),
-                None => {
-                    let _ = self.update(&member, |record| record.wanted = Wanted::Stopped);
-                    Phase::Stopped
-                }
-            };
-            let half_stopped = record.wanted == Wanted::Stopped && record.process.is_some();
-            self.spawn_keeper(&member, phase, true);
-            if half_stopped {
-                let stop = What::Stop {
-                    grace: None,
-                    forget: false,
-                };
-                let _ = self.try_order(&member, stop);
+            self.take_over_one(&record, some_run);
+        }
+    }
+
+    /// `starts`: it is started again should it have ended.
+    fn take_over_one(self: &Rc<Self>, record: &Record, starts: bool) {
+        let member = record.launch.member.clone();
+        let adopted = record.process.and_then(|process| process.handle().ok().flatten());
+        let phase = match adopted {
+            Some(handle) => {
+                tracing::info!(member, pid = handle.identity().pid, "taken over");
+                Phase::Running(Running {
+                    handle,
+                    child: None,
+                    since: running_since(record),
+                })
             }
+            None if starts && record.wanted == Wanted::Running => Phase::Waiting(Instant::now()),
+            None => {
+                let _ = self.update(&member, |record| record.wanted = Wanted::Stopped);
+                Phase::Stopped
+            }
+        };
+        let half_stopped = record.wanted == Wanted::Stopped && record.process.is_some();
+        self.spawn_keeper(&member, phase, true);
+        if half_stopped {
+            let stop = What::Stop {
+                grace: None,
+                forget: false,
+            };
+            let _ = self.try_order(&member, stop);
         }
     }
 
@@ -166,15 +179,9 @@ impl House {
     async fn replace_keeper(self: &Rc<Self>, member: &str) {
         tracing::error!(member, "its keeper panicked, and another one takes over");
         sleep(AFTER_A_PANIC).await;
-        let Some(record) = self.record(member) else {
-            return;
-        };
-        let phase = match adopt(&record) {
-            Some(running) => Phase::Running(running),
-            None if record.wanted == Wanted::Running => Phase::Waiting(Instant::now()),
-            None => Phase::Stopped,
-        };
-        self.spawn_keeper(member, phase, true);
+        if let Some(record) = self.record(member) {
+            self.take_over_one(&record, true);
+        }
     }
 
     async fn order(&self, member: &str, what: What) -> Result<(), String> {
@@ -193,17 +200,6 @@ impl House {
             .map_err(|_| format!("{member} has {ORDERS} orders waiting already"))?;
         Ok(answer)
     }
-}
-
-/// The process of a member that somebody else started.
-fn adopt(record: &Record) -> Option<Running> {
-    let handle = record.process?.handle().ok().flatten()?;
-    tracing::info!(member = record.launch.member, pid = handle.identity().pid, "taken over");
-    Some(Running {
-        handle,
-        child: None,
-        since: running_since(record),
-    })
 }
 
 /// Names become file names.
