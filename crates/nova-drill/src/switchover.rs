@@ -2,33 +2,17 @@
 
 mod kafka;
 mod postgres;
+mod redis;
 
 use std::time::Duration;
 
-use fred::clients::Client;
-use fred::interfaces::ClientLike;
-use fred::types::config::{Config, ServerConfig};
-use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, Value};
 use futures::FutureExt;
-use nova_platform::checks::MASTER_NAME;
-use nova_platform::endpoints::HostPort;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use crate::doors::Site;
 
 /// Patroni answers when the change is done.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Longest pause of a Redis master's writes, which ends by itself should nobody end it.
-const PAUSED_MS: &str = "15000";
-/// Sentinels name the new master within this.
-const REDIS_LIMIT: Duration = Duration::from_secs(12);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// How often a Sentinel asks its servers for their state, in milliseconds: its own default.
-const STATE_PERIOD_MS: &str = "10000";
-/// Time in which a Sentinel that asks all the time has asked everyone.
-const ASKS_EVERYONE: Duration = Duration::from_millis(200);
-/// How long after that the failover begins. A failover has promoted the replica after 0.13 to 0.26 s.
-const BEFORE_FAILOVER: Duration = Duration::from_millis(720);
 
 /// Asks for it; `leader` is who leads now.
 pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Result<(), String> {
@@ -36,7 +20,7 @@ pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Resul
         match component {
             "postgres" => postgres::switch(leader, site).await,
             "kafka" => kafka::switch(leader, site).await,
-            _ => redis(leader, site).await,
+            _ => redis::switch(leader, site).await,
         }
     };
     // A future of its own: what awaits this is deep enough already for the compiler.
@@ -47,120 +31,5 @@ pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Resul
             "the switchover of {component} was not done within {} s",
             LIMIT.as_secs()
         )),
-    }
-}
-
-/// Sentinel's own failover asks the old master nothing: it goes on acknowledging writes for some eight seconds, which are
-/// lost when it is demoted. So its writes are paused first, and it is demoted as soon as the new master leads.
-async fn redis(leader: &str, site: &Site<'_>) -> Result<(), String> {
-    let secret = |name: &str| {
-        site.secrets
-            .reveal(name)
-            .map(str::to_owned)
-            .map_err(|error| error.to_string())
-    };
-    let old = site.endpoints.redis.iter().find(|member| member.member == leader);
-    let old = &old.ok_or_else(|| format!("{leader} is no Redis member"))?.address;
-    let master = Node::connect(old, secret("redis")?).await?;
-    let sentinel = first_sentinel(site, &secret("redis-sentinel")?).await?;
-    choose_the_moment(&sentinel).await;
-    master.ask("CLIENT", &["PAUSE", PAUSED_MS, "WRITE"]).await?;
-    let switched = switch(&master, &sentinel).await;
-    // Whoever is still connected looks for the master anew. A failure here ends with the pause.
-    let _ = master.ask("CLIENT", &["KILL", "TYPE", "normal", "SKIPME", "yes"]).await;
-    let unpaused = master.ask("CLIENT", &["UNPAUSE"]).await;
-    switched.and(unpaused.map(drop))
-}
-
-/// During a failover a Sentinel asks a server for its state once a second, and names the new master only when that says so: a
-/// second of outage for a promotion that takes a quarter. So everyone is asked shortly before, and the next question comes
-/// just after the promotion. Nothing depends on it: a Sentinel without that command, or a late promotion, takes its second.
-async fn choose_the_moment(sentinel: &Node) {
-    if sentinel.ask("SENTINEL", &["DEBUG", "INFO-PERIOD", "1"]).await.is_err() {
-        return;
-    }
-    sleep(ASKS_EVERYONE).await;
-    let _ = sentinel
-        .ask("SENTINEL", &["DEBUG", "INFO-PERIOD", STATE_PERIOD_MS])
-        .await;
-    sleep(BEFORE_FAILOVER).await;
-}
-
-async fn switch(master: &Node, sentinel: &Node) -> Result<(), String> {
-    // As the Sentinels call it: they know addresses where others know names.
-    let old = named_master(sentinel).await?;
-    sentinel.ask("SENTINEL", &["FAILOVER", MASTER_NAME]).await?;
-    let begin = Instant::now();
-    loop {
-        let named = named_master(sentinel).await?;
-        if let [host, port] = named.as_slice()
-            && named != old
-        {
-            return master.ask("REPLICAOF", &[host, port]).await.map(drop);
-        }
-        if begin.elapsed() > REDIS_LIMIT {
-            return Err(format!(
-                "the Sentinels named no new master within {} s",
-                REDIS_LIMIT.as_secs()
-            ));
-        }
-        sleep(LOOK_EVERY).await;
-    }
-}
-
-async fn named_master(sentinel: &Node) -> Result<Vec<String>, String> {
-    let named = sentinel
-        .ask("SENTINEL", &["GET-MASTER-ADDR-BY-NAME", MASTER_NAME])
-        .await?;
-    Ok(named.convert().unwrap_or_default())
-}
-
-async fn first_sentinel(site: &Site<'_>, password: &str) -> Result<Node, String> {
-    let mut refusals = Vec::new();
-    for sentinel in &site.endpoints.sentinels {
-        match Node::connect(&sentinel.address, password.to_owned()).await {
-            Ok(node) => return Ok(node),
-            Err(error) => refusals.push(error),
-        }
-    }
-    Err(format!("no Sentinel answers: {}", refusals.join("; ")))
-}
-
-/// One server, and the task that serves the connection to it.
-struct Node {
-    client: Client,
-    task: ConnectHandle,
-    address: String,
-}
-
-impl Node {
-    async fn connect(address: &HostPort, password: String) -> Result<Self, String> {
-        let config = Config {
-            server: ServerConfig::new_centralized(address.host.as_str(), address.port),
-            password: Some(password),
-            fail_fast: true,
-            ..Config::default()
-        };
-        let connected = async {
-            let client = Builder::from_config(config).build()?;
-            let task = client.init().await?;
-            Ok::<_, fred::error::Error>((client, task))
-        };
-        let (client, task) = connected.await.map_err(|error| format!("{address}: {error}"))?;
-        let address = address.to_string();
-        Ok(Self { client, task, address })
-    }
-
-    async fn ask(&self, name: &'static str, arguments: &[&str]) -> Result<Value, String> {
-        let command = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
-        let sent = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let answer = self.client.custom::<Value, String>(command, sent).await;
-        answer.map_err(|error| format!("{} answered {name} {}: {error}", self.address, arguments.join(" ")))
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
