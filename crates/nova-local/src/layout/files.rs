@@ -118,6 +118,14 @@ pub fn ensure_directory(path: &Path, mode: u32, owner: &Owner) -> Result<(), Fil
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
         Err(error) => return Err(FileError::new("make", path, error)),
     }
+    hand_over(path, mode, owner)
+}
+
+/// Gives a directory to `owner`, with that mode.
+///
+/// # Errors
+/// When that is not the caller's to give.
+pub(super) fn hand_over(path: &Path, mode: u32, owner: &Owner) -> Result<(), FileError> {
     let hand_over = || -> io::Result<()> {
         if let Some((uid, gid)) = owner.to_hand_over() {
             std::os::unix::fs::chown(path, Some(uid.as_raw()), Some(gid.as_raw()))?;

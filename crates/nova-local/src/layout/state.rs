@@ -7,11 +7,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::files::hand_over;
 use super::owner::name_of;
 use super::{FileError, Layout, Owner, ensure_directory, write_atomic};
 
 /// Version of everything below the state directory.
 pub const FORMAT: u64 = 1;
+/// Of the state directory: members enter it.
+const PLATFORM_MODE: u32 = 0o750;
+/// Where some file systems put what a check of theirs finds; in their root from the beginning.
+const LOST_AND_FOUND: &str = "lost+found";
 
 /// What stands in `platform.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,7 +69,8 @@ pub enum StateError {
     File(#[from] FileError),
 }
 
-/// Looks at the state directory and says whether there is one. Changes nothing.
+/// Looks at the state directory and says whether there is one. Changes nothing. An empty one of the caller's own is none yet: a
+/// file system that was mounted for the platform belongs to root.
 ///
 /// # Errors
 /// When it belongs to somebody else, has an unknown format, is damaged or cannot be read.
@@ -77,6 +83,9 @@ pub fn examine(layout: &Layout, owner: &Owner) -> Result<bool, StateError> {
     };
     if !metadata.is_dir() {
         return Err(FileError::NotADirectory(directory.to_owned()).into());
+    }
+    if metadata.uid() == nix::unistd::geteuid().as_raw() && is_empty(directory)? {
+        return Ok(false);
     }
     check_owner(directory, metadata.uid(), owner)?;
     let path = layout.platform_file();
@@ -119,8 +128,9 @@ pub fn create(layout: &Layout, owner: &Owner) -> Result<(), StateError> {
     {
         ensure_directory(root, if owner.is_self() { 0o700 } else { 0o755 }, owner)?;
     }
-    ensure_directory(layout.directory(), 0o750, owner)?;
+    ensure_directory(layout.directory(), PLATFORM_MODE, owner)?;
     if !complete {
+        hand_over(layout.directory(), PLATFORM_MODE, owner)?;
         let file = PlatformFile {
             format: FORMAT,
             platform: layout.platform(),
@@ -148,13 +158,20 @@ fn check_owner(directory: &Path, uid: u32, owner: &Owner) -> Result<(), StateErr
 }
 
 fn is_empty(directory: &Path) -> Result<bool, FileError> {
-    let mut entries = fs::read_dir(directory).map_err(|error| FileError::new("read", directory, error))?;
-    Ok(entries.next().is_none())
+    let unreadable = |error| FileError::new("read", directory, error);
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        if entry.map_err(unreadable)?.file_name() != LOST_AND_FOUND {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+
+    use std::os::unix::fs::MetadataExt;
 
     use super::{StateError, create, examine};
     use crate::layout::{Layout, Owner};
@@ -180,6 +197,21 @@ mod tests {
         create(&layout, &me()).unwrap();
         assert!(examine(&layout, &me()).unwrap());
         create(&layout, &me()).unwrap();
+    }
+
+    #[test]
+    fn an_empty_directory_of_the_callers_is_handed_over() {
+        let (_root, layout) = layout();
+        std::fs::create_dir_all(layout.directory().join("lost+found")).unwrap();
+        let other = Owner {
+            uid: me().uid + 1,
+            ..me()
+        };
+        assert!(!examine(&layout, &other).unwrap());
+        let given_to = if me().uid == 0 { other } else { me() };
+        create(&layout, &given_to).unwrap();
+        assert_eq!(std::fs::metadata(layout.directory()).unwrap().uid(), given_to.uid);
+        assert!(examine(&layout, &given_to).unwrap());
     }
 
     #[test]

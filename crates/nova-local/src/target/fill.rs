@@ -5,12 +5,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::posix_fallocate;
 use nix::sys::statvfs::fstatvfs;
+use procfs::process::{MountInfo, Process};
 
 use super::{LocalError, LocalTarget};
 use crate::layout::FileError;
@@ -25,10 +26,17 @@ impl LocalTarget {
     /// Why the disk of these members is not one that a drill may fill; `None` when it is.
     pub(super) fn fill_refusal(&self, members: &[String]) -> Option<String> {
         let platform = self.layout.directory();
-        let outside = device(platform.parent().unwrap_or(platform));
+        let mounts = match Process::myself().and_then(|process| process.mountinfo()) {
+            Ok(mounts) => mounts.0,
+            Err(error) => {
+                return Some(format!(
+                    "fault disk-full is not available here: the mounted file systems cannot be read: {error}"
+                ));
+            }
+        };
         let shared = members
             .iter()
-            .find(|member| device(&self.layout.member(member)) == outside)?;
+            .find(|member| !is_the_platforms(&mounts, &self.layout.member(member), platform))?;
         Some(format!(
             "fault disk-full is not available here: the data of {shared} share their file system with other things than this platform, and \
              those would be out of room as well; mount one of its own at {}, before the platform is deployed, and try again",
@@ -60,9 +68,19 @@ impl LocalTarget {
     }
 }
 
-/// Which file system a directory is on; `None` when there is no such directory.
-fn device(directory: &Path) -> Option<u64> {
-    fs::metadata(directory).ok().map(|metadata| metadata.dev())
+/// Whether a directory's file system is mounted at or below the platform's directory, whole, and nowhere else: not a part of a
+/// larger one that is mounted there.
+fn is_the_platforms(mounts: &[MountInfo], directory: &Path, platform: &Path) -> bool {
+    let (Ok(directory), Ok(platform)) = (directory.canonicalize(), platform.canonicalize()) else {
+        return false;
+    };
+    let above = mounts.iter().filter(|mount| directory.starts_with(&mount.mount_point));
+    // The last one of the longest lies over the others.
+    let Some(holds) = above.max_by_key(|mount| mount.mount_point.components().count()) else {
+        return false;
+    };
+    let mut same = mounts.iter().filter(|mount| mount.majmin == holds.majmin);
+    same.all(|mount| mount.root == "/" && mount.mount_point.starts_with(&platform))
 }
 
 /// Makes the file longer by ever smaller pieces, until not even the smallest one fits.
@@ -93,15 +111,44 @@ fn take_what_is_left(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 mod tests {
-    use super::device;
+    use std::path::Path;
+
+    use procfs::process::MountInfo;
+
+    use super::is_the_platforms;
+
+    /// `(device, root, mount point)` of each.
+    fn mounts(all: &[(&str, &str, &Path)]) -> Vec<MountInfo> {
+        let line = |(device, root, at): &(&str, &str, &Path)| {
+            let line = format!("36 35 {device} {root} {} rw - ext4 /dev/sdb rw", at.display());
+            MountInfo::from_line(&line).unwrap()
+        };
+        all.iter().map(line).collect()
+    }
 
     #[test]
-    fn another_file_system_is_told_by_its_device() {
-        let here = tempfile::tempdir().unwrap();
-        let below = here.path().join("below");
-        std::fs::create_dir(&below).unwrap();
-        assert_eq!(device(&below), device(here.path()));
-        assert_ne!(device(std::path::Path::new("/proc")), device(here.path()));
-        assert_eq!(device(&below.join("absent")), None);
+    fn a_file_system_is_the_platforms_when_it_is_mounted_whole_and_there_only() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let platform = home.join("nova");
+        let member = platform.join("members/redis-1");
+        std::fs::create_dir_all(&member).unwrap();
+        let whole = |all: &[(&str, &str, &Path)]| is_the_platforms(&mounts(all), &member, &platform);
+        let top = ("8:1", "/", Path::new("/"));
+        assert!(whole(&[top, ("8:2", "/", &platform)]));
+        assert!(whole(&[top, ("8:2", "/", &member)]));
+        assert!(!whole(&[top]), "it lies on everybody's");
+        assert!(!whole(&[top, ("8:2", "/", &home)]), "others lie on it");
+        assert!(!whole(&[top, ("8:2", "/part", &platform)]), "a part of a larger one");
+        assert!(
+            !whole(&[top, ("8:2", "/", &platform), ("8:2", "/", Path::new("/mnt"))]),
+            "seen elsewhere"
+        );
+        assert!(!whole(&[]));
+        assert!(!is_the_platforms(
+            &mounts(&[top, ("8:2", "/", &platform)]),
+            &platform.join("absent"),
+            &platform
+        ));
     }
 }

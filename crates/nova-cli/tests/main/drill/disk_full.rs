@@ -62,7 +62,6 @@ impl Disk {
         std::fs::create_dir_all(&path).unwrap();
         let disk = Self(path);
         disk.run("mount", &["-t", "tmpfs", "-o", "size=2g,mode=755", "nova-test"]);
-        disk.run("chown", &["nova:"]);
         disk
     }
 
