@@ -1,5 +1,7 @@
 //! Rows through the gateway's door to the primary. The table has no key, so that a row which is there twice is seen.
 
+use std::borrow::Cow;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use nova_platform::provision::SUPERUSER_SECRET;
@@ -18,6 +20,8 @@ pub(super) struct Postgres {
 
 /// Where the rows are; in the database that no service may enter.
 const SCHEMA: &str = "nova_drill";
+/// What a server says that is no longer the primary, or not yet.
+const READ_ONLY: &str = "25006";
 
 impl Postgres {
     pub(super) fn new(site: &Site<'_>) -> Result<Self, String> {
@@ -145,8 +149,15 @@ impl Writer {
                 self.connection = Some(connection);
                 Outcome::Acknowledged
             }
-            // The connection is dropped: a commit that is under way is not cancelled, and may come to pass.
-            Ok(Err(error)) => refusal(&error),
+            Ok(Err(error)) => {
+                let outcome = refusal(&error);
+                // Who is about to be promoted takes the next write on the same connection; the gateway cuts it should another lead.
+                // Any other connection is dropped: a commit that is under way is not cancelled, and may come to pass.
+                if is_read_only(&error) {
+                    self.connection = Some(connection);
+                }
+                outcome
+            }
             Err(_) => Outcome::Unknown,
         }
     }
@@ -155,10 +166,16 @@ impl Writer {
 /// Only what the server refused before it did anything has failed for certain; one that is being shut down (class 57) may
 /// have the commit on disk already.
 fn refusal(error: &sqlx::Error) -> Outcome {
-    let code = error.as_database_error().and_then(|error| error.code());
-    match code.as_deref() {
-        // A server that is no longer the primary is read-only.
-        Some("25006" | "57P03" | "53300") => Outcome::Failed,
+    match code(error).as_deref() {
+        Some(READ_ONLY | "57P03" | "53300") => Outcome::Failed,
         _ => Outcome::Unknown,
     }
+}
+
+fn is_read_only(error: &sqlx::Error) -> bool {
+    code(error).as_deref() == Some(READ_ONLY)
+}
+
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
 }
