@@ -169,11 +169,7 @@ impl Target for KubernetesTarget {
     }
 
     async fn heal(&self) -> Result<Vec<String>, KubernetesError> {
-        let mut healed = match self.bring_up_nodes().await {
-            // Whoever may not see the nodes has taken none down.
-            Err(KubernetesError::Forbidden { .. }) => Vec::new(),
-            nodes => nodes?,
-        };
+        let mut healed = self.bring_up_nodes().await?;
         healed.extend(self.thaw_leftovers().await?);
         Ok(healed)
     }

@@ -22,6 +22,8 @@ impl KubernetesTarget {
     pub async fn prepare(&self) -> Result<(), KubernetesError> {
         let credentials = self.read_credentials()?;
         self.own_namespaces().await?;
+        // A drill that was killed may have left one cordoned, and pods would wait for it.
+        self.bring_up_nodes().await?;
         let is_namespace = |object: &&Value| object["kind"] == "Namespace";
         let foundation: Vec<&Value> = self.of_component(FOUNDATION).collect();
         self.apply_namespace(Area::System).await?;

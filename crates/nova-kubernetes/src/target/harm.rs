@@ -56,6 +56,14 @@ pub(super) fn refusal(harm: Harm) -> Option<String> {
     Some(why.to_owned())
 }
 
+/// Whether a drill of this platform cordoned the node.
+pub(super) fn is_taken_down(node: &Node, platform: &str) -> bool {
+    let annotations = node.metadata.annotations.as_ref();
+    annotations
+        .and_then(|all| all.get(TAKEN_DOWN))
+        .is_some_and(|by| by == platform)
+}
+
 /// The code that a line ended with: that it went well has no cause.
 fn exit_code(status: &Status) -> i32 {
     let causes = status.details.as_ref().and_then(|details| details.causes.as_deref());
@@ -215,25 +223,26 @@ impl KubernetesTarget {
     /// Pods come again to every node that a drill of this platform took down; names them.
     pub(super) async fn bring_up_nodes(&self) -> Result<Vec<String>, KubernetesError> {
         let api: Api<Node> = Api::all(self.client().clone());
-        let nodes = api.list(&ListParams::default()).await;
-        let nodes = nodes.map_err(|error| KubernetesError::api("list", "the nodes", &error))?;
-        let mut up = Vec::new();
-        for node in nodes.items {
-            let annotations = node.metadata.annotations.unwrap_or_default();
-            let (Some(by), Some(name)) = (annotations.get(TAKEN_DOWN), node.metadata.name) else {
-                continue;
-            };
-            if *by != self.spec.platform.name {
-                continue;
+        let nodes = match api.list(&ListParams::default()).await {
+            Ok(nodes) => nodes.items.into_iter(),
+            Err(error) => {
+                return match KubernetesError::api("list", "the nodes", &error) {
+                    // Whoever may not see the nodes has taken none down.
+                    KubernetesError::Forbidden { .. } => Ok(Vec::new()),
+                    error => Err(error),
+                };
             }
+        };
+        let down = nodes.filter(|node| is_taken_down(node, &self.spec.platform.name));
+        let down: Vec<String> = down.filter_map(|node| node.metadata.name).collect();
+        for name in &down {
             let patch = json!({
                 "metadata": {"annotations": {TAKEN_DOWN: null}},
                 "spec": {"unschedulable": null},
             });
-            self.patch_node(&name, &patch).await?;
-            up.push(name);
+            self.patch_node(name, &patch).await?;
         }
-        Ok(up)
+        Ok(down)
     }
 
     async fn patch_node(&self, node: &str, patch: &serde_json::Value) -> Result<(), KubernetesError> {

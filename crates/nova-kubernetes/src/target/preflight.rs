@@ -12,6 +12,7 @@ use nova_platform::spec::{ProfileChoice, Spec};
 use nova_platform::topology::NODES;
 use serde::Serialize;
 
+use super::harm::is_taken_down;
 use super::inspect::is_node_ready;
 use super::{Cluster, KubernetesError, KubernetesTarget, explain};
 use crate::profile::Profile;
@@ -25,6 +26,9 @@ const OLDEST: (u32, u32) = (1, 31);
 const SMALL_BELOW: u64 = 8;
 /// The annotation of the storage class that volumes get when they name none.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
+
+/// The taint that Kubernetes itself gives a cordoned node.
+const CORDONED: &str = "node.kubernetes.io/unschedulable";
 
 /// What was looked at, and whether it will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,8 +86,8 @@ impl Lacking {
 ///
 /// # Errors
 /// When nodes cannot be listed for another reason.
-pub async fn profile(cluster: &Cluster, choice: ProfileChoice) -> Result<Profile, KubernetesError> {
-    match choice {
+pub async fn profile(cluster: &Cluster, spec: &Spec) -> Result<Profile, KubernetesError> {
+    match spec.kubernetes.profile {
         ProfileChoice::Production => Ok(Profile::Production),
         ProfileChoice::Small => Ok(Profile::Small),
         ProfileChoice::Auto => {
@@ -96,7 +100,7 @@ pub async fn profile(cluster: &Cluster, choice: ProfileChoice) -> Result<Profile
                     };
                 }
             };
-            let offered: u64 = usable(&nodes).map(|node| capacity::allocatable(node).cpu).sum();
+            let offered: u64 = usable(&nodes, spec).map(|node| capacity::allocatable(node).cpu).sum();
             Ok(if offered < SMALL_BELOW * 1000 {
                 Profile::Small
             } else {
@@ -207,7 +211,7 @@ async fn nodes_and_room(cluster: &Cluster, spec: &Spec, manifests: &[Manifest]) 
         Ok(nodes) => nodes,
         Err(error) => return vec![Finding::ok("nodes", format!("not looked at: {}", explain(&error)))],
     };
-    let usable: Vec<&Node> = usable(&nodes).collect();
+    let usable: Vec<&Node> = usable(&nodes, spec).collect();
     let found = format!("{} of {} ready and schedulable", usable.len(), nodes.len());
     let first = if usable.len() >= usize::from(NODES) {
         Finding::ok("nodes", found)
@@ -235,22 +239,25 @@ async fn nodes(cluster: &Cluster) -> Result<Vec<Node>, kube::Error> {
     Ok(api.list(&ListParams::default()).await?.items)
 }
 
-/// Ready nodes that take any pod.
-fn usable(nodes: &[Node]) -> impl Iterator<Item = &Node> {
-    nodes.iter().filter(|node| {
+/// Ready nodes that take any pod, or will when what a drill left is made good.
+fn usable<'a>(nodes: &'a [Node], spec: &Spec) -> impl Iterator<Item = &'a Node> {
+    let platform = spec.platform.name.clone();
+    nodes.iter().filter(move |node| {
+        let ours = is_taken_down(node, &platform);
         let spec = node.spec.clone().unwrap_or_default();
+        let cordoned = spec.unschedulable == Some(true);
         let repels = spec
             .taints
             .unwrap_or_default()
             .iter()
-            .any(|taint| taint.effect != "PreferNoSchedule");
-        is_node_ready(node) && spec.unschedulable != Some(true) && !repels
+            .any(|taint| taint.effect != "PreferNoSchedule" && !(ours && taint.key == CORDONED));
+        is_node_ready(node) && (ours || !cordoned) && !repels
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Finding, Lacking, judge_class, usable};
+    use super::{CORDONED, Finding, Lacking, judge_class, usable};
     use k8s_openapi::api::core::v1::Node;
     use k8s_openapi::api::storage::v1::StorageClass;
     use serde_json::{Value, json};
@@ -276,13 +283,18 @@ mod tests {
         );
     }
 
+    fn spec() -> nova_platform::spec::Spec {
+        nova_platform::load::load(None).expect("the shipped defaults").spec
+    }
+
+    fn node(ready: &str, spec: &Value) -> Node {
+        serde_json::from_value(json!({"metadata": {}, "spec": spec,
+            "status": {"conditions": [{"type": "Ready", "status": ready}]}}))
+        .expect("a node")
+    }
+
     #[test]
     fn only_ready_nodes_that_take_pods_count() {
-        let node = |ready: &str, spec: &Value| -> Node {
-            serde_json::from_value(json!({"metadata": {}, "spec": spec,
-                "status": {"conditions": [{"type": "Ready", "status": ready}]}}))
-            .expect("a node")
-        };
         let nodes = [
             node("True", &json!({})),
             node("Unknown", &json!({})),
@@ -290,7 +302,20 @@ mod tests {
             node("True", &json!({"taints": [{"key": "a", "effect": "NoSchedule"}]})),
             node("True", &json!({"taints": [{"key": "a", "effect": "PreferNoSchedule"}]})),
         ];
-        assert_eq!(usable(&nodes).count(), 2);
+        assert_eq!(usable(&nodes, &spec()).count(), 2);
+    }
+
+    #[test]
+    fn a_node_that_a_killed_drill_of_this_platform_left_cordoned_counts() {
+        let cordoned = json!({"unschedulable": true, "taints": [{"key": CORDONED, "effect": "NoSchedule"}]});
+        let by = |platform: &str| {
+            let mut node = node("True", &cordoned);
+            node.metadata.annotations = Some([("nova/taken-down-by-a-drill".to_owned(), platform.to_owned())].into());
+            node
+        };
+        let spec = spec();
+        let nodes = [by(&spec.platform.name), by("another"), node("True", &cordoned)];
+        assert_eq!(usable(&nodes, &spec).count(), 1);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(in crate::commands) async fn target(
 ) -> anyhow::Result<(KubernetesTarget, Profile)> {
     cluster.version().await?;
     let spec = session.spec();
-    let profile = preflight::profile(&cluster, spec.kubernetes.profile).await?;
+    let profile = preflight::profile(&cluster, spec).await?;
     let manifests = manifests(spec, profile, images);
     Ok((KubernetesTarget::with_manifests(spec, cluster, manifests), profile))
 }
