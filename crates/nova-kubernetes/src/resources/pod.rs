@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource,
-    ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements, SeccompProfile,
-    SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    ObjectFieldSelector, PodDNSConfig, PodDNSConfigOption, PodSecurityContext, PodSpec, PodTemplateSpec,
+    ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -50,6 +50,7 @@ pub(super) fn template(spec: &Spec, workload: &Workload, images: &Images) -> Pod
             service_account_name: Some(workload.name.clone()),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
+            dns_config: Some(whole_names_first()),
             termination_grace_period_seconds: Some(workload.grace.into()),
             security_context: Some(pod_security()),
             affinity: Some(placement::affinity(spec, workload)),
@@ -59,6 +60,19 @@ pub(super) fn template(spec: &Spec, workload: &Workload, images: &Images) -> Pod
             volumes: some(volumes(workload)),
             ..PodSpec::default()
         }),
+    }
+}
+
+/// By default a name with fewer than five dots is first looked for below each of three domains, for both kinds of address: six
+/// questions in vain for each connection to one of ours, which are whole names with four dots.
+fn whole_names_first() -> PodDNSConfig {
+    let dots = PodDNSConfigOption {
+        name: Some("ndots".to_owned()),
+        value: Some("2".to_owned()),
+    };
+    PodDNSConfig {
+        options: Some(vec![dots]),
+        ..PodDNSConfig::default()
     }
 }
 
