@@ -31,7 +31,7 @@ const EVERYWHERE: [(&str, &str); 2] = [("ConfigMap", "kube-root-ca.crt"), ("Serv
 impl KubernetesTarget {
     pub(super) async fn remove_platform(&self, data: bool) -> Result<Removal, KubernetesError> {
         self.own_namespaces().await?;
-        // What a killed drill left is nobody's else to give back.
+        // What a killed drill left cordoned is nobody else's to give back.
         self.bring_up_nodes().await?;
         let members = self.list_all().await?.len();
         let known = self.known().await?;
