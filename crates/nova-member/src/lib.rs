@@ -14,6 +14,7 @@ pub mod redis_start;
 mod redis_view;
 mod resolve;
 mod resp;
+pub mod sentinel_behind;
 pub mod sentinel_start;
 mod start;
 

@@ -55,6 +55,7 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
         Task::Postgres => postgres_start::run(&place).map(|_| ()),
         Task::ProbeRedis => probe::redis(&place),
         Task::ProbeSentinel => probe::sentinel(&place),
+        Task::ProbeSentinelLiveness => probe::sentinel_liveness(&place),
     }
 }
 

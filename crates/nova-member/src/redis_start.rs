@@ -7,7 +7,8 @@
 //!
 //! A master that died is replaced, and returns as a replica: if it led again, the Sentinels, which notice an absence of a second, might
 //! replace it all the same, and for some ten seconds there would be two. Who knows that it is dead says so at once: the process
-//! that saw it end, or else the one that is to become it.
+//! that saw it end, or else the one that is to become it. It returns when that is over everywhere: a Sentinel that still replaces it
+//! would not notice that the others, who are done, make it master again.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -170,6 +171,9 @@ fn decide(own: &HostPort, empty: bool, view: &View) -> Result<(Role, &'static st
             });
     };
     if named.master != *own {
+        if view.is_replacing(own) {
+            return Err("a Sentinel has not finished with replacing this server".to_owned());
+        }
         let master_is_up = peers().any(|peer| peer.is_master && peer.place == named.master);
         return if !empty || master_is_up {
             Ok((Role::ReplicaOf(named.master.clone()), "the Sentinels name it"))

@@ -63,6 +63,22 @@ impl View {
         })
     }
 
+    /// Asks these Sentinels at once, for one Sentinel of `all`; whom it does not know does not answer.
+    pub(crate) fn of_sentinels(others: &[Address], all: usize, password: &str, patience: Duration) -> Self {
+        let mut sentinels: Vec<_> = thread::scope(|scope| {
+            let asked: Vec<_> = others
+                .iter()
+                .map(|at| scope.spawn(move || ask_sentinel(at, password, patience)))
+                .collect();
+            asked.into_iter().map(|asked| asked.join().ok().flatten()).collect()
+        });
+        sentinels.resize(all.saturating_sub(1).max(sentinels.len()), None);
+        Self {
+            sentinels,
+            peers: Vec::new(),
+        }
+    }
+
     /// The latest master, when a majority of the Sentinels answers.
     pub(crate) fn named_by_majority(&self) -> Option<&SentinelView> {
         let answers = self.sentinels.iter().flatten().count();
@@ -79,11 +95,27 @@ impl View {
         self.sentinels.iter().flatten().any(|said| said.is_replacing)
     }
 
+    /// Whether a Sentinel has not finished with replacing this server. The others may name its successor long before.
+    pub(crate) fn is_replacing(&self, own: &HostPort) -> bool {
+        let mut answers = self.sentinels.iter().flatten();
+        answers.any(|said| said.is_replacing && said.master == *own)
+    }
+
     /// As if no Sentinel were replacing anybody.
     pub(crate) fn forget_replacements(&mut self) {
         for said in self.sentinels.iter_mut().flatten() {
             said.is_replacing = false;
         }
+    }
+
+    /// What the others agree on, when they are a majority of all Sentinels without the one that asks, and none is replacing anybody.
+    pub(crate) fn others_agree_on(&self) -> Option<&SentinelView> {
+        let all = self.sentinels.len() + 1;
+        self.named_master().filter(|named| {
+            let answers = || self.sentinels.iter().flatten();
+            let agree = answers().filter(|other| other.master == named.master).count();
+            agree > all / 2 && !answers().any(|said| said.is_replacing)
+        })
     }
 
     /// The latest master that the Sentinels name; of equally late ones the one that most name.
@@ -126,6 +158,11 @@ fn others<'a>(start: &'a Start, all: &'a [Address]) -> impl Iterator<Item = &'a 
 
 fn ask_sentinel(at: &Address, password: &str, patience: Duration) -> Option<SentinelView> {
     let mut connection = Connection::open(&at.host, at.port, password, patience).ok()?;
+    sentinel_view(&mut connection)
+}
+
+/// What the Sentinel at the other end says.
+pub(crate) fn sentinel_view(connection: &mut Connection) -> Option<SentinelView> {
     let reply = connection.ask(&["SENTINEL", "MASTER", MASTER_NAME]).ok()?;
     let number = |name| {
         reply

@@ -1,5 +1,5 @@
 //! How a Sentinel starts: today's settings put together with what it learned in earlier lives. One that has learned
-//! nothing asks the others who leads before it assumes anything.
+//! nothing asks the others who leads before it assumes anything; one that the others have left behind believes them.
 
 use std::convert::Infallible;
 use std::process::Command;
@@ -26,7 +26,10 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     let known = place.kept("servers.json");
     // One that cannot be read says nothing.
     let before: Vec<Address> = serde_json::from_str(&read_if_present(&known)?).unwrap_or_default();
-    let master = monitored(&learned, &before, &start.servers).unwrap_or_else(|| ask_for_master(&start));
+    let view = View::ask(&start, ANSWER);
+    let master = agreed(&learned, &view)
+        .or_else(|| monitored(&learned, &before, &start.servers))
+        .unwrap_or_else(|| leading(&start, &view));
     println!("nova: {} starts; it watches {master}", start.own.member);
     if let Some(parent) = path.parent() {
         make_directory(parent)?;
@@ -43,8 +46,21 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     )
 }
 
-fn ask_for_master(start: &Start) -> HostPort {
-    let view = View::ask(start, ANSWER);
+/// The master that the others agree on, unless this Sentinel learned of a later one. Of an equally late one it cannot be told: Sentinels
+/// take news from each other by its epoch, and two of the same failover's end would differ for ever.
+fn agreed(learned: &str, view: &View) -> Option<HostPort> {
+    let epoch = learned
+        .lines()
+        .find_map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["sentinel", "config-epoch", MASTER_NAME, epoch] => epoch.parse::<u64>().ok(),
+            _ => None,
+        });
+    view.others_agree_on()
+        .filter(|named| named.epoch >= epoch.unwrap_or(0))
+        .map(|named| named.master.clone())
+}
+
+fn leading(start: &Start, view: &View) -> HostPort {
     let named = view.named_master().map(|named| named.master.clone());
     let leading = || {
         view.peers

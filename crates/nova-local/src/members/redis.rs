@@ -20,7 +20,9 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
 
 pub(super) fn sentinel_plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
     let base = config::sentinel::base_conf(site, member);
-    start_plan(site, member, "sentinel", site.spec.redis.sentinel_port, base)
+    let mut plan = start_plan(site, member, "sentinel", site.spec.redis.sentinel_port, base)?;
+    plan.sentinel = Some(site.member_dir(&member.name));
+    Ok(plan)
 }
 
 /// What both have in common. The passwords stand in `start.json`.

@@ -2,6 +2,7 @@
 
 mod house;
 mod release;
+mod watch;
 
 use std::io;
 use std::process::Child;
@@ -84,6 +85,7 @@ impl Keeper {
                         Some(order) => self.obey(order, Some(running)).await,
                         None => return,
                     },
+                    reason = watch::left_behind(&self.house, &self.member) => self.replace(running, reason).await,
                     ended = running.handle.ended() => self.note_end(running, ended),
                 },
                 Phase::Forgotten => return,
@@ -233,6 +235,24 @@ impl Keeper {
                 self.wait_longest()
             }
         }
+    }
+
+    /// Ends a main process that runs and is of no use, and starts it anew.
+    async fn replace(&mut self, running: Running, reason: String) -> Phase {
+        let Some(record) = self.record() else {
+            return Phase::Forgotten;
+        };
+        tracing::warn!(member = %self.member, reason, "started anew");
+        if let Err(reason) = self.end(&record, None, Some(running)).await {
+            tracing::warn!(member = %self.member, reason, "cannot end it");
+            return self.wait_longest();
+        }
+        self.note(|record| {
+            record.process = None;
+            record.last_exit = Some(reason);
+            record.last_exit_at_ms = Some(unix_ms());
+        });
+        self.start_again().await
     }
 
     /// Waits although nothing but a repair will help: a program that comes back is found without another deploy.

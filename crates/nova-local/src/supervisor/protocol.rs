@@ -100,6 +100,9 @@ pub struct Launch {
     /// Its directory when it is a Redis server: should it have been master, a successor is asked for once nothing of it runs.
     #[serde(default)]
     pub redis: Option<PathBuf>,
+    /// Its directory when it is a Sentinel: one that the others have left behind is started anew.
+    #[serde(default)]
+    pub sentinel: Option<PathBuf>,
     /// Signal that asks it to end.
     pub stop_signal: StopSignal,
     /// How long it may take to end, in milliseconds.

@@ -58,6 +58,7 @@ pub(super) fn launch(plan: &MemberPlan, spec: &Spec, helper: &Path) -> Launch {
         children: plan.children.clone(),
         leader_key: plan.leader_key.clone(),
         redis: plan.redis.clone(),
+        sentinel: plan.sentinel.clone(),
         stop_signal: plan.stop_signal,
         stop_grace_ms: u64::try_from(plan.stop_grace.as_millis()).unwrap_or(u64::MAX),
         restart_backoff_ms: spec.local.restart_backoff.as_millis(),
@@ -114,6 +115,7 @@ mod tests {
             children: Vec::new(),
             leader_key: None,
             redis: None,
+            sentinel: None,
             stop_signal: StopSignal::Term,
             stop_grace: std::time::Duration::from_secs(1),
         }

@@ -62,6 +62,21 @@ fn the_master_of_old_follows_the_one_elected_since() {
 }
 
 #[test]
+fn the_master_of_old_returns_when_every_sentinel_is_done_with_it() {
+    let still = Some(SentinelView {
+        is_replacing: true,
+        ..names(1, 7).expect("a view")
+    });
+    let mut view = view([names(2, 7), names(2, 7), still], [peer(2, true, true), None]);
+    assert_eq!(role(false, &view), None);
+    let waits = |view: &View| decide(&server(3), false, view).is_err();
+    assert!(!waits(&view), "nobody replaces server 3");
+    // It has waited long enough.
+    view.forget_replacements();
+    assert_eq!(role(false, &view), Some(Role::ReplicaOf(server(2))));
+}
+
+#[test]
 fn a_restarted_master_leads_again_with_its_data() {
     let known = view([names(1, 3), names(1, 3), None], [peer(2, false, true), None]);
     assert_eq!(role(false, &known), Some(Role::Master));

@@ -1,6 +1,7 @@
 //! What of an earlier life a Sentinel keeps.
 
 use super::*;
+use crate::redis_view::SentinelView;
 
 fn address(kind: &str, number: u8, port: u16) -> Address {
     Address {
@@ -88,4 +89,28 @@ fn a_master_that_has_another_address_since_is_the_same_master() {
     assert_eq!(monitored(&learned("10.0.0.2"), &before, &now), at("10.0.0.1"));
     assert_eq!(monitored(&learned("10.0.0.1"), &before, &now), at("10.0.0.3"));
     assert_eq!(monitored(&learned("10.0.0.1"), &[], &now), at("10.0.0.1"));
+}
+
+#[test]
+fn one_that_was_left_behind_believes_the_others() {
+    let names = |number: u8, epoch| {
+        Some(SentinelView {
+            master: HostPort::new(format!("127.0.0.{number}"), 6379),
+            epoch,
+            is_replacing: false,
+        })
+    };
+    let agreed = |sentinels: [Option<SentinelView>; 2]| {
+        let view = View {
+            sentinels: sentinels.into(),
+            peers: Vec::new(),
+        };
+        agreed(LEARNED, &view).map(|master| master.host)
+    };
+    // It learned of epoch 4.
+    assert_eq!(agreed([names(1, 4), names(1, 4)]).as_deref(), Some("127.0.0.1"));
+    assert_eq!(agreed([names(1, 5), names(1, 5)]).as_deref(), Some("127.0.0.1"));
+    assert_eq!(agreed([names(1, 3), names(1, 3)]), None, "what it learned is later");
+    assert_eq!(agreed([names(1, 5), None]), None, "one alone may be behind itself");
+    assert_eq!(agreed([names(1, 5), names(2, 5)]), None, "they do not agree");
 }

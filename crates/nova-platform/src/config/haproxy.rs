@@ -162,6 +162,7 @@ frontend postgres-replicas
 backend {name}
     mode tcp
     balance leastconn
+    timeout connect {connect}ms
     timeout server 1h
     option srvtcpka
     # A retry waits a second when there is no other server, and there is one leader: while it changes, the client is told at
@@ -170,7 +171,8 @@ backend {name}
     option httpchk
     http-check send meth OPTIONS uri {uri}
     http-check expect status 200
-"
+",
+            connect = MEMBER_CONNECTS_WITHIN.as_millis(),
         );
         servers(&mut text);
     }
