@@ -2,6 +2,8 @@
 //! acknowledged write is there afterwards.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -21,6 +23,8 @@ fn every_kill_heals_and_loses_nothing_acknowledged() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let ledger = runtime.block_on(Ledger::start(&platform));
 
+    // Before any failover: afterwards the others' later epoch would correct it at once.
+    leave_a_sentinel_behind(&platform);
     let names: Vec<String> = members(&platform.status())
         .iter()
         .map(|(_, member)| name(member))
@@ -68,6 +72,11 @@ fn postmaster(platform: &TestPlatform, member: &str) -> Option<i32> {
     std::fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()
 }
 
+fn runs_anew(status: &Value, name: &str, old: i32) -> bool {
+    let pid = member(status, name)["pid"].as_u64();
+    pid.is_some_and(|pid| pid != u64::from(old.unsigned_abs()))
+}
+
 /// Kills members with everything of theirs at once, and waits until they run anew and all is healthy.
 fn strike(platform: &TestPlatform, names: &[String]) {
     let before = platform.status();
@@ -85,12 +94,7 @@ fn strike(platform: &TestPlatform, names: &[String]) {
     }
     let begin = std::time::Instant::now();
     platform.wait_for(&format!("healthy after kill -9 of {names:?}"), WHOLE_AGAIN, |status| {
-        let anew = pids.iter().all(|(name, old)| {
-            let member = member(status, name);
-            member["pid"]
-                .as_u64()
-                .is_some_and(|pid| pid != u64::from(old.unsigned_abs()))
-        });
+        let anew = pids.iter().all(|(name, old)| runs_anew(status, name, *old));
         anew && status["verdict"] == "healthy"
     });
     eprintln!(
@@ -98,6 +102,32 @@ fn strike(platform: &TestPlatform, names: &[String]) {
         names.join(", "),
         begin.elapsed().as_secs_f64()
     );
+}
+
+/// One that names another master than the others, of an equally late failover, never learns it from them; it is started anew.
+fn leave_a_sentinel_behind(platform: &TestPlatform) {
+    let file = platform.state().join("members/sentinel-1/start.json");
+    let start: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (own, other) = (&start["own"], &start["servers"][1]);
+    let old = pid(&member(&platform.status(), "sentinel-1"));
+    let mut sentinel = TcpStream::connect(format!("{}:{}", text(&own["host"]), own["port"])).unwrap();
+    sentinel.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    for command in [
+        format!("AUTH {}", text(&start["sentinel_password"])),
+        "SENTINEL REMOVE nova".to_owned(),
+        format!("SENTINEL MONITOR nova {} {} 2", text(&other["host"]), other["port"]),
+        format!("SENTINEL SET nova auth-pass {}", text(&start["password"])),
+    ] {
+        sentinel.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut answer = [0; 5];
+        sentinel.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"+OK\r\n", "{}", command.split(' ').next().unwrap());
+    }
+    assert_eq!(platform.status()["verdict"], "degraded", "the Sentinels disagree");
+    platform.wait_for("the Sentinels agree", WHOLE_AGAIN, |status| {
+        runs_anew(status, "sentinel-1", old) && status["verdict"] == "healthy"
+    });
 }
 
 /// Settings that every member of a store must restart for: one member at a time, so that the others go on serving.
