@@ -16,7 +16,7 @@ pub enum Area {
     System,
     /// Redis and Sentinel.
     Redis,
-    /// etcd, PostgreSQL, and the gateway in front of it.
+    /// etcd, PostgreSQL, and the gateway in front of it and of the services.
     Database,
     /// Kafka.
     Kafka,
@@ -51,6 +51,12 @@ impl Area {
         };
         format!("{}-{area}", spec.platform.name)
     }
+}
+
+/// The name of the Service without an address of its own that names the members of a StatefulSet or of a service.
+#[must_use]
+pub fn members_service(name: &str) -> String {
+    format!("{name}-members")
 }
 
 /// The full DNS name of a Service.

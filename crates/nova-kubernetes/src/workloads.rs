@@ -19,7 +19,7 @@ use nova_platform::units::Size;
 use crate::names::Area;
 use crate::profile::{Profile, Sizes};
 
-pub(crate) use gateway::MEMBERS as GATEWAYS;
+pub(crate) use gateway::{MEMBERS as GATEWAYS, door_port};
 pub(crate) use microservice::calls;
 pub(crate) use postgres::PID_FILE as POSTGRES_PID_FILE;
 
@@ -93,12 +93,21 @@ pub(crate) enum Form {
 }
 
 /// A port that a member listens on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Port {
     /// At most 15 letters, digits and dashes.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// The number inside the pod.
     pub(crate) number: u16,
+}
+
+impl Port {
+    fn new(name: impl Into<String>, number: u16) -> Self {
+        Self {
+            name: name.into(),
+            number,
+        }
+    }
 }
 
 /// A directory that may be written and is gone with the pod.

@@ -27,7 +27,8 @@ pub(super) struct Flow {
 /// All flows, by the workload that they go to.
 pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
     let (etcd, postgres, redis, kafka, gateway) = (&spec.etcd, &spec.postgres, &spec.redis, &spec.kafka, &spec.gateway);
-    let doors = [gateway.primary_port, gateway.replicas_port];
+    let to_postgres = [gateway.primary_port, gateway.replicas_port];
+    let to_services: Vec<u16> = spec.services.values().map(|service| service.port).collect();
     let mut flows = vec![
         flow("etcd", "etcd", &[etcd.peer_port]),
         flow("postgres", "etcd", &[etcd.client_port]),
@@ -46,9 +47,21 @@ pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
         flow("agent", "redis", &[redis.port]),
         flow("agent", "sentinel", &[redis.sentinel_port]),
         flow("agent", "kafka", &[kafka.port]),
-        flow("agent", "gateway", &doors),
+        // A drill's clients run beside it, and come through the doors as everyone does.
+        flow("agent", "gateway", &[&to_postgres, &to_services[..]].concat()),
     ];
+    // Without ports it would be all of them.
+    if !to_services.is_empty() {
+        flows.push(Flow {
+            from: From::Anyone,
+            ..flow("", "gateway", &to_services)
+        });
+    }
     for (name, service) in &spec.services {
+        // Services call each other through the gateway.
+        let called = workloads::calls(spec, name);
+        let called = called.iter().filter_map(|other| spec.services.get(other));
+        let doors: Vec<u16> = to_postgres.into_iter().chain(called.map(|other| other.port)).collect();
         flows.extend([
             flow(name, "gateway", &doors),
             flow(name, "redis", &[redis.port]),
@@ -56,11 +69,6 @@ pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
         ]);
         if service.needs.iter().any(|need| need == "kafka") {
             flows.push(flow(name, "kafka", &[kafka.port]));
-        }
-        for called in workloads::calls(spec, name) {
-            if let Some(other) = spec.services.get(&called) {
-                flows.push(flow(name, &called, &[other.port]));
-            }
         }
         flows.push(Flow {
             from: From::Anyone,
@@ -71,7 +79,8 @@ pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
             .flat_map(|workload| &workload.ports)
             .map(|port| port.number)
             .collect();
-        flows.push(flow("agent", name, &ports));
+        // The gateway passes requests on, and asks each member whether it is ready.
+        flows.extend(["gateway", "agent"].map(|from| flow(from, name, &ports)));
     }
     flows
 }

@@ -78,7 +78,7 @@ fn whole_names_first() -> PodDNSConfig {
 
 fn container(workload: &Workload, images: &Images) -> Container {
     let ports = workload.ports.iter().map(|port| ContainerPort {
-        name: Some(port.name.to_owned()),
+        name: Some(port.name.clone()),
         container_port: port.number.into(),
         protocol: Some("TCP".to_owned()),
         ..ContainerPort::default()

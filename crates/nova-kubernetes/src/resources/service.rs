@@ -1,4 +1,4 @@
-//! Services: the governing one of a StatefulSet, one a member of a store, and the doors that clients use.
+//! Services: one that names the members of a StatefulSet or of a service, one a member of a store, and the doors that clients use.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use nova_platform::spec::Spec;
 
 use super::metadata;
+use crate::names::members_service;
 use crate::ports;
-use crate::workloads::Workload;
+use crate::workloads::{Workload, door_port};
 
 /// The label that a StatefulSet gives each of its pods.
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
-
-/// The name of a StatefulSet's governing Service.
-pub(super) fn governing_name(workload: &Workload) -> String {
-    format!("{}-members", workload.name)
-}
 
 /// All Services of a workload.
 pub(super) fn services(spec: &Spec, workload: &Workload) -> Vec<Service> {
@@ -26,22 +22,39 @@ pub(super) fn services(spec: &Spec, workload: &Workload) -> Vec<Service> {
         all.push(governing(spec, workload));
         all.extend(members.iter().map(|name| member(spec, workload, name)));
     }
+    if spec.services.contains_key(&workload.name) {
+        all.push(ready_members(spec, workload));
+    }
     all.extend(doors(spec, workload));
     all
 }
 
-/// Without an address of its own: it names the pods, and that is what a StatefulSet must have.
+/// What a StatefulSet must have: it names all pods.
 fn governing(spec: &Spec, workload: &Workload) -> Service {
+    let mut service = headless(spec, workload);
+    if let Some(service) = &mut service.spec {
+        service.publish_not_ready_addresses = Some(true);
+    }
+    service
+}
+
+/// Tells the gateway where the members of a service are. Those that are ready and no others: HAProxy uses an address as soon as
+/// it has it, before its first check.
+fn ready_members(spec: &Spec, workload: &Workload) -> Service {
+    headless(spec, workload)
+}
+
+/// Without an address of its own: its name resolves to those of the pods.
+fn headless(spec: &Spec, workload: &Workload) -> Service {
     let mut service = cluster_ip(
         spec,
         workload,
-        &governing_name(workload),
+        &members_service(&workload.name),
         metadata::selector(spec, &workload.name),
         same_ports(workload),
     );
     if let Some(service) = &mut service.spec {
         service.cluster_ip = Some("None".to_owned());
-        service.publish_not_ready_addresses = Some(true);
     }
     service
 }
@@ -74,13 +87,28 @@ fn doors(spec: &Spec, workload: &Workload) -> Vec<Service> {
     match workload.name.as_str() {
         "sentinel" => vec![door("redis-sentinel", same_ports(workload))],
         "kafka" => vec![door("kafka", vec![port("kafka", spec.kafka.port, "kafka")])],
-        "gateway" => vec![
-            door("postgres-primary", postgres("primary")),
-            door("postgres-replicas", postgres("replicas")),
-        ],
+        "gateway" => {
+            let mut all = vec![
+                door("postgres-primary", postgres("primary")),
+                door("postgres-replicas", postgres("replicas")),
+            ];
+            // A Service has a port at least.
+            if !spec.services.is_empty() {
+                all.push(door("gateway", to_services(spec)));
+            }
+            all
+        }
         name if spec.services.contains_key(name) => vec![door(name, same_ports(workload))],
         _ => Vec::new(),
     }
+}
+
+/// The gateway's doors to the services: each under its service's name and port.
+fn to_services(spec: &Spec) -> Vec<ServicePort> {
+    let services = spec.services.iter();
+    services
+        .map(|(name, service)| port(name, service.port, &door_port(service.port)))
+        .collect()
 }
 
 fn cluster_ip(
@@ -107,7 +135,7 @@ fn same_ports(workload: &Workload) -> Vec<ServicePort> {
     workload
         .ports
         .iter()
-        .map(|own| port(own.name, own.number, own.name))
+        .map(|own| port(&own.name, own.number, &own.name))
         .collect()
 }
 

@@ -10,8 +10,9 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpe
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use nova_platform::spec::Spec;
 
-use super::{metadata, pod, quantity, service};
+use super::{metadata, pod, quantity};
 use crate::images::Images;
+use crate::names::members_service;
 use crate::workloads::{Form, Workload};
 
 /// Old versions that a rollback can go to.
@@ -31,7 +32,7 @@ pub(super) fn stateful_set(spec: &Spec, workload: &Workload, images: &Images) ->
             replicas: Some(workload.members.into()),
             // A pod's name is then its member's: they count from 1.
             ordinals: Some(StatefulSetOrdinals { start: Some(1) }),
-            service_name: Some(service::governing_name(workload)),
+            service_name: Some(members_service(&workload.name)),
             selector: metadata::label_selector(spec, &workload.name),
             // Members need each other to become ready: one after another, the first would wait for ever.
             pod_management_policy: Some("Parallel".to_owned()),

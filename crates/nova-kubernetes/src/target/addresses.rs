@@ -1,4 +1,5 @@
-//! Where members are met inside the cluster: stores by the Services of their members, services by their pods as they are now.
+//! Where members are met inside the cluster: stores by the Services of their members, services through the gateway and by their
+//! pods as they are now.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -19,12 +20,19 @@ const POSTGRES: u16 = 5432;
 const OPERATIONS: u16 = 1000;
 
 impl KubernetesTarget {
-    /// Where the checks of one component meet what they need. Only a service's own checks know where services are: so those
-    /// of the stores stay the same, with their connections, however pods come and go.
+    /// Where the checks of one component meet what they need. Only a service's own checks know where its members are, and the
+    /// gateway's that it has a door to each service: so those of the stores and of the gateway stay the same, with their
+    /// connections, however pods come and go.
     ///
     /// # Errors
     /// In words, when the API server does not say which pods there are.
     pub async fn endpoints_of(&self, component: &str) -> Result<Endpoints, String> {
+        if component == "gateway" {
+            return Ok(Endpoints {
+                services: services(&self.spec, &[]),
+                ..stores(&self.spec)
+            });
+        }
         if !self.spec.services.contains_key(component) {
             return Ok(stores(&self.spec));
         }
@@ -92,10 +100,27 @@ fn services(spec: &Spec, seen: &[Seen]) -> BTreeMap<String, ServiceEndpoints> {
             })
         });
         let endpoints = ServiceEndpoints {
-            gateway: HostPort::new(service_host(spec, Area::Services, name), service.port),
+            gateway: HostPort::new(service_host(spec, Area::Database, "gateway"), service.port),
             members: members.collect(),
         };
         (name.clone(), endpoints)
     };
     spec.services.iter().map(service).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::services;
+    use nova_platform::load::load;
+
+    /// Clients of a drill and checks must come through what repeats requests, as applications do.
+    #[test]
+    fn services_are_met_at_the_gateway() {
+        let spec = load(None).expect("the defaults").spec;
+        let all = services(&spec, &[]);
+        let at = |name: &str| all[name].gateway.to_string();
+        assert_eq!(at("user-service"), "gateway.nova-database.svc.cluster.local:8080");
+        assert_eq!(at("auth-service"), "gateway.nova-database.svc.cluster.local:8084");
+        assert!(all.values().all(|service| service.members.is_empty()));
+    }
 }

@@ -20,16 +20,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "etcd".to_owned(),
         command: command(spec),
         env: BTreeMap::from([("GOGC".to_owned(), "50".to_owned())]),
-        ports: vec![
-            Port {
-                name: "client",
-                number: client,
-            },
-            Port {
-                name: "peer",
-                number: spec.etcd.peer_port,
-            },
-        ],
+        ports: vec![Port::new("client", client), Port::new("peer", spec.etcd.peer_port)],
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(client)),
             readiness: Probe::readiness(Ask::Http("/readyz", client)),

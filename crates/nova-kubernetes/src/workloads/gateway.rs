@@ -1,14 +1,14 @@
-//! The gateway: HAProxy with the two doors to PostgreSQL. Services are met through Services of the cluster.
+//! The gateway: HAProxy with the two doors to PostgreSQL, and one to each service, which repeats what is harmless to repeat.
 
 use std::collections::BTreeMap;
 
-use nova_platform::config::{self, haproxy::Doors};
-use nova_platform::spec::Spec;
+use nova_platform::config::haproxy::{self, Discovery, Doors, Services};
+use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
 use super::{Ask, Form, Port, Probe, Probes, Workload, run, run_dir};
-use crate::names::Area;
+use crate::names::{Area, members_service, service_host};
 use crate::ports;
 use crate::profile::Profile;
 
@@ -23,20 +23,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "haproxy".to_owned(),
         command: run(["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"]),
         env: BTreeMap::new(),
-        ports: vec![
-            Port {
-                name: "primary",
-                number: spec.gateway.primary_port,
-            },
-            Port {
-                name: "replicas",
-                number: spec.gateway.replicas_port,
-            },
-            Port {
-                name: "health",
-                number: ports::GATEWAY_HEALTH,
-            },
-        ],
+        ports: ports(spec),
         probes: Probes {
             startup: Probe::startup(Ask::Http("/health", ports::GATEWAY_HEALTH)),
             readiness: Probe::readiness(Ask::Http("/health", ports::GATEWAY_HEALTH)),
@@ -55,13 +42,44 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     }
 }
 
+fn ports(spec: &Spec) -> Vec<Port> {
+    let mut all = vec![
+        Port::new("primary", spec.gateway.primary_port),
+        Port::new("replicas", spec.gateway.replicas_port),
+        Port::new("health", ports::GATEWAY_HEALTH),
+    ];
+    let doors = spec.services.values().map(|service| service.port);
+    all.extend(doors.map(|port| Port::new(door_port(port), port)));
+    all
+}
+
+/// The name of the container port that is the door to a service. Not the service's, which may be longer than 15 letters.
+pub(crate) fn door_port(port: u16) -> String {
+    format!("http-{port}")
+}
+
 fn config(spec: &Spec) -> BTreeMap<String, String> {
+    let services = spec
+        .services
+        .iter()
+        .map(|(name, service)| (name.clone(), discovery(spec, name, service)))
+        .collect();
     let doors = Doors {
         bind: "0.0.0.0",
-        services: false,
+        services: Services::Discovered(&services),
         health_port: Some(ports::GATEWAY_HEALTH),
         admin_socket: "/run/nova/admin.sock",
     };
-    let text = config::haproxy::config(&ClusterSite(spec), &doors);
+    let text = haproxy::config(&ClusterSite(spec), &doors);
     BTreeMap::from([("haproxy.cfg".to_owned(), text)])
+}
+
+fn discovery(spec: &Spec, name: &str, service: &ServiceSpec) -> Discovery {
+    let host = |service: &str| service_host(spec, Area::of(Kind::Service), service);
+    Discovery {
+        members: host(&members_service(name)),
+        // After an update of all members their old addresses are held for a while yet, and there may be one more during it.
+        slots: 2 * service.members_max.max(service.members) + 1,
+        any_member: host(name),
+    }
 }

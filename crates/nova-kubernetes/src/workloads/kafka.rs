@@ -25,16 +25,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "kafka".to_owned(),
         command: nova_member("kafka"),
         env: BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "2".to_owned())]),
-        ports: vec![
-            Port {
-                name: "kafka",
-                number: port,
-            },
-            Port {
-                name: "controller",
-                number: controller,
-            },
-        ],
+        ports: vec![Port::new("kafka", port), Port::new("controller", controller)],
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(port)),
             readiness: Probe::readiness(Ask::Tcp(port)),

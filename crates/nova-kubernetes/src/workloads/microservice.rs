@@ -29,16 +29,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
         image: name.to_owned(),
         command: run([format!("/usr/local/bin/{name}").as_str()]),
         env: environment(spec, name, service),
-        ports: vec![
-            Port {
-                name: "api",
-                number: service.port,
-            },
-            Port {
-                name: "operations",
-                number: operations,
-            },
-        ],
+        ports: vec![Port::new("api", service.port), Port::new("operations", operations)],
         probes: Probes {
             startup: Probe::startup(Ask::Http("/health/startup", operations)),
             readiness: Probe::readiness(Ask::Http("/health/ready", operations)),
@@ -77,9 +68,9 @@ fn environment(spec: &Spec, name: &str, service: &ServiceSpec) -> BTreeMap<Strin
     environment
 }
 
-/// The base URL of a service.
+/// The base URL of a service: services call each other through the gateway, as everyone does.
 fn door(spec: &Spec, service: &str) -> String {
-    let host = service_host(spec, Area::of(Kind::Service), service);
+    let host = service_host(spec, Area::of(Kind::Gateway), "gateway");
     let port = spec.services.get(service).map_or(80, |service| service.port);
     format!("http://{host}:{port}")
 }

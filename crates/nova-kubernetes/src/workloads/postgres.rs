@@ -26,16 +26,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "postgres".to_owned(),
         command: nova_member("postgres"),
         env: BTreeMap::new(),
-        ports: vec![
-            Port {
-                name: "postgres",
-                number: spec.postgres.port,
-            },
-            Port {
-                name: "patroni",
-                number: patroni,
-            },
-        ],
+        ports: vec![Port::new("postgres", spec.postgres.port), Port::new("patroni", patroni)],
         probes: Probes {
             startup: Probe::startup(Ask::Http("/liveness", patroni)),
             readiness: Probe::readiness(Ask::Http("/readiness", patroni)),

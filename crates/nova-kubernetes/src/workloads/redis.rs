@@ -23,10 +23,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "redis".to_owned(),
         command: nova_member("redis"),
         env: BTreeMap::new(),
-        ports: vec![Port {
-            name: "redis",
-            number: port,
-        }],
+        ports: vec![Port::new("redis", port)],
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(port)),
             readiness: Probe::readiness(nova_member_probe("redis")),

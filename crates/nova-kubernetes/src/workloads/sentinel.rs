@@ -21,10 +21,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "redis".to_owned(),
         command: nova_member("sentinel"),
         env: BTreeMap::new(),
-        ports: vec![Port {
-            name: "sentinel",
-            number: port,
-        }],
+        ports: vec![Port::new("sentinel", port)],
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(port)),
             readiness: Probe::readiness(nova_member_probe("sentinel")),

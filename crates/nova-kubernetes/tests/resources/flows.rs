@@ -10,15 +10,15 @@ use crate::objects::{items, objects, spec};
 
 /// What the picture of the architecture shows, written down by hand: from, to, TCP ports.
 const DRAWN: &str = "
-    auth-service -> gateway      15432 15433
+    auth-service -> gateway      15432 15433 8080
     auth-service -> redis        6379
     auth-service -> sentinel     26379
-    auth-service -> user-service 8080
-    user-service -> gateway      15432 15433
+    user-service -> gateway      15432 15433 8084
     user-service -> redis        6379
     user-service -> sentinel     26379
-    user-service -> auth-service 8084
 
+    gateway      -> auth-service 8084 9084
+    gateway      -> user-service 8080 9080
     gateway      -> postgres     5432 8008
     postgres     -> postgres     5432 8008
     postgres     -> etcd         2379
@@ -33,13 +33,14 @@ const DRAWN: &str = "
 
     agent        -> etcd         2379
     agent        -> postgres     5432 8008
-    agent        -> gateway      15432 15433
+    agent        -> gateway      15432 15433 8080 8084
     agent        -> redis        6379
     agent        -> sentinel     26379
     agent        -> kafka        9092
     agent        -> auth-service 8084 9084
     agent        -> user-service 8080 9080
 
+    outside      -> gateway      8080 8084
     outside      -> auth-service 8084
     outside      -> user-service 8080
 ";
@@ -101,8 +102,9 @@ fn no_rule_can_be_missing() {
     let mut removed = 0;
     for (network, told) in without_one(&whole) {
         let missing = differences(&network);
-        // What anyone may reach, the agent and other services may reach by that rule as well.
-        let covered = missing.is_empty() && told.starts_with("nova-services ingress");
+        // What anyone may reach, the agent, the gateway and services may reach by that rule as well.
+        let open = told.starts_with("nova-services ingress") || told.starts_with("nova-database ingress");
+        let covered = missing.is_empty() && open && !told.ends_with("\"postgres\"") && !told.ends_with("\"etcd\"");
         let noticed = missing.iter().any(|line| line.starts_with("missing:"));
         assert!(covered || noticed, "nothing is missing without {told}");
         removed += 1;
@@ -214,16 +216,20 @@ fn another_service_has_its_flows_from_its_entry() {
     let expected = [
         "agent -> chat TCP 8085",
         "agent -> chat TCP 9085",
-        "chat -> auth-service TCP 8084",
+        "agent -> gateway TCP 8085",
         "chat -> gateway TCP 15432",
         "chat -> gateway TCP 15433",
+        "chat -> gateway TCP 8080",
+        "chat -> gateway TCP 8084",
         "chat -> kafka TCP 9092",
         "chat -> outside TCP 53",
         "chat -> outside UDP 53",
         "chat -> redis TCP 6379",
         "chat -> sentinel TCP 26379",
-        "chat -> user-service TCP 8080",
+        "gateway -> chat TCP 8085",
+        "gateway -> chat TCP 9085",
         "outside -> chat TCP 8085",
+        "outside -> gateway TCP 8085",
     ];
     assert_eq!(told, expected.map(|flow| format!("not drawn: {flow}")));
 }

@@ -6,6 +6,7 @@
     reason = "a test may panic, and documents by its name"
 )]
 
+mod doors;
 mod flows;
 mod names;
 mod network;

@@ -100,6 +100,7 @@ fn services_lead_somewhere() {
         "nova-redis/redis-sentinel",
         "nova-database/postgres-primary",
         "nova-database/postgres-replicas",
+        "nova-database/gateway",
         "nova-kafka/kafka",
     ];
     for door in doors

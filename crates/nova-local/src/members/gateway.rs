@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nova_platform::config::haproxy::{self, Doors};
+use nova_platform::config::haproxy::{self, Doors, Services};
 use nova_platform::endpoints::HostPort;
 use nova_platform::topology::Member;
 
@@ -14,7 +14,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
     let own = address(spec, member);
     let doors = Doors {
         bind: &own,
-        services: true,
+        services: Services::Known,
         health_port: None,
         // Relative: the path of a state directory may be longer than that of a socket.
         admin_socket: "admin.sock",

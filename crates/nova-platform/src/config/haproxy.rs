@@ -1,57 +1,83 @@
 //! HAProxy: two TCP doors to PostgreSQL, which ask Patroni who leads, and where wanted one HTTP door a service.
 
+mod door;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::service::OPERATIONS_OFFSET;
 use super::{Site, members};
-use crate::spec::ServiceSpec;
-use crate::topology::{self, Kind};
+use crate::topology::Kind;
 
-/// A SYN that is lost is repeated after a second, so waiting longer than this brings nothing but at another member.
+/// Where a gateway that is asked for its health says that it is up: on a cluster, beside its doors.
+pub const HEALTH_PORT: u16 = 8404;
+
+/// A SYN that is lost is repeated after a second, so waiting longer than this brings nothing but at another member. A server that is
+/// ending takes none.
 const MEMBER_CONNECTS_WITHIN: Duration = Duration::from_millis(200);
-const UNAVAILABLE: &str = "dependency_unavailable";
 
 /// Which doors there are.
 #[derive(Debug, Clone, Copy)]
 pub struct Doors<'a> {
     /// The address that all of them listen on; `*` for every one.
     pub bind: &'a str,
-    /// Whether services are met here, each at its own port.
-    pub services: bool,
+    /// Whether services are met here, each at its own port, and how their members are found.
+    pub services: Services<'a>,
     /// Port on which `GET /health` says that HAProxy itself is up; none where nobody asks.
     pub health_port: Option<u16>,
     /// Path of the administrator's socket; relative to the working directory, or of 107 bytes at most.
     pub admin_socket: &'a str,
 }
 
+/// How the members of services are found.
+#[derive(Debug, Clone, Copy)]
+pub enum Services<'a> {
+    /// Not at all: there are no doors to services.
+    Absent,
+    /// Each is met where the [`Site`] says.
+    Known,
+    /// By names that are asked for again and again, since members come and go: one entry a service. A service without one has
+    /// a door that leads nowhere.
+    Discovered(&'a BTreeMap<String, Discovery>),
+}
+
+/// The names of a service whose members come and go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovery {
+    /// Resolves to one address for each member that is ready, as far as the DNS knows: an answer may be half a minute old.
+    pub members: String,
+    /// The most addresses that are used at a time.
+    pub slots: u16,
+    /// Resolves to one address that stays, and leads to some member that is ready.
+    pub any_member: String,
+}
+
 /// `haproxy.cfg`. Where members are met by name, a name is asked for again and again, and the last known address stays for as
 /// long as there is no other answer.
 #[must_use]
 pub fn config(site: &dyn Site, doors: &Doors<'_>) -> String {
-    let by_name = members(site.spec(), Kind::Postgres)
-        .iter()
-        .any(|member| site.host(member).parse::<IpAddr>().is_err());
-    let mut text = preamble(site, doors, by_name);
+    let mut text = preamble(site, doors);
     if let Some(port) = doors.health_port {
         text.push_str(&health(doors, port));
     }
     text.push_str(&postgres(site, doors));
-    if doors.services {
-        for (name, service) in &site.spec().services {
-            text.push_str(&door(site, doors, name, service));
-        }
+    for (name, service) in &site.spec().services {
+        text.push_str(&door::door(site, doors, name, service));
     }
     text
 }
 
-fn preamble(site: &dyn Site, doors: &Doors<'_>, by_name: bool) -> String {
+fn preamble(site: &dyn Site, doors: &Doors<'_>) -> String {
+    let discovers = matches!(doors.services, Services::Discovered(_));
+    let mut stores = members(site.spec(), Kind::Postgres).into_iter();
+    let by_name = discovers || stores.any(|member| site.host(&member).parse::<IpAddr>().is_err());
     let spec = &site.spec().gateway;
     let interval = spec.check_interval.as_millis();
     // A backend in doubt is asked again sooner, so that two failed checks cost little more than one.
     let in_doubt = (interval / 3).max(50);
     let (resolvers, resolved) = if by_name { (RESOLVERS, RESOLVED) } else { ("", "") };
+    let member_resolvers = if discovers { MEMBER_RESOLVERS } else { "" };
     format!(
         "\
 global
@@ -64,7 +90,7 @@ global
     # A soft stop (SIGUSR1) lets what runs come to its end; the services' pools would hold it up for as long as they live.
     hard-stop-after 10s
     spread-checks 0
-{resolvers}
+{resolvers}{member_resolvers}
 defaults
     log global
     option dontlognull
@@ -96,6 +122,24 @@ resolvers system
     hold other 1d
     hold refused 1d
     hold timeout 1d
+";
+
+/// Members of services come and go with their addresses, so the DNS is asked every second, and an address that it names no more
+/// is dropped. Not at once: a member that ends still serves, and HAProxy's own checks see its end sooner and better. A DNS that
+/// fails (also by an answer of its own, `other`) says nothing about members.
+const MEMBER_RESOLVERS: &str = "
+resolvers members
+    parse-resolv-conf
+    accepted_payload_size 8192
+    resolve_retries 3
+    timeout resolve 1s
+    timeout retry 1s
+    hold valid 1s
+    hold nx 30s
+    hold obsolete 30s
+    hold other 1h
+    hold refused 1h
+    hold timeout 1h
 ";
 
 /// It starts without an address, too, and gets one as soon as there is an answer.
@@ -177,70 +221,4 @@ backend {name}
         servers(&mut text);
     }
     text
-}
-
-fn door(site: &dyn Site, doors: &Doors<'_>, name: &str, service: &ServiceSpec) -> String {
-    let mut text = format!(
-        "
-frontend {name}
-    mode http
-    bind {bind}:{port}
-    timeout client 30s
-    timeout http-request 10s
-    timeout http-keep-alive 30s
-    # What the client claims about its address counts for nothing.
-    http-request del-header X-Forwarded-For
-    http-request del-header Forwarded
-    option forwardfor
-    # What services offer each other is not there for anyone else. Services come through this door too, so it looks at the kind
-    # of the token, unverified; what protects is that the service verifies the token.
-    acl internal path_beg /api/v1/internal/
-    acl of_service http_auth_bearer,jwt_header_query('$.typ') -m str nova-service+jwt
-    http-request return status 404 content-type application/problem+json string '{hidden}' if internal !of_service
-    # Errors of the gateway look like those of the services behind it.
-    http-error status 503 content-type application/problem+json string '{unavailable}' hdr Retry-After 1
-    http-error status 504 content-type application/problem+json string '{timed_out}' hdr Retry-After 1
-    default_backend {name}
-
-backend {name}
-    mode http
-    balance leastconn
-    # Also the pause before a retry when one member is left; it is a second at most, and members are a network's hop away.
-    timeout connect {connect}ms
-    timeout server 30s
-    timeout tunnel 1h
-    # A member that refuses a connection is out until its next check succeeds: it looks the least busy, and a request that is
-    # tried elsewhere would come back to it.
-    default-server observe layer4 error-limit 1 on-error mark-down
-    # A request that never left is tried elsewhere, whatever it is; one that may have arrived only when repeating is harmless.
-    retry-on conn-failure empty-response
-    http-request disable-l7-retry unless METH_GET
-    option httpchk
-    http-check send meth GET uri /health/ready
-    http-check expect status 200
-",
-        bind = doors.bind,
-        port = service.port,
-        connect = MEMBER_CONNECTS_WITHIN.as_millis(),
-        hidden = problem(404, "Not found", "not_found", "there is no such route; /openapi.json lists those that are"),
-        unavailable = problem(503, "Service Unavailable", UNAVAILABLE, &format!("no member of {name} is ready")),
-        timed_out = problem(504, "Gateway Timeout", UNAVAILABLE, &format!("{name} did not answer in time")),
-    );
-    let component = topology::components(site.spec())
-        .into_iter()
-        .find(|component| component.name == name);
-    for member in component.into_iter().flat_map(|component| component.members) {
-        let host = site.host(&member);
-        let operations = service.port + OPERATIONS_OFFSET;
-        let _ = writeln!(
-            text,
-            "    server {} {host}:{} check port {operations}",
-            member.name, service.port
-        );
-    }
-    text
-}
-
-fn problem(status: u16, title: &str, code: &str, detail: &str) -> serde_json::Value {
-    serde_json::json!({ "type": "about:blank", "title": title, "status": status, "code": code, "detail": detail })
 }

@@ -2,7 +2,7 @@
 //! local target's plans.
 #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::secrets::Secrets;
@@ -141,7 +141,7 @@ fn the_gateway_of_named_members_starts_without_dns_and_heals_and_holds_on_to_add
     let site = Named::new();
     let doors = haproxy::Doors {
         bind: "*",
-        services: false,
+        services: haproxy::Services::Absent,
         health_port: Some(8404),
         admin_socket: "/run/nova/admin.sock",
     };
@@ -160,6 +160,53 @@ fn the_gateway_of_named_members_starts_without_dns_and_heals_and_holds_on_to_add
         ],
     );
     assert!(!text.contains("auth-service"), "{text}");
+}
+
+#[test]
+fn members_that_come_and_go_are_discovered_and_a_name_that_stays_is_the_last_resort() {
+    let site = Named::new();
+    let discovery = haproxy::Discovery {
+        members: "members.example.org".to_owned(),
+        slots: 21,
+        any_member: "any.example.org".to_owned(),
+    };
+    let services = BTreeMap::from([("user-service".to_owned(), discovery)]);
+    let doors = haproxy::Doors {
+        bind: "*",
+        services: haproxy::Services::Discovered(&services),
+        health_port: None,
+        admin_socket: "admin.sock",
+    };
+    let text = haproxy::config(&site, &doors);
+    // Of the backend alone: the settings of another one prove nothing.
+    let (_, backend) = text.split_once("\nbackend user-service\n").unwrap();
+    has_lines(
+        backend,
+        &[
+            "retries 5",
+            "retry-on conn-failure empty-response",
+            "default-server observe layer4 error-limit 1 on-error mark-down",
+            "server-template user-service- 21 members.example.org:8080 check port 9080 resolvers members resolve-prefer ipv4 init-addr none",
+            "server user-service any.example.org:8080 check port 9080 fall 5 on-error fastinter backup",
+        ],
+    );
+    assert_eq!(backend.matches("example.org").count(), 2, "{backend}");
+    // Addresses of members are dropped soon after the DNS does, those of stores are not, and an outage of the DNS drops none.
+    let (_, resolvers) = text.split_once("\nresolvers members\n").unwrap();
+    let (resolvers, _) = resolvers.split_once("\n\n").unwrap();
+    has_lines(
+        resolvers,
+        &["hold obsolete 30s", "hold nx 30s", "hold other 1h", "hold timeout 1h"],
+    );
+    let (_, resolvers) = text.split_once("\nresolvers system\n").unwrap();
+    has_lines(resolvers.split_once("\n\n").unwrap().0, &["hold obsolete 1d"]);
+    // A service that nobody has told of has a door that leads nowhere.
+    let (_, other) = text.split_once("\nbackend auth-service\n").unwrap();
+    let other = other.split("\nfrontend ").next().unwrap();
+    assert!(
+        !other.contains("server auth-service") && !other.contains("server-template"),
+        "{other}"
+    );
 }
 
 #[test]

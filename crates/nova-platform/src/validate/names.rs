@@ -119,7 +119,9 @@ fn components(spec: &Spec, findings: &mut Findings) {
             .flat_map(|component| &component.members)
             .map(|member| member.name.as_str())
             .collect();
-        let reserved = RESERVED.contains(&name.as_str()) || name.starts_with("node-") || name.ends_with("-owner");
+        // `-owner` is a secret of each service's, `-members` a Service of each on a cluster.
+        let of_another = name.ends_with("-owner") || name.ends_with("-members");
+        let reserved = RESERVED.contains(&name.as_str()) || name.starts_with("node-") || of_another;
         if reserved {
             findings.problem(
                 [Key::service(name)],

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::haproxy::HEALTH_PORT;
 use crate::key::Key;
 use crate::spec::Spec;
 use crate::topology::NODES;
@@ -138,6 +139,8 @@ fn listeners(spec: &Spec) -> BTreeMap<Address, Vec<Listener>> {
         Key::new("gateway.replicas_port"),
         gateway.replicas_port,
     );
+    // On a cluster only; but a description fits every target.
+    on_gateway("its own health".to_owned(), Key::new("gateway"), HEALTH_PORT);
     for (name, service) in &spec.services {
         on_gateway(name.clone(), Key::service(name).child("port"), service.port);
     }

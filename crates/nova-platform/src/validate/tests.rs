@@ -87,6 +87,7 @@ fn two_listeners_on_one_port_are_told_once_with_both_keys() {
         &problem(|spec| spec.gateway.primary_port = 8084),
         "services.auth-service.port gateway.primary_port: ",
     );
+    assert!(problem(|spec| auth(spec).port = 8404).contains("port 8404 of the gateway"));
     // On the nodes and on the gateway, and yet one pair of settings.
     assert_starts(
         &problem(|spec| auth(spec).port = 8080),
@@ -308,6 +309,7 @@ fn services_have_names_of_their_own() {
         "all",
         "superuser",
         "chat-owner",
+        "chat-members",
     ] {
         let told = problem(|spec| {
             // Replacing a shipped service by the wrong name keeps its ports free.
