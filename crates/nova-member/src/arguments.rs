@@ -9,7 +9,7 @@ use nova_member::Place;
 pub(crate) const USAGE: &str = "\
 usage: nova-member run PROGRAM [ARGUMENT]...
        nova-member redis|sentinel|kafka|postgres --config DIR --member NAME --secrets DIR --data DIR --run DIR
-       nova-member probe redis|sentinel|sentinel-liveness --config DIR --member NAME --secrets DIR
+       nova-member probe redis|sentinel --config DIR --member NAME --secrets DIR
 
   --config   the settings: <member>.<file> for what is one member's, <file> for what all share
   --member   the member's name, such as redis-1
@@ -19,8 +19,6 @@ usage: nova-member run PROGRAM [ARGUMENT]...
 
 /// What the first process tells the second one to do; nobody types it.
 pub(crate) const BECOME: &str = "become";
-
-const PROBES: &str = "there are redis, sentinel and sentinel-liveness";
 
 fn takes_a_program(word: &str) -> bool {
     word == "run" || word == BECOME
@@ -53,16 +51,12 @@ pub(crate) enum Task {
     Postgres,
     ProbeRedis,
     ProbeSentinel,
-    ProbeSentinelLiveness,
 }
 
 impl Task {
     /// Otherwise it asks one.
     pub(crate) fn starts_a_program(self) -> bool {
-        !matches!(
-            self,
-            Self::ProbeRedis | Self::ProbeSentinel | Self::ProbeSentinelLiveness
-        )
+        !matches!(self, Self::ProbeRedis | Self::ProbeSentinel)
     }
 }
 
@@ -118,9 +112,8 @@ fn task(words: &mut impl Iterator<Item = String>) -> Result<Task, String> {
         "probe" => match words.next().as_deref() {
             Some("redis") => Task::ProbeRedis,
             Some("sentinel") => Task::ProbeSentinel,
-            Some("sentinel-liveness") => Task::ProbeSentinelLiveness,
-            Some(other) => return Err(format!("cannot probe {other:?}: {PROBES}")),
-            None => return Err(format!("nothing to probe: {PROBES}")),
+            Some(other) => return Err(format!("cannot probe {other:?}: there are redis and sentinel")),
+            None => return Err("nothing to probe: there are redis and sentinel".to_owned()),
         },
         other => {
             return Err(format!(
@@ -216,14 +209,13 @@ mod tests {
             };
             assert_eq!(parse(&format!("{word} {ALL}")), Ok(expected));
         }
-        for (word, expected) in [
-            ("redis", Task::ProbeRedis),
-            ("sentinel", Task::ProbeSentinel),
-            ("sentinel-liveness", Task::ProbeSentinelLiveness),
-        ] {
-            let line = format!("probe {word} --config /config --member sentinel-1 --secrets /secrets");
-            assert!(matches!(parse(&line), Ok(Arguments::Member { task, .. }) if task == expected));
-        }
+        assert!(matches!(
+            parse("probe sentinel --config /config --member sentinel-1 --secrets /secrets"),
+            Ok(Arguments::Member {
+                task: Task::ProbeSentinel,
+                ..
+            })
+        ));
         assert!(parse("kafka --config /c --member kafka-1 --data /d --run /r").is_ok());
         assert_eq!(parse("redis --help"), Ok(Arguments::Help));
     }

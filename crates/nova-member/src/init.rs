@@ -56,11 +56,15 @@ pub fn become_program(words: &[String]) -> Result<Infallible, StartError> {
 }
 
 /// Starts this same program once more to become another one (its first act is [`hear_signals`]), and ends this process with its
-/// status when it ends; before that, says that it died if nobody told it to end.
+/// status when it ends; before that, says that it died if nobody told it to end. Where it `returns`, it is started again instead.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn tend(command: &mut Command, when_it_dies: impl FnOnce()) -> Result<Infallible, StartError> {
+pub fn tend(
+    command: &mut Command,
+    returns: impl Fn() -> bool,
+    when_it_dies: impl FnOnce(),
+) -> Result<Infallible, StartError> {
     let program = command.get_program().to_owned();
     let failed = |source: std::io::Error| StartError::Exec {
         program: program.clone().into(),
@@ -75,14 +79,20 @@ pub fn tend(command: &mut Command, when_it_dies: impl FnOnce()) -> Result<Infall
     told.thread_block().map_err(|error| failed(error.into()))?;
     // Its orphans come here also where this is not the first process.
     set_child_subreaper(true).map_err(|error| failed(error.into()))?;
-    let started = command.spawn().map_err(failed)?;
-    let program = Pid::from_raw(i32::try_from(started.id()).unwrap_or(i32::MAX));
+    let mut start = || {
+        let started = command.spawn().map_err(failed)?;
+        Ok(Pid::from_raw(i32::try_from(started.id()).unwrap_or(i32::MAX)))
+    };
+    let mut program = start()?;
     let mut is_to_end = false;
     let status = loop {
         match told.wait() {
             Ok(Signal::SIGCHLD) => {
                 if let Some(status) = take_note(program) {
-                    break status;
+                    if is_to_end || !returns() {
+                        break status;
+                    }
+                    program = start()?;
                 }
             }
             Ok(signal) => {

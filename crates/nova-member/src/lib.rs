@@ -16,6 +16,7 @@ mod resolve;
 mod resp;
 pub mod sentinel_behind;
 pub mod sentinel_start;
+pub mod sentinel_watch;
 mod start;
 
 pub use address::{Address, HostPort};

@@ -3,9 +3,12 @@
 mod arguments;
 
 use std::process::{Command, ExitCode};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use nova_member::{Place, StartError, init, kafka_start, postgres_start, probe, redis_start, sentinel_start};
+use nova_member::{
+    Place, StartError, init, kafka_start, postgres_start, probe, redis_start, sentinel_start, sentinel_watch,
+};
 
 use crate::arguments::{Arguments, BECOME, Task, USAGE};
 
@@ -41,7 +44,7 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
             println!("nova-member {}\n\n{USAGE}", env!("CARGO_PKG_VERSION"));
             return Ok(());
         }
-        Arguments::Program(words) => return init::tend(own().arg(BECOME).args(words), || {}).map(|_| ()),
+        Arguments::Program(words) => return init::tend(own().arg(BECOME).args(words), || false, || {}).map(|_| ()),
         Arguments::Become(words) => return init::become_program(&words).map(|_| ()),
         Arguments::Member { task, place } => (task, place),
     };
@@ -55,7 +58,6 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
         Task::Postgres => postgres_start::run(&place).map(|_| ()),
         Task::ProbeRedis => probe::redis(&place),
         Task::ProbeSentinel => probe::sentinel(&place),
-        Task::ProbeSentinelLiveness => probe::sentinel_liveness(&place),
     }
 }
 
@@ -73,7 +75,9 @@ fn first_process(task: Task, place: &Place) -> Result<(), StartError> {
             Err(error) => eprintln!("nova-member: {error}"),
         }
     };
-    init::tend(own().args(std::env::args_os().skip(1)), when_it_dies).map(|_| ())
+    let watch = (task == Task::Sentinel).then(|| sentinel_watch::begin(place));
+    let returns = || watch.as_ref().is_some_and(|told| told.swap(false, Ordering::SeqCst));
+    init::tend(own().args(std::env::args_os().skip(1)), returns, when_it_dies).map(|_| ())
 }
 
 /// This program once more.

@@ -1,4 +1,4 @@
-//! Whether a Redis server or a Sentinel is fit for use: what a container's probes ask.
+//! Whether a Redis server or a Sentinel is fit for use: what a container's readiness probe asks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -6,10 +6,7 @@ use std::time::Duration;
 use crate::error::StartError;
 use crate::place::Place;
 use crate::resp::{Connection, Reply};
-use crate::sentinel_behind;
 use crate::start::Start;
-
-mod spinning;
 
 const ANSWER: Duration = Duration::from_secs(1);
 
@@ -32,27 +29,6 @@ pub fn redis(place: &Place) -> Result<(), StartError> {
 pub fn sentinel(place: &Place) -> Result<(), StartError> {
     let start = Start::read(place)?;
     ask(&start, &start.sentinel_password, |_| Ok(Ok(())))
-}
-
-/// Asks whether a Sentinel has to be started anew: it does not answer, the others have left it behind, or it spins. Its readiness is
-/// another question: an answer that is behind is better than none.
-///
-/// # Errors
-/// When it is of no use, with the reason.
-pub fn sentinel_liveness(place: &Place) -> Result<(), StartError> {
-    let reason = match sentinel_behind::look(place)? {
-        Some(reason) => Some(reason),
-        None => spinning::look(),
-    };
-    let Some(reason) = reason else {
-        return Ok(());
-    };
-    let start = Start::read(place)?;
-    Err(StartError::NotReady {
-        place: format!("{}:{}", reached_at(&start.bind), start.own.port),
-        member: start.own.member,
-        reason,
-    })
 }
 
 pub(crate) fn ask(

@@ -25,12 +25,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(port)),
             readiness: Probe::readiness(nova_member_probe("sentinel")),
-            // Sooner than others: it is of no use when it is wrong, and loses nothing by a restart. Later than a freeze of 30 s ends.
-            liveness: Probe {
-                period: 5,
-                failures: 8,
-                ..Probe::liveness(nova_member_probe("sentinel-liveness"))
-            },
+            liveness: Probe::liveness(Ask::Tcp(port)),
         },
         config: config(spec),
         config_once: &[],

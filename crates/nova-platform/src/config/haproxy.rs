@@ -1,4 +1,4 @@
-//! HAProxy: two TCP doors to PostgreSQL, which ask Patroni who leads, and where wanted one HTTP door a service.
+//! HAProxy: two TCP doors to PostgreSQL, which ask Patroni who leads, and one HTTP door a service.
 
 mod door;
 
@@ -22,7 +22,7 @@ const MEMBER_CONNECTS_WITHIN: Duration = Duration::from_millis(200);
 pub struct Doors<'a> {
     /// The address that all of them listen on; `*` for every one.
     pub bind: &'a str,
-    /// Whether services are met here, each at its own port, and how their members are found.
+    /// How the members of services are found, each of which has a door at its own port.
     pub services: Services<'a>,
     /// Port on which `GET /health` says that HAProxy itself is up; none where nobody asks.
     pub health_port: Option<u16>,
@@ -33,8 +33,6 @@ pub struct Doors<'a> {
 /// How the members of services are found.
 #[derive(Debug, Clone, Copy)]
 pub enum Services<'a> {
-    /// Not at all: there are no doors to services.
-    Absent,
     /// Each is met where the [`Site`] says.
     Known,
     /// By names that are asked for again and again, since members come and go: one entry a service. A service without one has

@@ -12,10 +12,9 @@ use crate::topology;
 const MEMBERS_TRIED: u16 = 5;
 const UNAVAILABLE: &str = "dependency_unavailable";
 
-/// The frontend and the backend of one service; nothing where services are not met.
+/// The frontend and the backend of one service.
 pub(super) fn door(site: &dyn Site, doors: &Doors<'_>, name: &str, service: &ServiceSpec) -> String {
     let servers = match doors.services {
-        Services::Absent => return String::new(),
         Services::Known => known(site, name, service),
         Services::Discovered(all) => all
             .get(name)
