@@ -1,0 +1,67 @@
+//! A container whose Sentinel spins: its first process starts it anew, and ends with it when it ends by itself. A process namespace
+//! stands for the container, a script for the Sentinel.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use serde_json::json;
+
+#[test]
+fn a_sentinel_that_spins_is_started_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    for directory in ["config", "secrets", "data", "run"] {
+        fs::create_dir(path(directory)).unwrap();
+    }
+    for name in ["redis", "redis-sentinel"] {
+        fs::write(path("secrets").join(name), "secret").unwrap();
+    }
+    // By its name it is known. The second one ends by itself.
+    let server = path("redis-server");
+    let once = path("once").display().to_string();
+    fs::write(
+        &server,
+        format!("#!/bin/sh\n[ -e '{once}' ] && exit 5\ntouch '{once}'\nwhile :; do :; done\n"),
+    )
+    .unwrap();
+    fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
+    // Nobody listens at these.
+    let at = |member: &str, port: u16| json!({ "member": member, "host": "127.0.0.1", "port": port });
+    let start = json!({
+        "server": server,
+        "own": at("sentinel-1", 1),
+        "bind": "127.0.0.1",
+        "servers": [at("redis-1", 2)],
+        "sentinels": [at("sentinel-1", 1), at("sentinel-2", 3), at("sentinel-3", 4)],
+        "quorum": 2,
+    });
+    fs::write(path("config/start.json"), start.to_string()).unwrap();
+    fs::write(path("config/base.conf"), "").unwrap();
+
+    let mut container = Command::new("timeout");
+    container.args([
+        "-s",
+        "KILL",
+        "60",
+        "unshare",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+    ]);
+    if !nix::unistd::geteuid().is_root() {
+        container.args(["--user", "--map-root-user"]);
+    }
+    container.args([env!("CARGO_BIN_EXE_nova-member"), "sentinel", "--member", "sentinel-1"]);
+    for directory in ["config", "secrets", "data", "run"] {
+        container.arg(format!("--{directory}")).arg(path(directory));
+    }
+    let output = container.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("the Sentinel is started anew: it takes "), "{said}");
+    assert_eq!(said.matches("sentinel-1 starts").count(), 2, "{said}");
+    assert_eq!(output.status.code(), Some(5), "{said}");
+}
