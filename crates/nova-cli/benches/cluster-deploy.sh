@@ -4,8 +4,8 @@
 #
 #     cluster-deploy.sh NOVA [ROUNDS]
 #
-# Runs where nova.toml lies, on the cluster of KUBECONFIG, and leaves a deployed platform. kubectl is given the namespaces and
-# the Secrets before its clock starts; nova makes them itself.
+# Runs where nova.toml lies, on the cluster of KUBECONFIG, and leaves the namespaces with the Secrets and the volumes. kubectl is
+# given the former two before its clock starts; nova makes them itself.
 set -euo pipefail
 nova=$1
 rounds=${2:-3}
