@@ -15,7 +15,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::place::Place;
-use crate::sentinel_behind;
+use crate::resp::Reply;
+use crate::start::{MASTER_NAME, Start};
+use crate::{probe, sentinel_behind};
 
 /// The name that the kernel has for a Sentinel, too.
 const SERVER: &str = "redis-server";
@@ -31,8 +33,12 @@ const SPINS: u32 = 3;
 const ASKS_EVERY: u32 = 5;
 /// Answers in a row that count. While a master changes, one Sentinel knows before the others; it takes them a second or two.
 const BEHIND: u32 = 3;
+/// Rounds in a row after which it is started anew even while a master is down.
+const SPINS_AT_MOST: u32 = 30;
 /// At least between two starts: where it spins again at once, it must work in between.
-const LEAVE: Duration = Duration::from_secs(15);
+const LEAVE: Duration = Duration::from_secs(5);
+/// What a Sentinel calls a master that it judges or replaces, which a start would interrupt.
+const BUSY: [&str; 3] = ["s_down", "o_down", "failover_in_progress"];
 
 /// Begins to watch. What is returned becomes true before the Sentinel is told to end; whoever starts it anew makes it false.
 #[must_use]
@@ -67,7 +73,7 @@ fn useless(place: &Place) -> (Pid, String) {
             0
         };
         spins = if percent > TOO_MUCH { spins + 1 } else { 0 };
-        if spins == SPINS {
+        if spins >= SPINS && (spins >= SPINS_AT_MOST || !is_busy(place)) {
             return (
                 pid,
                 format!("it takes {percent} % of a processor, and has nothing to do"),
@@ -83,6 +89,20 @@ fn useless(place: &Place) -> (Pid, String) {
             return (pid, reason);
         }
     }
+}
+
+/// Whether it says that it judges the master or replaces it.
+fn is_busy(place: &Place) -> bool {
+    let mut busy = false;
+    let asked = Start::read(place).and_then(|start| {
+        probe::ask(&start, &start.sentinel_password, |connection| {
+            let reply = connection.ask(&["SENTINEL", "MASTER", MASTER_NAME])?;
+            let flags = reply.field("flags").and_then(Reply::text).unwrap_or_default();
+            busy = flags.split(',').any(|flag| BUSY.contains(&flag));
+            Ok(Ok(()))
+        })
+    });
+    asked.is_ok() && busy
 }
 
 /// In percent of one processor.

@@ -91,6 +91,9 @@ socket.connection.setup.timeout.ms=1000
 socket.connection.setup.timeout.max.ms=2000
 # After this without an answer of the leading controller the others elect another; only then the session of its broker begins to end.
 controller.quorum.fetch.timeout.ms=1500
+# Of two that notice it one after the other the first may win no vote; by default it takes them a second or two to try again.
+controller.quorum.election.timeout.ms=500
+controller.quorum.election.backoff.max.ms=200
 broker.session.timeout.ms={session}
 broker.heartbeat.interval.ms={heartbeat}
 # A copy follows its new leader at once, which acknowledgements wait for: by default it comes a second too late when it asks
