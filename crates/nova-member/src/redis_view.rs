@@ -108,13 +108,14 @@ impl View {
         }
     }
 
-    /// What the others agree on, when they are a majority of all Sentinels without the one that asks, and none is replacing anybody.
-    pub(crate) fn others_agree_on(&self) -> Option<&SentinelView> {
+    /// What the others agree on, when they are a majority of all Sentinels without the one that asks, none is replacing anybody, and they
+    /// learned of it no earlier than in `epoch`.
+    pub(crate) fn others_agree_on(&self, epoch: u64) -> Option<&SentinelView> {
         let all = self.sentinels.len() + 1;
         self.named_master().filter(|named| {
             let answers = || self.sentinels.iter().flatten();
             let agree = answers().filter(|other| other.master == named.master).count();
-            agree > all / 2 && !answers().any(|said| said.is_replacing)
+            agree > all / 2 && named.epoch >= epoch && !self.is_being_replaced()
         })
     }
 
@@ -172,12 +173,17 @@ pub(crate) fn sentinel_view(connection: &mut Connection) -> Option<SentinelView>
     };
     let port = number("port").and_then(|port| u16::try_from(port).ok())?;
     let host = reply.field("ip")?.text()?.to_owned();
-    let flags = reply.field("flags").and_then(Reply::text).unwrap_or_default();
     Some(SentinelView {
         master: HostPort::new(host, port),
         epoch: number("config-epoch")?,
-        is_replacing: flags.split(',').any(|flag| REPLACING.contains(&flag)),
+        is_replacing: is_called(&reply, &REPLACING),
     })
+}
+
+/// Whether the master that a Sentinel describes has one of these flags.
+pub(crate) fn is_called(master: &Reply, names: &[&str]) -> bool {
+    let flags = master.field("flags").and_then(Reply::text).unwrap_or_default();
+    flags.split(',').any(|flag| names.contains(&flag))
 }
 
 fn ask_server(at: &Address, password: &str, patience: Duration) -> Option<ServerView> {

@@ -14,16 +14,31 @@ use crate::redis_view::{SentinelView, View, sentinel_view};
 use crate::resp::Reply;
 use crate::start::{MASTER_NAME, Start};
 
+/// How often to ask.
+pub const EVERY: Duration = Duration::from_secs(5);
+/// Answers in a row that count. While a master changes, one Sentinel knows before the others; it takes them a second or two.
+const TIMES: u32 = 3;
 const ANSWER: Duration = Duration::from_millis(500);
 
-/// Asks the Sentinel of this place, and those that it knows; returns the reason when the others agree on another master, and learned of
-/// it no earlier. Takes some two seconds at most.
-///
-/// A master that changes is named by one before the others: only who is found behind several times, seconds apart, is to be started anew.
+/// How often in a row one Sentinel was found behind.
+#[derive(Debug, Default)]
+pub struct Behind(u32);
+
+impl Behind {
+    /// Asks the Sentinel of this place, and those that it knows; to be called [`EVERY`] so often. Returns the reason when it must be
+    /// started anew: it was behind each time. One that does not answer is not known to be. Takes some two seconds at most.
+    pub fn look(&mut self, place: &Place) -> Option<String> {
+        let reason = look(place).ok().flatten();
+        self.0 = if reason.is_some() { self.0 + 1 } else { 0 };
+        reason.filter(|_| self.0 >= TIMES)
+    }
+}
+
+/// The reason when the others agree on another master, and learned of it no earlier.
 ///
 /// # Errors
 /// When it does not answer, which says nothing of the others.
-pub fn look(place: &Place) -> Result<Option<String>, StartError> {
+fn look(place: &Place) -> Result<Option<String>, StartError> {
     let start = Start::read(place)?;
     let mut behind = None;
     probe::ask(&start, &start.sentinel_password, |connection| {
@@ -49,8 +64,8 @@ fn address(said: &Reply) -> Option<Address> {
 }
 
 fn why_behind(own: &SentinelView, view: &View) -> Option<String> {
-    let named = view.others_agree_on()?;
-    let is_behind = named.master != own.master && named.epoch >= own.epoch && !own.is_replacing;
+    let named = view.others_agree_on(own.epoch)?;
+    let is_behind = named.master != own.master && !own.is_replacing;
     is_behind.then(|| {
         format!(
             "it names {} as master (epoch {}), and the others agree on {} (epoch {})",

@@ -55,8 +55,7 @@ fn agreed(learned: &str, view: &View) -> Option<HostPort> {
             ["sentinel", "config-epoch", MASTER_NAME, epoch] => epoch.parse::<u64>().ok(),
             _ => None,
         });
-    view.others_agree_on()
-        .filter(|named| named.epoch >= epoch.unwrap_or(0))
+    view.others_agree_on(epoch.unwrap_or(0))
         .map(|named| named.master.clone())
 }
 

@@ -15,9 +15,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::place::Place;
-use crate::resp::Reply;
+use crate::probe;
+use crate::redis_view::is_called;
+use crate::sentinel_behind::{self, Behind};
 use crate::start::{MASTER_NAME, Start};
-use crate::{probe, sentinel_behind};
 
 /// The name that the kernel has for a Sentinel, too.
 const SERVER: &str = "redis-server";
@@ -29,10 +30,6 @@ const TICKS_A_SECOND: u64 = 100;
 const TOO_MUCH: u64 = 25;
 /// Rounds in a row that count: a start takes less, and so does a failover.
 const SPINS: u32 = 3;
-/// Rounds between two questions to the others.
-const ASKS_EVERY: u32 = 5;
-/// Answers in a row that count. While a master changes, one Sentinel knows before the others; it takes them a second or two.
-const BEHIND: u32 = 3;
 /// Rounds in a row after which it is started anew even while a master is down.
 const SPINS_AT_MOST: u32 = 30;
 /// At least between two starts: where it spins again at once, it must work in between.
@@ -59,16 +56,18 @@ pub fn begin(place: &Place) -> Arc<AtomicBool> {
 
 /// Returns when the Sentinel is of no use, and why.
 fn useless(place: &Place) -> (Pid, String) {
-    let (mut spins, mut behind, mut round) = (0, 0, 0);
+    let mut behind = Behind::default();
+    let (mut spins, mut asked) = (0, Instant::now());
+    let (mut last, mut seen) = (server(), Instant::now());
     loop {
-        round = (round + 1) % ASKS_EVERY;
-        let (before, began) = (server(), Instant::now());
         thread::sleep(ROUND);
-        let (Some((pid, before)), Some((same, after))) = (before, server()) else {
+        let (before, since) = (last, seen);
+        (last, seen) = (server(), Instant::now());
+        let (Some((pid, before)), Some((same, after))) = (before, last) else {
             continue;
         };
         let percent = if same == pid {
-            share(after.saturating_sub(before), began.elapsed())
+            share(after.saturating_sub(before), seen - since)
         } else {
             0
         };
@@ -79,14 +78,11 @@ fn useless(place: &Place) -> (Pid, String) {
                 format!("it takes {percent} % of a processor, and has nothing to do"),
             );
         }
-        if round > 0 {
-            continue;
-        }
-        // One that does not answer is not known to be behind.
-        let reason = sentinel_behind::look(place).unwrap_or_default();
-        behind = if reason.is_some() { behind + 1 } else { 0 };
-        if let Some(reason) = reason.filter(|_| behind == BEHIND) {
-            return (pid, reason);
+        if asked.elapsed() >= sentinel_behind::EVERY {
+            asked = Instant::now();
+            if let Some(reason) = behind.look(place) {
+                return (pid, reason);
+            }
         }
     }
 }
@@ -97,8 +93,7 @@ fn is_busy(place: &Place) -> bool {
     let asked = Start::read(place).and_then(|start| {
         probe::ask(&start, &start.sentinel_password, |connection| {
             let reply = connection.ask(&["SENTINEL", "MASTER", MASTER_NAME])?;
-            let flags = reply.field("flags").and_then(Reply::text).unwrap_or_default();
-            busy = flags.split(',').any(|flag| BUSY.contains(&flag));
+            busy = is_called(&reply, &BUSY);
             Ok(Ok(()))
         })
     });

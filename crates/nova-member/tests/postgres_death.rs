@@ -3,18 +3,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/container.rs"]
+mod container;
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+
+use crate::container::{DIRECTORIES, container};
 
 /// As PostgreSQL: in a session of its own, so that it goes on alone. It holds the lock for as long as it lives.
 const WITH_A_SERVER: &str = "setsid flock \"$LOCK\" sleep 600 &
@@ -51,7 +56,7 @@ struct Home(tempfile::TempDir);
 impl Home {
     fn new() -> Self {
         let home = Self(tempfile::tempdir().unwrap());
-        for directory in ["config", "secrets", "data", "run"] {
+        for directory in DIRECTORIES {
             fs::create_dir(home.path(directory)).unwrap();
         }
         for name in [
@@ -83,24 +88,7 @@ impl Home {
             "holder": "postgres-1",
         }});
         fs::write(self.path("config/start.json"), start.to_string()).unwrap();
-        let mut container = Command::new("timeout");
-        container.args([
-            "-s",
-            "KILL",
-            "60",
-            "unshare",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-            "--kill-child",
-        ]);
-        if !nix::unistd::geteuid().is_root() {
-            container.args(["--user", "--map-root-user"]);
-        }
-        container.args([env!("CARGO_BIN_EXE_nova-member"), "postgres", "--member", "postgres-1"]);
-        for directory in ["config", "secrets", "data", "run"] {
-            container.arg(format!("--{directory}")).arg(self.path(directory));
-        }
+        let mut container = container(self.0.path(), "postgres", "postgres-1");
         container.env("LOCK", self.path("lock")).output().unwrap()
     }
 }

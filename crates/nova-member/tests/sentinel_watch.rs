@@ -3,17 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/container.rs"]
+mod container;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use serde_json::json;
+
+use crate::container::{DIRECTORIES, container};
 
 #[test]
 fn a_sentinel_that_spins_is_started_anew() {
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| home.path().join(name);
-    for directory in ["config", "secrets", "data", "run"] {
+    for directory in DIRECTORIES {
         fs::create_dir(path(directory)).unwrap();
     }
     for name in ["redis", "redis-sentinel"] {
@@ -41,25 +45,7 @@ fn a_sentinel_that_spins_is_started_anew() {
     fs::write(path("config/start.json"), start.to_string()).unwrap();
     fs::write(path("config/base.conf"), "").unwrap();
 
-    let mut container = Command::new("timeout");
-    container.args([
-        "-s",
-        "KILL",
-        "60",
-        "unshare",
-        "--pid",
-        "--fork",
-        "--mount-proc",
-        "--kill-child",
-    ]);
-    if !nix::unistd::geteuid().is_root() {
-        container.args(["--user", "--map-root-user"]);
-    }
-    container.args([env!("CARGO_BIN_EXE_nova-member"), "sentinel", "--member", "sentinel-1"]);
-    for directory in ["config", "secrets", "data", "run"] {
-        container.arg(format!("--{directory}")).arg(path(directory));
-    }
-    let output = container.output().unwrap();
+    let output = container(home.path(), "sentinel", "sentinel-1").output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("the Sentinel is started anew: it takes "), "{said}");
     assert_eq!(said.matches("sentinel-1 starts").count(), 2, "{said}");

@@ -23,7 +23,9 @@ pub(super) fn services(spec: &Spec, workload: &Workload) -> Vec<Service> {
         all.extend(members.iter().map(|name| member(spec, workload, name)));
     }
     if spec.services.contains_key(&workload.name) {
-        all.push(ready_members(spec, workload));
+        // Tells the gateway where the members are. Those that are ready and no others: HAProxy uses an address as soon as it has it,
+        // before its first check.
+        all.push(headless(spec, workload));
     }
     all.extend(doors(spec, workload));
     all
@@ -36,12 +38,6 @@ fn governing(spec: &Spec, workload: &Workload) -> Service {
         service.publish_not_ready_addresses = Some(true);
     }
     service
-}
-
-/// Tells the gateway where the members of a service are. Those that are ready and no others: HAProxy uses an address as soon as
-/// it has it, before its first check.
-fn ready_members(spec: &Spec, workload: &Workload) -> Service {
-    headless(spec, workload)
 }
 
 /// Without an address of its own: its name resolves to those of the pods.

@@ -160,6 +160,7 @@ fn the_gateway_of_named_members_starts_without_dns_and_heals_and_holds_on_to_add
             "default-server inter 300ms fastinter 100ms downinter 300ms fall 2 rise 1 resolvers system init-addr last,libc,none",
         ],
     );
+    assert!(!text.contains("auth-service"), "{text}");
 }
 
 #[test]

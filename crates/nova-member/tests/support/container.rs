@@ -1,0 +1,30 @@
+//! A process namespace that stands for a container, with nova-member as its first process.
+
+use std::path::Path;
+use std::process::Command;
+
+/// The directories that are mounted in it, below its home.
+pub(crate) const DIRECTORIES: [&str; 4] = ["config", "secrets", "data", "run"];
+
+/// Runs this member in it, for a minute at most. Everything in it ends with it.
+pub(crate) fn container(home: &Path, kind: &str, member: &str) -> Command {
+    let mut container = Command::new("timeout");
+    container.args([
+        "-s",
+        "KILL",
+        "60",
+        "unshare",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+    ]);
+    if !nix::unistd::geteuid().is_root() {
+        container.args(["--user", "--map-root-user"]);
+    }
+    container.args([env!("CARGO_BIN_EXE_nova-member"), kind, "--member", member]);
+    for directory in DIRECTORIES {
+        container.arg(format!("--{directory}")).arg(home.join(directory));
+    }
+    container
+}
