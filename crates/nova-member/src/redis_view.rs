@@ -113,8 +113,8 @@ impl View {
     pub(crate) fn others_agree_on(&self, epoch: u64) -> Option<&SentinelView> {
         let all = self.sentinels.len() + 1;
         self.named_master().filter(|named| {
-            let answers = || self.sentinels.iter().flatten();
-            let agree = answers().filter(|other| other.master == named.master).count();
+            let answers = self.sentinels.iter().flatten();
+            let agree = answers.filter(|other| other.master == named.master).count();
             agree > all / 2 && named.epoch >= epoch && !self.is_being_replaced()
         })
     }

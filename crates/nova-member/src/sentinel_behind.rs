@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::error::StartError;
 use crate::place::Place;
 use crate::probe;
 use crate::redis_view::{SentinelView, View, sentinel_view};
@@ -28,18 +27,15 @@ impl Behind {
     /// Asks the Sentinel of this place, and those that it knows; to be called [`EVERY`] so often. Returns the reason when it must be
     /// started anew: it was behind each time. One that does not answer is not known to be. Takes some two seconds at most.
     pub fn look(&mut self, place: &Place) -> Option<String> {
-        let reason = look(place).ok().flatten();
+        let reason = look(place);
         self.0 = if reason.is_some() { self.0 + 1 } else { 0 };
         reason.filter(|_| self.0 >= TIMES)
     }
 }
 
 /// The reason when the others agree on another master, and learned of it no earlier.
-///
-/// # Errors
-/// When it does not answer, which says nothing of the others.
-fn look(place: &Place) -> Result<Option<String>, StartError> {
-    let start = Start::read(place)?;
+fn look(place: &Place) -> Option<String> {
+    let start = Start::read(place).ok()?;
     let mut behind = None;
     probe::ask(&start, &start.sentinel_password, |connection| {
         let Some(own) = sentinel_view(connection) else {
@@ -51,8 +47,9 @@ fn look(place: &Place) -> Result<Option<String>, StartError> {
         let view = View::of_sentinels(&others, start.sentinels.len(), &start.sentinel_password, ANSWER);
         behind = why_behind(&own, &view);
         Ok(Ok(()))
-    })?;
-    Ok(behind)
+    })
+    .ok()?;
+    behind
 }
 
 fn address(said: &Reply) -> Option<Address> {

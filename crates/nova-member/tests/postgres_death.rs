@@ -19,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::container::{DIRECTORIES, container};
+use crate::container::container;
 
 /// As PostgreSQL: in a session of its own, so that it goes on alone. It holds the lock for as long as it lives.
 const WITH_A_SERVER: &str = "setsid flock \"$LOCK\" sleep 600 &
@@ -55,10 +55,7 @@ struct Home(tempfile::TempDir);
 
 impl Home {
     fn new() -> Self {
-        let home = Self(tempfile::tempdir().unwrap());
-        for directory in DIRECTORIES {
-            fs::create_dir(home.path(directory)).unwrap();
-        }
+        let home = Self(container::home());
         for name in [
             "patroni-rest",
             "postgres-superuser",

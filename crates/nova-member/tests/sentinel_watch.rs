@@ -11,15 +11,12 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use crate::container::{DIRECTORIES, container};
+use crate::container::container;
 
 #[test]
 fn a_sentinel_that_spins_is_started_anew() {
-    let home = tempfile::tempdir().unwrap();
+    let home = container::home();
     let path = |name: &str| home.path().join(name);
-    for directory in DIRECTORIES {
-        fs::create_dir(path(directory)).unwrap();
-    }
     for name in ["redis", "redis-sentinel"] {
         fs::write(path("secrets").join(name), "secret").unwrap();
     }

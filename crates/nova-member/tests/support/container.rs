@@ -1,10 +1,20 @@
 //! A process namespace that stands for a container, with nova-member as its first process.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The directories that are mounted in it, below its home.
-pub(crate) const DIRECTORIES: [&str; 4] = ["config", "secrets", "data", "run"];
+/// What is mounted in it, below its home.
+const DIRECTORIES: [&str; 4] = ["config", "secrets", "data", "run"];
+
+/// A home with empty directories.
+pub(crate) fn home() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    for directory in DIRECTORIES {
+        fs::create_dir(home.path().join(directory)).unwrap();
+    }
+    home
+}
 
 /// Runs this member in it, for a minute at most. Everything in it ends with it.
 pub(crate) fn container(home: &Path, kind: &str, member: &str) -> Command {
