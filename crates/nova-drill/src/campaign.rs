@@ -34,9 +34,9 @@ const LATEST: Duration = Duration::from_millis(3000);
 const WHOLE_AGAIN: Duration = Duration::from_secs(120);
 /// Writing goes on for this long on the healed platform.
 const AFTERWARDS: Duration = Duration::from_secs(1);
-/// Limit of one look at the platform's health, and the pause before the next.
+/// Limit of one look at the platform's health, and the pause before the next: a look is work, on a machine that fails over meanwhile.
 const LOOK: Duration = Duration::from_secs(3);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Looks at a platform before it counts as unhealthy: one check may fail now and then on a busy machine.
 const FIRST_LOOKS: u32 = 3;
 

@@ -21,8 +21,10 @@ use crate::ledger::Outcome;
 
 /// After this an answer no longer counts and the outcome is unknown: as long as the services wait.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// A connection that takes longer will not come.
+/// A connection that takes longer will not come, with all that is said on it before the first operation.
 const CONNECT: Duration = Duration::from_secs(1);
+/// The address of a member that is gone may swallow packets instead of refusing them, and the next attempt leads elsewhere.
+const REACH: Duration = Duration::from_millis(250);
 /// Limit of making or reading everything that a run wrote.
 const WHOLE: Duration = Duration::from_secs(60);
 
@@ -88,7 +90,7 @@ pub trait Door: Send + Sync {
     fn store(&self) -> Store;
 
     /// Makes what this run writes into, empty.
-    fn prepare(&self, run: u32) -> BoxFuture<'_, Result<(), String>>;
+    fn prepare(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), String>>;
 
     /// One client. Connects when it first writes.
     fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, String>;
@@ -153,4 +155,14 @@ fn secret(site: &Site<'_>, name: &str) -> Result<String, String> {
         .reveal(name)
         .map(str::to_owned)
         .map_err(|error| error.to_string())
+}
+
+/// An HTTP client with connections of its own, as every application has them.
+fn http() -> Result<reqwest::Client, String> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(PATIENCE)
+        .connect_timeout(REACH)
+        .build()
+        .map_err(|error| format!("the HTTP client could not start: {error}"))
 }

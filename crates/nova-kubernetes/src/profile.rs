@@ -49,24 +49,27 @@ impl Profile {
     }
 
     /// Of a member of a store, or of the gateway. A service's stand in the description: see [`Profile::of_service`].
+    ///
+    /// What is asked for is also the weight by which a busy node's processors are divided, and a failover makes nodes busy: who decides it
+    /// and what all wait for (etcd, PostgreSQL with Patroni, the gateway) outweigh the rest.
     #[must_use]
     pub fn of_kind(self, kind: Kind) -> Sizes {
         match kind {
-            Kind::Etcd => self.sizes([50, 128], [500, 512]),
-            Kind::Postgres => self.sizes([250, 512], [1000, 1024]),
-            Kind::Redis => self.sizes([100, 256], [500, 512]),
-            Kind::Sentinel => self.sizes([50, 64], [500, 512]),
+            Kind::Etcd => self.sizes([250, 128], [500, 512]),
+            Kind::Postgres => self.sizes([500, 512], [1000, 1024]),
+            Kind::Redis => self.sizes([250, 256], [500, 512]),
+            Kind::Sentinel => self.sizes([50, 64], [200, 512]),
             Kind::Kafka => self.sizes([250, 512], [1000, 1024]),
-            Kind::Gateway => self.sizes([50, 64], [500, 256]),
+            Kind::Gateway => self.sizes([250, 64], [500, 256]),
             // What a service without an entry of its own would have.
             Kind::Service => self.sizes([250, 256], [1000, 512]),
         }
     }
 
-    /// Of the agent that runs the checks.
+    /// Of the agent that runs the checks, and the clients of drills: one that waits for a processor would measure that.
     #[must_use]
     pub fn of_agent(self) -> Sizes {
-        self.sizes([25, 64], [500, 256])
+        self.sizes([250, 64], [500, 256])
     }
 
     /// Of a service, as the description has it.

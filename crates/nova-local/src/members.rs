@@ -144,6 +144,7 @@ fn base_plan(member: &Member, program: impl Into<PathBuf>) -> MemberPlan {
         children: Vec::new(),
         leader_key: None,
         redis: None,
+        kafka: None,
         sentinel: None,
         stop_signal: StopSignal::Term,
         stop_grace: std::time::Duration::from_secs(10),

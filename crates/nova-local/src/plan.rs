@@ -35,6 +35,8 @@ pub struct MemberPlan {
     pub leader_key: Option<LeaderKey>,
     /// Its directory when it is a Redis server, which is replaced when it dies as master.
     pub redis: Option<PathBuf>,
+    /// Its directory when it is a Kafka broker, whose session is ended for it when it dies.
+    pub kafka: Option<PathBuf>,
     /// Its directory when it is a Sentinel, which is started anew when the others have left it behind.
     pub sentinel: Option<PathBuf>,
     /// Signal that asks it to end in good order.

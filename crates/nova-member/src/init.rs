@@ -44,6 +44,18 @@ pub fn hear_signals() {
     let _ = SigSet::empty().thread_set_mask();
 }
 
+/// Holds back from this thread what [`tend`] waits for. To be done before another thread begins, which holds back the same from then on:
+/// the kernel may give a signal to any thread that does not, and a first process that does not handle it never hears of it.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn hold_signals() -> nix::Result<SigSet> {
+    let all = PASSED_ON.into_iter().chain([Signal::SIGCHLD]);
+    let held = all.collect::<SigSet>();
+    held.thread_block()?;
+    Ok(held)
+}
+
 /// This process becomes the program.
 ///
 /// # Errors
@@ -70,13 +82,8 @@ pub fn tend(
         program: program.clone().into(),
         source,
     };
-    let mut told = SigSet::empty();
-    PASSED_ON
-        .into_iter()
-        .chain([Signal::SIGCHLD])
-        .for_each(|signal| told.add(signal));
     // Before there is a child, whose end would otherwise be missed.
-    told.thread_block().map_err(|error| failed(error.into()))?;
+    let told = hold_signals().map_err(|error| failed(error.into()))?;
     // Its orphans come here also where this is not the first process.
     set_child_subreaper(true).map_err(|error| failed(error.into()))?;
     let mut start = || {

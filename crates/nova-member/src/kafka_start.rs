@@ -9,10 +9,15 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::HostPort;
 use crate::error::StartError;
 use crate::files::{file_error, make_directory, read_json};
+use crate::kafka_fence::session_log;
 use crate::place::Place;
 use crate::start::exec;
+
+/// The property by which `log4j2.properties` finds the file for what the broker writes of its sessions.
+const SESSION_LOG: &str = "nova.session.log";
 
 /// What to run: `start.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +32,9 @@ pub struct Start {
     /// `CLASSPATH`.
     #[serde(default)]
     pub libs: Option<PathBuf>,
+    /// Where the controllers are met, the broker's own among them.
+    #[serde(default)]
+    pub controllers: Vec<HostPort>,
 }
 
 /// Becomes the broker of this place.
@@ -43,10 +51,10 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     if !data.join("meta.properties").exists() {
         format(&start, place, &data)?;
     }
-    exec(
-        java(&start, place)?.args(["kafka.Kafka", "server.properties"]),
-        &start.java,
-    )
+    let mut java = java(&start, place)?;
+    java.arg(format!("-D{SESSION_LOG}={}", session_log(place).display()))
+        .args(["kafka.Kafka", "server.properties"]);
+    exec(&mut java, &start.java)
 }
 
 /// Java with everything but a main class.

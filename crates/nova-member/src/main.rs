@@ -4,8 +4,10 @@ mod arguments;
 
 use std::process::{Command, ExitCode};
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
+use nova_member::kafka_fence::Fence;
 use nova_member::{
     Place, StartError, init, kafka_start, postgres_start, probe, redis_start, sentinel_start, sentinel_watch,
 };
@@ -16,6 +18,11 @@ use crate::arguments::{Arguments, BECOME, Task, USAGE};
 const PROVEN_WITHIN: Duration = Duration::from_secs(5);
 /// Longest that a dead leader's key is tried to be given up. Later there is little left to win: its session ends after 20 s.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(10);
+/// Longest that a dead broker's container waits until its session is ended: without the controller that died with it, two seconds. Whatever
+/// is missed goes on at the next start.
+const WHEN_DEAD: Duration = Duration::from_secs(3);
+/// Longest that it is tried at a start. By then it has ended by itself.
+const WHEN_STARTING: Duration = Duration::from_secs(10);
 /// Wrong usage, as of `nova` itself.
 const WRONG_USAGE: u8 = 2;
 
@@ -63,21 +70,51 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
 
 /// As [`init`]: the same command once more, which becomes the program.
 fn first_process(task: Task, place: &Place) -> Result<(), StartError> {
+    if let Err(error) = init::hold_signals() {
+        eprintln!("nova-member: signals are not held back: {error}");
+    }
+    if task == Task::Kafka {
+        end_last_session(place);
+    }
     let when_it_dies = || {
         let told = match task {
             Task::Redis => redis_start::died(place),
             // It goes on without its Patroni, and may still lead.
             Task::Postgres if init::end_all(PROVEN_WITHIN) => postgres_start::died(place, GIVEN_UP_WITHIN).map(Some),
+            Task::Kafka => Fence::of_last_life(place).map(|fence| fence.map(|fence| end_session(&fence, WHEN_DEAD))),
             _ => return,
         };
-        match told {
-            Ok(told) => told.into_iter().for_each(|told| println!("nova: {told}")),
-            Err(error) => eprintln!("nova-member: {error}"),
-        }
+        tell(told);
     };
     let watch = (task == Task::Sentinel).then(|| sentinel_watch::begin(place));
     let returns = || watch.as_ref().is_some_and(|told| told.swap(false, Ordering::SeqCst));
     init::tend(own().args(std::env::args_os().skip(1)), returns, when_it_dies).map(|_| ())
+}
+
+fn tell(told: Result<Option<String>, StartError>) {
+    match told {
+        Ok(told) => told.into_iter().for_each(|told| println!("nova: {told}")),
+        Err(error) => eprintln!("nova-member: {error}"),
+    }
+}
+
+/// A broker that is about to start serves nobody in the session of its last life, which may have ended with its whole container. It starts
+/// meanwhile.
+fn end_last_session(place: &Place) {
+    match Fence::of_last_life(place) {
+        Ok(None) => {}
+        Ok(Some(fence)) => {
+            thread::spawn(move || println!("nova: {}", end_session(&fence, WHEN_STARTING)));
+        }
+        Err(error) => eprintln!("nova-member: {error}"),
+    }
+}
+
+fn end_session(fence: &Fence, limit: Duration) -> String {
+    match fence.end_session(limit, || true) {
+        Ok(fenced) => format!("the broker is dead: {fenced}"),
+        Err(error) => format!("the broker is dead, and its session ends by itself: {error}"),
+    }
 }
 
 /// This program once more.

@@ -56,8 +56,9 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
 /// When it is not known who the others are.
 pub fn died(place: &Place) -> Result<Option<String>, StartError> {
     let start = Start::resolved(place)?;
-    let view = View::ask(&start, ANSWER);
-    Ok(could_be_replaced(&start.own.place(), &view).then(|| ask_for_successor(&start, &view).1))
+    let own = start.own.place();
+    let view = View::ask_until(&start, ANSWER, |view| could_be_replaced(&own, view));
+    Ok(could_be_replaced(&own, &view).then(|| ask_for_successor(&start, &view).1))
 }
 
 /// The settings as described, and what only the start knows.

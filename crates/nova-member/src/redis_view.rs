@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -43,24 +44,50 @@ pub(crate) struct View {
     pub(crate) peers: Vec<Option<ServerView>>,
 }
 
+/// An answer, and whose.
+enum Heard {
+    Sentinel(usize, Option<SentinelView>),
+    Server(usize, Option<ServerView>),
+}
+
 impl View {
     /// Asks everybody but `start.own` at once. A Sentinel that names a server of another time, whose address none of today's has,
     /// counts as one that does not answer.
     pub(crate) fn ask(start: &Start, patience: Duration) -> Self {
-        thread::scope(|scope| {
-            let spawn_sentinel = |at| scope.spawn(move || ask_sentinel(at, &start.sentinel_password, patience));
-            let spawn_server = |at| scope.spawn(move || ask_server(at, &start.password, patience));
-            let sentinels: Vec<_> = others(start, &start.sentinels).map(spawn_sentinel).collect();
-            let servers: Vec<_> = others(start, &start.servers).map(spawn_server).collect();
-            let is_ours = |view: &SentinelView| start.servers.iter().any(|server| server.is_at(&view.master));
-            Self {
-                sentinels: sentinels
-                    .into_iter()
-                    .map(|asked| asked.join().ok().flatten().filter(is_ours))
-                    .collect(),
-                peers: servers.into_iter().map(|asked| asked.join().ok().flatten()).collect(),
+        Self::ask_until(start, patience, |_| false)
+    }
+
+    /// The same, and returns as soon as what was answered is enough: the addresses of those that are gone may swallow packets, and whoever
+    /// waits for them all waits for those.
+    pub(crate) fn ask_until(start: &Start, patience: Duration, enough: impl Fn(&Self) -> bool) -> Self {
+        let sentinels: Vec<&Address> = others(start, &start.sentinels).collect();
+        let servers: Vec<&Address> = others(start, &start.servers).collect();
+        let mut view = Self {
+            sentinels: vec![None; sentinels.len()],
+            peers: vec![None; servers.len()],
+        };
+        let (answers, answer) = mpsc::channel();
+        // Each ends within a few times the patience, whether it is still heard or not.
+        for (number, at) in sentinels.into_iter().cloned().enumerate() {
+            let (answers, password) = (answers.clone(), start.sentinel_password.clone());
+            thread::spawn(move || answers.send(Heard::Sentinel(number, ask_sentinel(&at, &password, patience))));
+        }
+        for (number, at) in servers.into_iter().cloned().enumerate() {
+            let (answers, password) = (answers.clone(), start.password.clone());
+            thread::spawn(move || answers.send(Heard::Server(number, ask_server(&at, &password, patience))));
+        }
+        drop(answers);
+        let is_ours = |said: &SentinelView| start.servers.iter().any(|server| server.is_at(&said.master));
+        while let Ok(heard) = answer.recv() {
+            match heard {
+                Heard::Sentinel(number, said) => view.sentinels[number] = said.filter(is_ours),
+                Heard::Server(number, said) => view.peers[number] = said,
             }
-        })
+            if enough(&view) {
+                break;
+            }
+        }
+        view
     }
 
     /// Asks these Sentinels at once, for one Sentinel of `all`; whom it does not know does not answer.

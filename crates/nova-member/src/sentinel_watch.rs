@@ -25,9 +25,9 @@ const SERVER: &str = "redis-server";
 const ROUND: Duration = Duration::from_secs(1);
 /// Of the times in `/proc`: `USER_HZ`, which is the same on every machine that Nova is built for.
 const TICKS_A_SECOND: u64 = 100;
-/// Of a processor, in percent. A Sentinel that watches one master takes less than two; a container's limit may leave a spinning one no
-/// more than fifty.
-const TOO_MUCH: u64 = 25;
+/// Of a processor, in percent. A Sentinel that watches one master takes less than two; its container's limit leaves a spinning one no
+/// more than twenty.
+const TOO_MUCH: u64 = 10;
 /// Rounds in a row that count: a start takes less, and so does a failover.
 const SPINS: u32 = 3;
 /// Rounds in a row after which it is started anew even while a master is down.

@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// Of the first command on a connection.
 const GREETING: Duration = Duration::from_secs(1);
 /// The address of a master that is gone may swallow packets instead of refusing them, and its successor is named within a second or two.
-const CONNECT: Duration = Duration::from_millis(500);
+const CONNECT: Duration = Duration::from_millis(250);
 
 /// A service's connections to the Redis master. Cloning is cheap.
 #[derive(Clone)]

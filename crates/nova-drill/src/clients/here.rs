@@ -60,7 +60,7 @@ impl<'a> Here<'a> {
         let opened = Opened { request, doors };
         self.note(Some(opened.clone()));
         for door in &opened.doors {
-            door.prepare(opened.request.run).await?;
+            door.prepare(opened.request.run, opened.request.writers).await?;
         }
         let load = Load::start(opened.request.run, &opened.doors, rate, self.ledger)?;
         load.progress(SETTLED, WARM_UP).await?;

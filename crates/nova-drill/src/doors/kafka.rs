@@ -105,7 +105,7 @@ impl Door for Kafka {
         Store::Kafka
     }
 
-    fn prepare(&self, run: u32) -> BoxFuture<'_, Result<(), String>> {
+    fn prepare(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
         async move {
             let name = topic(run);
             let admin = self.admin()?;

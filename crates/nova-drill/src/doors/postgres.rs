@@ -69,7 +69,7 @@ impl Door for Postgres {
         Store::Postgres
     }
 
-    fn prepare(&self, run: u32) -> BoxFuture<'_, Result<(), String>> {
+    fn prepare(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
         async move {
             let table = table(run);
             self.execute(&[

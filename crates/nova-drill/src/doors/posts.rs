@@ -1,11 +1,11 @@
-//! Posts through user-service, as an application sends them: with an idempotency key, and repeated under it until there is
-//! an answer.
+//! Posts through user-service, as an application sends them: by several users, with an idempotency key, and repeated under it until
+//! there is an answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use nova_platform::explained::root_cause;
 use nova_platform::provision::SUPERUSER_SECRET;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::timeout;
 
-use super::{Client, Door, PATIENCE, Site, Store, WHOLE, secret};
+use super::{Client, Door, Site, Store, WHOLE, http, secret};
 use crate::judge::Found;
 use crate::ledger::Outcome;
 
@@ -23,6 +23,11 @@ const REPEAT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Access tokens live 15 minutes.
 const FRESH: Duration = Duration::from_secs(300);
+/// Users that write, of whom more writers than that share some: auth-service limits how many come from one address. With fewer, posts wait
+/// for each other, since each counts in its author's row.
+const USERS: u16 = 8;
+/// Of them, how many register and log in at a time: each costs a password's hash.
+const AT_A_TIME: usize = 2;
 
 /// See the module.
 pub(super) struct Posts {
@@ -31,10 +36,35 @@ pub(super) struct Posts {
     database: PgConnectOptions,
     select: String,
     http: reqwest::Client,
-    account: Value,
+    accounts: Vec<Arc<Account>>,
     /// In every post's text, so that those of other drills are not counted.
     mark: String,
-    token: Arc<Mutex<Option<(Instant, String)>>>,
+}
+
+/// A user of the drill's own.
+struct Account {
+    email: String,
+    password: String,
+    /// Since when it is held; none before the registration.
+    token: Mutex<Option<(Instant, String)>>,
+}
+
+impl Account {
+    fn new(mark: &str, number: u16) -> Arc<Self> {
+        Arc::new(Self {
+            email: format!("drill-{mark}-{number}@example.org"),
+            password: uuid::Uuid::new_v4().to_string(),
+            token: Mutex::default(),
+        })
+    }
+
+    fn credentials(&self) -> Value {
+        json!({"email": self.email, "password": self.password})
+    }
+
+    fn held(&self) -> Option<(Instant, String)> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Posts {
@@ -65,9 +95,8 @@ impl Posts {
                 .disable_statement_logging(),
             select: format!("select body from \"{}\".posts where body like $1", users.schema),
             http: http()?,
-            account: json!({"email": format!("drill-{mark}@example.org"), "password": uuid::Uuid::new_v4().to_string()}),
+            accounts: (0..USERS).map(|number| Account::new(&mark, number)).collect(),
             mark,
-            token: Arc::default(),
         })
     }
 
@@ -81,24 +110,37 @@ impl Posts {
         Ok(serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
-    /// An account of the drill's own, and a token of it that is not about to end.
-    async fn log_in(&self) -> Result<(), String> {
-        let held = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    /// Registers the user unless that was done, and gets a token that is not about to end.
+    async fn log_in(&self, account: &Account) -> Result<(), String> {
+        let held = account.held();
         if held.as_ref().is_some_and(|(since, _)| since.elapsed() < FRESH) {
             return Ok(());
         }
         if held.is_none() {
             let register = self.http.post(format!("{}/auth/register", self.auth));
-            self.call(register.json(&self.account), 201).await?;
+            self.call(register.json(&account.credentials()), 201).await?;
         }
         let login = self.http.post(format!("{}/auth/login", self.auth));
-        let tokens = self.call(login.json(&self.account), 200).await?;
+        let tokens = self.call(login.json(&account.credentials()), 200).await?;
         let token = tokens["access_token"]
             .as_str()
             .ok_or("auth-service gave no access token")?;
         let held = (Instant::now(), token.to_owned());
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        *account.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
         Ok(())
+    }
+
+    /// Removes everything that the user did as well.
+    async fn delete(&self, account: &Account) -> Result<(), String> {
+        let Some((_, token)) = account.held() else {
+            return Ok(());
+        };
+        let delete = self
+            .http
+            .delete(format!("{}/auth/account", self.auth))
+            .bearer_auth(token);
+        let body = json!({"password": account.password});
+        self.call(delete.json(&body), 204).await.map(drop)
     }
 
     fn text(&self, run: u32) -> String {
@@ -106,30 +148,27 @@ impl Posts {
     }
 }
 
-fn http() -> Result<reqwest::Client, String> {
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(PATIENCE)
-        .build()
-        .map_err(|error| format!("the HTTP client could not start: {error}"))
-}
-
 impl Door for Posts {
     fn store(&self) -> Store {
         Store::Posts
     }
 
-    fn prepare(&self, _: u32) -> BoxFuture<'_, Result<(), String>> {
-        self.log_in().boxed()
+    fn prepare(&self, _: u32, writers: u16) -> BoxFuture<'_, Result<(), String>> {
+        let users = self.accounts.iter().take(usize::from(writers));
+        stream::iter(users.map(|account| Ok(self.log_in(account))))
+            .try_buffer_unordered(AT_A_TIME)
+            .try_collect()
+            .boxed()
     }
 
-    fn client(&self, run: u32, _: u16) -> Result<Box<dyn Client>, String> {
+    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, String> {
+        let account = &self.accounts[usize::from(writer % USERS)];
         Ok(Box::new(Writer {
             url: format!("{}/posts", self.users),
             // Its own connections, as every client has.
             http: http()?,
             text: self.text(run),
-            token: self.token.clone(),
+            account: account.clone(),
         }))
     }
 
@@ -163,17 +202,12 @@ impl Door for Posts {
         async { Ok(()) }.boxed()
     }
 
-    /// Deleting the account removes everything that it did.
     fn leave(&self) -> BoxFuture<'_, Result<(), String>> {
         async move {
-            let held = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let Some((_, token)) = held else { return Ok(()) };
-            let delete = self
-                .http
-                .delete(format!("{}/auth/account", self.auth))
-                .bearer_auth(token);
-            let body = json!({"password": self.account["password"]});
-            self.call(delete.json(&body), 204).await.map(drop)
+            // Each is tried, whatever becomes of the others.
+            let deletions: Vec<_> = self.accounts.iter().map(|account| self.delete(account)).collect();
+            let deleted: Vec<_> = stream::iter(deletions).buffer_unordered(AT_A_TIME).collect().await;
+            deleted.into_iter().collect()
         }
         .boxed()
     }
@@ -183,7 +217,7 @@ struct Writer {
     url: String,
     http: reqwest::Client,
     text: String,
-    token: Arc<Mutex<Option<(Instant, String)>>>,
+    account: Arc<Account>,
 }
 
 impl Client for Writer {
@@ -198,8 +232,7 @@ impl Writer {
         let key = format!("{}{id}", self.text).replace(' ', "-");
         let begin = Instant::now();
         while begin.elapsed() < REPEAT {
-            let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let token = token.map(|(_, token)| token).unwrap_or_default();
+            let token = self.account.held().map(|(_, token)| token).unwrap_or_default();
             let request = self
                 .http
                 .post(&self.url)

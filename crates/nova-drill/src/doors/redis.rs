@@ -13,12 +13,10 @@ use futures::future::BoxFuture;
 use nova_platform::checks::MASTER_NAME;
 use tokio::time::timeout;
 
-use super::{CONNECT, Client, Door, Site, Store, WHOLE, secret};
+use super::{CONNECT, Client, Door, REACH, Site, Store, WHOLE, secret};
 use crate::judge::Found;
 use crate::ledger::Outcome;
 
-/// As the services': the address of a master that is gone may swallow packets instead of refusing them.
-const REACH: Duration = Duration::from_millis(500);
 /// A server that is silent for this long while a command waits is given up.
 const SILENCE: Duration = Duration::from_secs(1);
 /// Longest wait for an answer to one command.
@@ -115,8 +113,8 @@ impl Door for Redis {
         Store::Redis
     }
 
-    fn prepare(&self, run: u32) -> BoxFuture<'_, Result<(), String>> {
-        self.remove(run, 64)
+    fn prepare(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), String>> {
+        self.remove(run, writers)
     }
 
     fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, String> {

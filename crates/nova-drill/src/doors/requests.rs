@@ -4,7 +4,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{Client, Door, PATIENCE, Site, Store};
+use super::{Client, Door, Site, Store, http};
 use crate::judge::Found;
 use crate::ledger::Outcome;
 
@@ -35,14 +35,13 @@ impl Door for Requests {
         Store::Requests
     }
 
-    fn prepare(&self, _: u32) -> BoxFuture<'_, Result<(), String>> {
+    fn prepare(&self, _: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
         async { Ok(()) }.boxed()
     }
 
     fn client(&self, _: u32, _: u16) -> Result<Box<dyn Client>, String> {
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
         Ok(Box::new(Reader {
-            http: http.map_err(|error| format!("the HTTP client could not start: {error}"))?,
+            http: http()?,
             url: self.url.clone(),
         }))
     }

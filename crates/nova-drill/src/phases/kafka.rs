@@ -2,7 +2,8 @@
 
 use super::{Moments, Said, first, last};
 
-const FENCED: &str = "because its session has timed out";
+/// Of whom it heard nothing for too long, or is told by a last heartbeat that it is dead (decision 13).
+const FENCED: [&str; 2] = ["because its session has timed out", "been granted fencing"];
 /// The controller has written down that the broker leads nothing any more, and with it who leads instead.
 const RECORDED: [&str; 2] = ["Replayed BrokerRegistrationChangeRecord", "fenced=1,"];
 /// A broker leads a partition that another one led before.
@@ -10,7 +11,7 @@ const LEADS: [&str; 3] = ["Leader ", " starts at leader epoch ", "Previous leade
 
 pub(super) fn moments(logs: &[Vec<Said<'_>>]) -> Moments {
     let has = |line: &str, parts: &[&str]| parts.iter().all(|part| line.contains(part));
-    let Some(detected) = first(logs, |line| line.contains(FENCED)) else {
+    let Some(detected) = first(logs, |line| FENCED.iter().any(|said| line.contains(said))) else {
         return Moments::default();
     };
     // A broker that starts again repeats what was recorded long before.

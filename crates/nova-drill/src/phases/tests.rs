@@ -133,6 +133,19 @@ fn a_failover_of_kafka_is_told_by_the_controller_and_the_brokers() {
     assert_eq!(found, phases(4489, 7, 123, 243));
 }
 
+/// What is known to be dead is fenced by its last heartbeat, and its session ends later on.
+#[test]
+fn a_broker_that_is_proven_dead_is_told_by_its_last_heartbeat() {
+    let heartbeat = CONTROLLER.replace(
+        "ReplicationControlManager [QuorumController id=3] Fencing broker 1 at epoch 113 because its session has timed out.",
+        "BrokerHeartbeatManager [QuorumController id=3] Unfenced broker 1 has requested and been granted fencing",
+    );
+    let later = CONTROLLER.replace("17:49:46", "17:49:48");
+    let logs = [log(&heartbeat), log(&later), log(BROKER)];
+    let found = told(Store::Kafka, &logs, at(49, 42_305), at(49, 47_167));
+    assert_eq!(found, phases(4489, 7, 123, 243));
+}
+
 #[test]
 fn warnings_of_kafka_alone_tell_nothing() {
     let warning =

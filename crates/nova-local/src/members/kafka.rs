@@ -13,7 +13,8 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
     let spec = &site.spec.kafka;
     let own = address(site.spec, member);
     let mut plan = base_plan(member, site.nova);
-    let directory = site.member_dir(&member.name).display().to_string();
+    let home = site.member_dir(&member.name);
+    let directory = home.display().to_string();
     plan.args = ["member", "kafka", "--dir", &directory].map(str::to_owned).into();
     let in_lib = |name: &str| site.programs.kafka_lib.join(name).display().to_string();
     let jars = kafka_jars().map(in_lib).collect::<Vec<_>>();
@@ -32,6 +33,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
         file("format.properties", properties(site, member, &format!("data{FRESH}"))),
         file("log4j2.properties", LOGGING),
     ];
+    plan.kafka = Some(home);
     plan.ports = vec![
         HostPort::new(&own, spec.port),
         HostPort::new(&own, spec.controller_port),

@@ -61,7 +61,7 @@ struct Keeper {
     backoff: Backoff,
     /// Whether this member has run before under a supervisor, so that programs which it left may be taken over by it.
     known: bool,
-    /// What gives up the member's leader key while it is dead.
+    /// What tells the others that the member is dead.
     release: Option<Release>,
 }
 
@@ -193,7 +193,7 @@ impl Keeper {
     async fn start(&mut self) -> Result<Running, String> {
         // From here on the member's name may have a session that lives.
         if let Some(release) = self.release.take() {
-            release.end().await;
+            self.release = release.before_next_life().await;
         }
         let Some(record) = self.record() else {
             return Err(format!("{} is not known any longer", self.member));

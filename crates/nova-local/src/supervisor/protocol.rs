@@ -100,6 +100,9 @@ pub struct Launch {
     /// Its directory when it is a Redis server: should it have been master, a successor is asked for once nothing of it runs.
     #[serde(default)]
     pub redis: Option<PathBuf>,
+    /// Its directory when it is a Kafka broker: its session is ended for it once nothing of it runs.
+    #[serde(default)]
+    pub kafka: Option<PathBuf>,
     /// Its directory when it is a Sentinel: one that the others have left behind is started anew.
     #[serde(default)]
     pub sentinel: Option<PathBuf>,

@@ -92,6 +92,7 @@ impl Home {
             children: Vec::new(),
             leader_key: None,
             redis: None,
+            kafka: None,
             sentinel: None,
             stop_signal: StopSignal::Term,
             stop_grace_ms: 10_000,

@@ -43,6 +43,7 @@ fn member(name: &str, component: &str, script: &str) -> MemberPlan {
         children: Vec::new(),
         leader_key: None,
         redis: None,
+        kafka: None,
         sentinel: None,
         stop_signal: StopSignal::Term,
         stop_grace: Duration::from_secs(10),

@@ -34,6 +34,7 @@ fn place(root: &Path) -> (Place, Start) {
         options: vec![script.display().to_string(), "-Xmx1m".into()],
         format: vec!["format".into(), "--config=format.properties".into()],
         libs: Some(root.join("libs")),
+        controllers: Vec::new(),
     };
     (place, start)
 }

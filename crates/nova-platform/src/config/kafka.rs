@@ -14,7 +14,7 @@ use crate::topology::{Kind, Member};
 /// What is appended to a data directory's path while it is formatted; it is moved to its place when that is done.
 pub const FRESH: &str = ".new";
 
-/// `log4j2.properties`: warnings to standard output.
+/// `log4j2.properties`: warnings to standard output, and what is needed besides.
 pub const LOGGING: &str = "\
 rootLogger.level=warn
 rootLogger.appenderRef.out.ref=out
@@ -27,8 +27,22 @@ logger.replication.name=org.apache.kafka.controller.ReplicationControlManager
 logger.replication.level=info
 logger.cluster.name=org.apache.kafka.controller.ClusterControlManager
 logger.cluster.level=info
+logger.heartbeat.name=org.apache.kafka.controller.BrokerHeartbeatManager
+logger.heartbeat.level=info
 logger.state.name=state.change.logger
 logger.state.level=info
+# By which session the controller knows this broker: what is ended for it when it is proven dead. Each life writes it anew.
+appender.session.type=File
+appender.session.name=session
+appender.session.fileName=${sys:nova.session.log}
+appender.session.append=false
+appender.session.createOnDemand=true
+appender.session.layout.type=PatternLayout
+appender.session.layout.pattern=%m%n
+logger.lifecycle.name=org.apache.kafka.server.BrokerLifecycleManager
+logger.lifecycle.level=info
+logger.lifecycle.additivity=false
+logger.lifecycle.appenderRef.session.ref=session
 ";
 
 /// What `nova_member` runs, as it reads it (`start.json`): the path of `java`, its options, and how Kafka's own tool formats a
@@ -46,6 +60,7 @@ pub fn start(site: &dyn Site, java: &str, archive: &str, libs: Option<&str>) -> 
             "--config=format.properties".to_owned(),
             format!("--initial-controllers={}", controllers(site)),
         ],
+        "controllers": host_ports(site, Kind::Kafka, site.spec().kafka.controller_port),
     });
     if let Some(libs) = libs {
         start["libs"] = json!(libs);

@@ -13,11 +13,14 @@ use crate::service::PartState;
 /// How often an open door is tried. Failing requests cause a trial at once, so this only matters without traffic.
 const CALM: Duration = Duration::from_secs(1);
 const FIRST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(1);
+/// Requests fail until a trial finds the door open again, so what is left of a pause then is added to every failover.
+const LONGEST: Duration = Duration::from_millis(250);
 /// How often a start looks whether the watcher has found the door open; the start's own deadline bounds it.
 const LOOK: Duration = Duration::from_millis(5);
-/// How long one trial may take.
+/// How long one trial of an open door may take.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// And of a closed one, with nothing to lose: a gateway that is gone may swallow packets, and the next trial leads to another.
+const DEADLINE_IN_DOUBT: Duration = Duration::from_secs(1);
 
 impl Postgres {
     /// Waits until the watcher has found the primary's door open.
@@ -40,7 +43,12 @@ impl Postgres {
         let mut backoff = Backoff::new(FIRST, LONGEST);
         let mut silences = 0;
         loop {
-            match tokio::time::timeout(DEADLINE, self.try_door(door, pool, state)).await {
+            let deadline = if state.check().is_ok() {
+                DEADLINE
+            } else {
+                DEADLINE_IN_DOUBT
+            };
+            match tokio::time::timeout(deadline, self.try_door(door, pool, state)).await {
                 Ok(Ok(())) => {
                     state.set_up();
                     silences = 0;

@@ -1,11 +1,12 @@
 //! Tells the others that a member is proven dead, so that they need not wait until they believe it: gives up PostgreSQL's leader key
-//! (decision 10), asks for the successor of a Redis master (decision 12).
+//! (decision 10), asks for the successor of a Redis master (decision 12), ends a Kafka broker's session (decision 13).
 //!
-//! The proof: the supervisor has seen the main process end, and the kernel's table holds nothing else of the member. It ends before
-//! the member is started again, since then the name may have a session that lives.
+//! The proof: the supervisor has seen the main process end, and the kernel's table holds nothing else of the member. Where only its name
+//! tells the others who is meant, the attempt ends before the member is started again: then the name may have a session that lives.
 
 use std::time::Duration;
 
+use nova_member::kafka_fence::{Fence, Fenced};
 use nova_member::leader_key::{LeaderKey, Life, Released};
 use nova_member::{Place, redis_start};
 use tokio::task::JoinHandle;
@@ -14,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::House;
 use crate::process::{Family, Handle, nothing_left};
+use crate::supervisor::protocol::Launch;
 use crate::supervisor::registry::Record;
 
 /// What the proof and the delete may take together. Later there is little left to win: the key's session ends after 20 s.
@@ -23,12 +25,15 @@ const LIMIT: Duration = Duration::from_secs(15);
 pub(super) struct Release {
     attempt: JoinHandle<()>,
     wanted: DropGuard,
+    /// Whether it can mean no other life of the member than the one that has ended.
+    means_one_life: bool,
 }
 
 /// What a dead member leaves.
 enum Estate {
     LeaderKey(LeaderKey),
     Redis(Place),
+    Kafka(Fence),
 }
 
 impl Release {
@@ -36,11 +41,8 @@ impl Release {
     /// that was still watched.
     pub(super) fn begin(house: &House, record: &Record, main: Option<Handle>) -> Option<Self> {
         let launch = &record.launch;
-        let estate = match (&launch.leader_key, &launch.redis) {
-            (Some(key), _) => Estate::LeaderKey(key.clone()),
-            (None, Some(directory)) => Estate::Redis(Place::Directory(directory.clone())),
-            (None, None) => return None,
-        };
+        let estate = Estate::of(launch)?;
+        let means_one_life = matches!(estate, Estate::Kafka(_));
         let member = launch.member.clone();
         let (family, uid) = (record.family(house.layout()), house.uid());
         let end = CancellationToken::new();
@@ -56,16 +58,46 @@ impl Release {
                 Estate::Redis(place) => {
                     end.run_until_cancelled(ask_for_successor(&member, place)).await;
                 }
+                Estate::Kafka(fence) => end_session(&member, fence, end).await,
             }
         };
         let attempt = tokio::task::spawn_local(attempt);
-        Some(Self { attempt, wanted })
+        Some(Self {
+            attempt,
+            wanted,
+            means_one_life,
+        })
     }
 
-    /// Returns when nothing will be done any more: at once, or when etcd has answered or a second or two have passed.
-    pub(super) async fn end(self) {
+    /// Returns when nothing will be done any more that the next life could be meant by: at once, or when etcd has answered or a second
+    /// or two have passed. What may go on is given back.
+    pub(super) async fn before_next_life(self) -> Option<Self> {
+        if self.means_one_life {
+            return Some(self);
+        }
         drop(self.wanted);
         let _ = self.attempt.await;
+        None
+    }
+}
+
+impl Estate {
+    /// To be looked at before the member is started again, which writes over what its last life left.
+    fn of(launch: &Launch) -> Option<Self> {
+        if let Some(key) = &launch.leader_key {
+            return Some(Self::LeaderKey(key.clone()));
+        }
+        if let Some(directory) = &launch.redis {
+            return Some(Self::Redis(Place::Directory(directory.clone())));
+        }
+        let directory = launch.kafka.clone()?;
+        match Fence::of_last_life(&Place::Directory(directory)) {
+            Ok(fence) => fence.map(Self::Kafka),
+            Err(error) => {
+                tracing::warn!(member = %launch.member, %error, "its session is not known, and ends by itself");
+                None
+            }
+        }
     }
 }
 
@@ -116,5 +148,14 @@ async fn ask_for_successor(member: &str, place: Place) {
         ),
         Ok(Err(error)) => tracing::warn!(member, %error, "the Sentinels could not be told that it is dead"),
         Err(error) => tracing::warn!(member, %error, "the Sentinels were not told that it is dead"),
+    }
+}
+
+async fn end_session(member: &str, fence: Fence, end: CancellationToken) {
+    let ended = tokio::task::spawn_blocking(move || fence.end_session(LIMIT, || !end.is_cancelled())).await;
+    match ended.unwrap_or_else(|error| Err(error.to_string())) {
+        Ok(Fenced::Done) => tracing::warn!(member, "nothing of it runs: {}", Fenced::Done),
+        Ok(fenced) => tracing::info!(member, "nothing of it runs: {fenced}"),
+        Err(error) => tracing::warn!(member, error, "its session could not be ended; it ends by itself"),
     }
 }
