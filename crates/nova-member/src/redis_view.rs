@@ -261,3 +261,6 @@ pub(crate) fn answer_as_empty(bind: &str, port: u16) -> io::Result<()> {
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ fn every_kill_heals_and_loses_nothing_acknowledged() {
     for member in &names {
         strike(&platform, std::slice::from_ref(member));
     }
+    broker_sessions_were_ended(&platform);
     runtime.block_on(ledger.progress(WHOLE_AGAIN));
     for store in ["etcd", "postgres", "redis", "kafka"] {
         let all: Vec<String> = members(&platform.status())
@@ -128,6 +129,15 @@ fn leave_a_sentinel_behind(platform: &TestPlatform) {
     platform.wait_for("the Sentinels agree", WHOLE_AGAIN, |status| {
         runs_anew(status, "sentinel-1", old) && status["verdict"] == "healthy"
     });
+}
+
+/// The controllers did not wait for the sessions of brokers that were seen to end.
+fn broker_sessions_were_ended(platform: &TestPlatform) {
+    let log = std::fs::read_to_string(platform.state().join("supervisor.log")).unwrap();
+    for broker in ["kafka-1", "kafka-2", "kafka-3"] {
+        let told = |line: &str| line.contains("its session was ended") && line.contains(broker);
+        assert!(log.lines().any(told), "{broker}: {log}");
+    }
 }
 
 /// Settings that every member of a store must restart for: one member at a time, so that the others go on serving.
