@@ -5,7 +5,7 @@
 //! election where the dead one was the leading controller. What is done here is one last heartbeat in the dead broker's name, which
 //! asks to be fenced. It carries the epoch of that life's registration, and the controller refuses any other.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
@@ -141,14 +141,10 @@ impl Session {
 }
 
 fn address_of(controller: &HostPort) -> Result<SocketAddr, String> {
-    let found = match controller.host.parse::<IpAddr>() {
-        Ok(address) => Some(address),
-        Err(_) => resolve::all([controller.host.clone()], ANSWER)
-            .map_err(|error| error.to_string())?
-            .remove(&controller.host),
-    };
+    let found = resolve::all([controller.host.clone()], ANSWER).map_err(|error| error.to_string())?;
     found
-        .map(|address| SocketAddr::new(address, controller.port))
+        .get(&controller.host)
+        .map(|address| SocketAddr::new(*address, controller.port))
         .ok_or_else(|| "it has no address".to_owned())
 }
 

@@ -9,7 +9,6 @@ mod container;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
@@ -88,8 +87,7 @@ impl Home {
 
     fn runs_a_broker_that(&self, script: &str, controllers: &Controllers) -> Output {
         let java = self.path("java");
-        fs::write(&java, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&java, fs::Permissions::from_mode(0o755)).unwrap();
+        container::program(&java, script);
         let start = json!({ "java": java, "options": [], "format": [], "controllers": [
             { "host": controllers.0.ip().to_string(), "port": controllers.0.port() },
         ]});

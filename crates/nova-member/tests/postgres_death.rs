@@ -9,7 +9,6 @@ mod container;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
@@ -77,8 +76,7 @@ impl Home {
 
     fn runs_a_patroni_that(&self, script: &str, etcd: &Etcd) -> Output {
         let patroni = self.path("patroni");
-        fs::write(&patroni, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&patroni, fs::Permissions::from_mode(0o755)).unwrap();
+        container::program(&patroni, script);
         let start = json!({ "patroni": patroni, "leader_key": {
             "etcd": [{ "host": etcd.0.ip().to_string(), "port": etcd.0.port() }],
             "key": "/service/nova/leader",

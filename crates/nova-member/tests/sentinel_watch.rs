@@ -7,7 +7,6 @@
 mod container;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
@@ -23,12 +22,8 @@ fn a_sentinel_that_spins_is_started_anew() {
     // By its name it is known. The second one ends by itself.
     let server = path("redis-server");
     let once = path("once").display().to_string();
-    fs::write(
-        &server,
-        format!("#!/bin/sh\n[ -e '{once}' ] && exit 5\ntouch '{once}'\nwhile :; do :; done\n"),
-    )
-    .unwrap();
-    fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
+    let spins = format!("[ -e '{once}' ] && exit 5\ntouch '{once}'\nwhile :; do :; done");
+    container::program(&server, &spins);
     // Nobody listens at these.
     let at = |member: &str, port: u16| json!({ "member": member, "host": "127.0.0.1", "port": port });
     let start = json!({

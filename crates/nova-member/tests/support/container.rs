@@ -1,6 +1,7 @@
 //! A process namespace that stands for a container, with nova-member as its first process.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,6 +15,12 @@ pub(crate) fn home() -> tempfile::TempDir {
         fs::create_dir(home.path().join(directory)).unwrap();
     }
     home
+}
+
+/// A program of these lines of shell, which stands for a member's.
+pub(crate) fn program(path: &Path, lines: &str) {
+    fs::write(path, format!("#!/bin/sh\n{lines}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Runs this member in it, for a minute at most. Everything in it ends with it.
