@@ -3,12 +3,14 @@
 //! The Sentinels remember who leads, so they decide: a server becomes master only when a majority of them answers and the
 //! latest of them names it, and when it is empty, only if all others are known to be empty too. In every other case it is a
 //! replica, or waits. Redis's own configuration from the last run counts for nothing. An empty server that waits answers
-//! its peers, so that where nothing was ever written they need not guess.
+//! its peers, so that where nothing was ever written they need not guess. Data that it cannot load count for none.
 //!
 //! A master that died is replaced, and returns as a replica: if it led again, the Sentinels, which notice an absence of a second, might
 //! replace it all the same, and for some ten seconds there would be two. Who knows that it is dead says so at once: the process
 //! that saw it end, or else the one that is to become it. It returns when that is over everywhere: a Sentinel that still replaces it
 //! would not notice that the others, who are done, make it master again.
+
+mod data;
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -22,6 +24,7 @@ use crate::files::{make_directory, read_text, write};
 use crate::place::Place;
 use crate::redis_view::{View, answer_as_empty, replace_master};
 use crate::start::{Start, exec};
+use data::Data;
 
 const ROUND: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_millis(500);
@@ -37,9 +40,14 @@ const REPLACED_WITHIN: Duration = Duration::from_secs(12);
 pub fn run(place: &Place) -> Result<Infallible, StartError> {
     let base = read_text(&place.config("base.conf"))?;
     let start = Start::resolved(place)?;
-    let data = place.data("redis");
-    make_directory(&data)?;
-    let role = find_role(&start, is_empty(&data), place.patience())?;
+    let directory = place.data("redis");
+    make_directory(&directory)?;
+    let data = Data::look(&directory, &start.server)?;
+    let role = find_role(&start, data, place.patience())?;
+    if data == Data::Damaged {
+        give_up_damaged(&start, &role, &directory)?;
+    }
+    Data::mark(&directory)?;
     // Anew each time: Sentinel makes Redis rewrite it, with every setting in it as it was then.
     let settings = settings(&start, &base, place.data_setting("redis").as_str(), &role);
     write(&place.run().join("redis.conf"), &settings)?;
@@ -59,6 +67,21 @@ pub fn died(place: &Place) -> Result<Option<String>, StartError> {
     let own = start.own.place();
     let view = View::ask_until(&start, ANSWER, |view| could_be_replaced(&own, view));
     Ok(could_be_replaced(&own, &view).then(|| ask_for_successor(&start, &view).1))
+}
+
+/// A master's is the last copy, as far as anybody knows: that is for a human to give up, whom Redis tells what to do.
+fn give_up_damaged(start: &Start, role: &Role, directory: &Path) -> Result<(), StartError> {
+    let own = &start.own.member;
+    match role {
+        Role::Master => {
+            println!("nova: {own} cannot load its data, and nobody else has any: see what the server says of them")
+        }
+        Role::ReplicaOf(master) => {
+            println!("nova: {own} cannot load its data, and {master} sends them anew: they are removed");
+            Data::remove(directory)?;
+        }
+    }
+    Ok(())
 }
 
 /// The settings as described, and what only the start knows.
@@ -87,14 +110,15 @@ enum Role {
     ReplicaOf(HostPort),
 }
 
-fn find_role(start: &Start, empty: bool, patience: Duration) -> Result<Role, StartError> {
+fn find_role(start: &Start, data: Data, patience: Duration) -> Result<Role, StartError> {
     let began = Instant::now();
+    let empty = data != Data::Loadable;
     let mut said = String::new();
     if empty && let Err(error) = answer_as_empty(&start.bind, start.own.port) {
         println!("nova: {} cannot answer its peers: {error}", start.own.member);
     }
     let own = start.own.place();
-    let mut asked = empty;
+    let mut asked = data == Data::Nothing;
     loop {
         let mut view = View::ask(start, ANSWER);
         if !asked && could_be_replaced(&own, &view) {
@@ -199,19 +223,14 @@ fn decide(own: &HostPort, empty: bool, view: &View) -> Result<(Role, &'static st
         return Ok((Role::Master, "the Sentinels name it, and it has its data"));
     }
     if peers().any(|peer| peer.has_data) {
-        return Err("it has no data and others do; the Sentinels must name one of those".to_owned());
+        return Err("it has no data to load and others do; the Sentinels must name one of those".to_owned());
     }
     match view.peers.iter().filter(|peer| peer.is_none()).count() {
         0 => Ok((Role::Master, "the Sentinels name it, and nobody has any data")),
         silent => Err(format!(
-            "it has no data, and {silent} of its peers, which may have some, do not answer"
+            "it has no data to load, and {silent} of its peers, which may have some, do not answer"
         )),
     }
-}
-
-/// Whether Redis never wrote anything here: neither a snapshot nor the list of its append-only files.
-fn is_empty(data: &Path) -> bool {
-    !data.join("dump.rdb").exists() && !data.join("appendonlydir/appendonly.aof.manifest").exists()
 }
 
 #[cfg(test)]

@@ -42,6 +42,18 @@ fn the_same_server_leads_after_all_were_given_other_addresses() {
     assert_eq!(redis.settled("127.89.0"), leader, "{}", redis.logs());
     assert_eq!(redis.ask(leader, "GET key").unwrap(), "$6\r\nbefore");
     redis.wait("all are ready", Redis::all_are_ready);
+
+    redis.kill_all();
+    let damaged = format!("redis-{}", (leader + 1) % 3 + 1);
+    redis.damage(&damaged);
+    redis.start_all();
+    redis.wait("it does not load that", |redis| {
+        redis.log_of(&damaged).contains("Bad file format")
+    });
+    redis.start(&damaged);
+    redis.wait("all are ready", Redis::all_are_ready);
+    assert_eq!(redis.ask((leader + 1) % 3, "GET key").unwrap(), "$6\r\nbefore");
+    assert!(redis.log_of(&damaged).contains("they are removed"), "{}", redis.logs());
 }
 
 #[test]
@@ -164,20 +176,29 @@ impl Redis {
     }
 
     fn start_all(&mut self) {
-        for (kind, number) in ["redis", "sentinel"]
-            .into_iter()
-            .flat_map(|kind| (1..=3).map(move |number| (kind, number)))
-        {
-            let member = format!("{kind}-{number}");
-            let log = fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(self.log(&member))
-                .unwrap();
-            let mut command = self.command(kind, &member);
-            command.stdout(log.try_clone().unwrap()).stderr(log);
-            self.running.push(command.spawn().unwrap());
+        for member in members() {
+            self.start(&member);
         }
+    }
+
+    fn start(&mut self, member: &str) {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log(member))
+            .unwrap();
+        let mut command = self.command(kind_of(member), member);
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.running.push(command.spawn().unwrap());
+    }
+
+    /// Leaves in a server's data what a disk that was full for a moment does: a hole between two writes.
+    fn damage(&self, member: &str) {
+        let directory = self.root().join(format!("data/{member}/redis/appendonlydir"));
+        let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+        let writes = files.filter(|file| file.to_string_lossy().ends_with(".incr.aof"));
+        let mut writes = fs::OpenOptions::new().append(true).open(writes.max().unwrap()).unwrap();
+        writes.write_all(b"\0\0\0*1\r\n$4\r\nPING\r\n").unwrap();
     }
 
     fn kill_all(&mut self) {
@@ -189,11 +210,7 @@ impl Redis {
     }
 
     fn probe(&self, member: &str) -> bool {
-        let kind = if member.starts_with("redis") {
-            "redis"
-        } else {
-            "sentinel"
-        };
+        let kind = kind_of(member);
         let place = |folder: &str| self.root().join(folder).display().to_string();
         let status = Command::new(env!("CARGO_BIN_EXE_nova-member"))
             .args([
@@ -211,9 +228,7 @@ impl Redis {
     }
 
     fn all_are_ready(&self) -> bool {
-        ["redis", "sentinel"]
-            .into_iter()
-            .all(|kind| (1..=3).all(|number| self.probe(&format!("{kind}-{number}"))))
+        members().all(|member| self.probe(&member))
     }
 
     /// The server whose two replicas are met at these addresses and are online.
@@ -275,18 +290,25 @@ impl Redis {
         self.root().join(format!("{member}.log"))
     }
 
-    fn logs(&self) -> String {
-        let members = ["redis", "sentinel"]
-            .into_iter()
-            .flat_map(|kind| (1..=3).map(move |number| format!("{kind}-{number}")));
-        let log = |member: String| {
-            format!(
-                "== {member}\n{}",
-                fs::read_to_string(self.log(&member)).unwrap_or_default()
-            )
-        };
-        members.map(log).collect()
+    fn log_of(&self, member: &str) -> String {
+        fs::read_to_string(self.log(member)).unwrap_or_default()
     }
+
+    fn logs(&self) -> String {
+        members()
+            .map(|member| format!("== {member}\n{}", self.log_of(&member)))
+            .collect()
+    }
+}
+
+fn members() -> impl Iterator<Item = String> {
+    ["redis", "sentinel"]
+        .into_iter()
+        .flat_map(|kind| (1..=3).map(move |number| format!("{kind}-{number}")))
+}
+
+fn kind_of(member: &str) -> &str {
+    member.split('-').next().unwrap()
 }
 
 impl Drop for Redis {

@@ -166,7 +166,7 @@ fn a_server_without_a_role_waits_as_long_as_it_may_and_says_what_for() {
         password: "p".into(),
         sentinel_password: "s".into(),
     };
-    let error = find_role(&start, false, Duration::ZERO)
+    let error = find_role(&start, Data::Loadable, Duration::ZERO)
         .expect_err("nobody answers")
         .to_string();
     assert_eq!(
