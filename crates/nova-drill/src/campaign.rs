@@ -36,7 +36,9 @@ const WHOLE_AGAIN: Duration = Duration::from_secs(120);
 const AFTERWARDS: Duration = Duration::from_secs(1);
 /// Limit of one look at the platform's health, and the pause before the next: a look is work, on a machine that fails over meanwhile.
 const LOOK: Duration = Duration::from_secs(3);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Nobody looks before the clients are served again, or this has passed.
+const UNDISTURBED: Duration = Duration::from_secs(2);
 /// Looks at a platform before it counts as unhealthy: one check may fail now and then on a busy machine.
 const FIRST_LOOKS: u32 = 3;
 
@@ -264,9 +266,17 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             Fault::Switchover if plan.component != "kafka" => blow.members.first().map(String::as_str),
             _ => None,
         };
+        let served = CancellationToken::new();
         let (rejoined, written) = tokio::join!(
-            async { self.whole(&touched, &killed, demoted).await.map(|()| healed.elapsed()) },
-            clients.again(),
+            async {
+                let _ = timeout(UNDISTURBED, served.cancelled()).await;
+                self.whole(&touched, &killed, demoted).await.map(|()| healed.elapsed())
+            },
+            async {
+                let written = clients.again().await;
+                served.cancel();
+                written
+            },
         );
         sleep(AFTERWARDS).await;
         let outcomes = clients.end().await.map_err(failed)?;
@@ -346,7 +356,6 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
     }
 
     async fn amiss(&self, of: &[String], killed: &Starts, demoted: Option<&str>) -> Result<Option<String>, String> {
-        let members = self.target.inspect().await.map_err(|error| explained(&error))?;
         if let Some(demoted) = demoted {
             let roles = self.prober.roles(of.first().map_or("", String::as_str), LOOK).await;
             if roles.iter().any(|role| role.member == *demoted && role.leads()) || !roles.iter().any(MemberRole::leads)
@@ -354,12 +363,15 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
                 return Ok(Some(format!("no other member leads instead of {demoted}")));
             }
         }
-        let still_old = members.iter().find(|member| {
-            let before = killed.get(&member.name);
-            before.is_some_and(|before| member.state != RunState::Running || member.started_at_ms == *before)
-        });
-        if let Some(member) = still_old {
-            return Ok(Some(format!("{} was not started again", member.name)));
+        if !killed.is_empty() {
+            let members = self.target.inspect().await.map_err(|error| explained(&error))?;
+            let still_old = members.iter().find(|member| {
+                let before = killed.get(&member.name);
+                before.is_some_and(|before| member.state != RunState::Running || member.started_at_ms == *before)
+            });
+            if let Some(member) = still_old {
+                return Ok(Some(format!("{} was not started again", member.name)));
+            }
         }
         let components = look(self.target, self.prober, self.spec, of, LOOK).await;
         let found = complaints(&components.map_err(|error| explained(&error))?);

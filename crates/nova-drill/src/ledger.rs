@@ -25,8 +25,8 @@ pub use read::{Read, ReadError, parse, read};
 pub const SCHEMA: &str = "nova.ledger/v1";
 /// Lines that may wait to be written. When the disk does not keep up, the drill stops rather than forget.
 const WAITING: usize = 16_384;
-/// Longest time that a line stays in memory.
-const FLUSH_EVERY: Duration = Duration::from_millis(50);
+/// Longest time that a line stays in memory. From a cluster each flush is passed on by six processes.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
 /// How an operation ended, as its client knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

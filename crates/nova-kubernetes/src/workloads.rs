@@ -293,11 +293,9 @@ fn nova_member(kind: &str) -> Vec<String> {
     words.map(str::to_owned).into()
 }
 
-/// Asks a Redis server or a Sentinel with its password. Through a shell, since the kubelet puts variables that come from the
-/// pod's own fields into a container's command and not into a probe's.
-fn nova_member_probe(kind: &str) -> Ask {
-    let line = format!(
-        "exec {NOVA_MEMBER} probe {kind} --config {CONFIG_DIR} --member \"${MEMBER_VARIABLE}\" --secrets {SECRETS_DIR}"
-    );
-    Ask::Exec(vec!["/bin/sh".to_owned(), "-c".to_owned(), line])
+/// The same for one that says whether it is ready, at this port.
+fn nova_member_ready(kind: &str, port: u16) -> Vec<String> {
+    let mut words = nova_member(kind);
+    words.extend(["--ready".to_owned(), port.to_string()]);
+    words
 }

@@ -8,14 +8,16 @@ use nova_member::Place;
 /// What can be typed.
 pub(crate) const USAGE: &str = "\
 usage: nova-member run PROGRAM [ARGUMENT]...
-       nova-member redis|sentinel|kafka|postgres --config DIR --member NAME --secrets DIR --data DIR --run DIR
+       nova-member redis|sentinel --config DIR --member NAME --secrets DIR --data DIR --run DIR [--ready PORT]
+       nova-member kafka|postgres --config DIR --member NAME --secrets DIR --data DIR --run DIR
        nova-member probe redis|sentinel --config DIR --member NAME --secrets DIR
 
   --config   the settings: <member>.<file> for what is one member's, <file> for what all share
   --member   the member's name, such as redis-1
   --secrets  one file a password (kafka needs none)
   --data     what outlives the container
-  --run      the working directory, which files are made in on each start";
+  --run      the working directory, which files are made in on each start
+  --ready    where the first process of a container says at /ready whether the server is fit for use";
 
 /// What the first process tells the second one to do; nobody types it.
 pub(crate) const BECOME: &str = "become";
@@ -39,6 +41,8 @@ pub(crate) enum Arguments {
         task: Task,
         /// With which directories.
         place: Place,
+        /// Port at which to say whether it is ready.
+        ready: Option<u16>,
     },
 }
 
@@ -68,6 +72,7 @@ struct Flags {
     secrets: Option<String>,
     data: Option<String>,
     run: Option<String>,
+    ready: Option<String>,
 }
 
 impl Arguments {
@@ -97,6 +102,7 @@ impl Arguments {
         let flags = Flags::parse(words)?;
         Ok(Self::Member {
             task,
+            ready: flags.ready(task)?,
             place: flags.place(task)?,
         })
     }
@@ -137,6 +143,7 @@ impl Flags {
                 "--secrets" => &mut flags.secrets,
                 "--data" => &mut flags.data,
                 "--run" => &mut flags.run,
+                "--ready" => &mut flags.ready,
                 _ => return Err(format!("unknown argument {flag:?}")),
             };
             let value = value.or_else(|| words.next()).unwrap_or_default();
@@ -148,6 +155,19 @@ impl Flags {
             }
         }
         Ok(flags)
+    }
+
+    fn ready(&self, task: Task) -> Result<Option<u16>, String> {
+        let Some(port) = &self.ready else {
+            return Ok(None);
+        };
+        if !matches!(task, Task::Redis | Task::Sentinel) {
+            return Err("--ready is of redis and sentinel".to_owned());
+        }
+        match port.parse() {
+            Ok(port) if port != 0 => Ok(Some(port)),
+            _ => Err(format!("--ready is {port:?}, which is no port")),
+        }
     }
 
     fn place(self, task: Task) -> Result<Place, String> {
@@ -206,9 +226,14 @@ mod tests {
             let expected = Arguments::Member {
                 task,
                 place: place.clone(),
+                ready: None,
             };
             assert_eq!(parse(&format!("{word} {ALL}")), Ok(expected));
         }
+        assert!(matches!(
+            parse(&format!("redis {ALL} --ready 7379")),
+            Ok(Arguments::Member { ready: Some(7379), .. })
+        ));
         assert!(matches!(
             parse("probe sentinel --config /config --member sentinel-1 --secrets /secrets"),
             Ok(Arguments::Member {
@@ -245,6 +270,9 @@ mod tests {
             ("redis --member a/", "--member is \"a/\""),
             ("redis --dir /x", "unknown argument \"--dir\""),
             ("redis more", "unknown argument \"more\""),
+            ("redis --member a --ready 0", "--ready is \"0\""),
+            ("sentinel --member a --ready 65536", "--ready is \"65536\""),
+            ("kafka --member a --ready 1", "--ready is of redis and sentinel"),
             (
                 "redis --member a --config /c --data /d --run /r",
                 "--secrets is missing",

@@ -12,6 +12,7 @@ pub mod leader_key;
 mod place;
 pub mod postgres_start;
 pub mod probe;
+pub mod ready;
 pub mod redis_start;
 mod redis_view;
 mod resolve;

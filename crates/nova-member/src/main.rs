@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nova_member::kafka_fence::Fence;
 use nova_member::{
-    Place, StartError, init, kafka_start, postgres_start, probe, redis_start, sentinel_start, sentinel_watch,
+    Place, StartError, init, kafka_start, postgres_start, probe, ready, redis_start, sentinel_start, sentinel_watch,
 };
 
 use crate::arguments::{Arguments, BECOME, Task, USAGE};
@@ -46,17 +46,17 @@ fn main() -> ExitCode {
 
 /// Those that start a program end only by becoming it, with it, or with an error.
 fn carry_out(arguments: Arguments) -> Result<(), StartError> {
-    let (task, place) = match arguments {
+    let (task, place, ready) = match arguments {
         Arguments::Help => {
             println!("nova-member {}\n\n{USAGE}", env!("CARGO_PKG_VERSION"));
             return Ok(());
         }
         Arguments::Program(words) => return init::tend(own().arg(BECOME).args(words), || false, || {}).map(|_| ()),
         Arguments::Become(words) => return init::become_program(&words).map(|_| ()),
-        Arguments::Member { task, place } => (task, place),
+        Arguments::Member { task, place, ready } => (task, place, ready),
     };
     if init::is_first() && task.starts_a_program() {
-        return first_process(task, &place);
+        return first_process(task, &place, ready);
     }
     match task {
         Task::Redis => redis_start::run(&place).map(|_| ()),
@@ -69,9 +69,12 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
 }
 
 /// As [`init`]: the same command once more, which becomes the program.
-fn first_process(task: Task, place: &Place) -> Result<(), StartError> {
+fn first_process(task: Task, place: &Place, ready: Option<u16>) -> Result<(), StartError> {
     if let Err(error) = init::hold_signals() {
         eprintln!("nova-member: signals are not held back: {error}");
+    }
+    if let Some(port) = ready {
+        say_when_ready(port, task, place.clone());
     }
     if task == Task::Kafka {
         end_last_session(place);
@@ -89,6 +92,17 @@ fn first_process(task: Task, place: &Place) -> Result<(), StartError> {
     let watch = (task == Task::Sentinel).then(|| sentinel_watch::begin(place));
     let returns = || watch.as_ref().is_some_and(|told| told.swap(false, Ordering::SeqCst));
     init::tend(own().args(std::env::args_os().skip(1)), returns, when_it_dies).map(|_| ())
+}
+
+/// Without it the kubelet finds nobody to ask, and says so.
+fn say_when_ready(port: u16, task: Task, place: Place) {
+    let ask = move || match task {
+        Task::Sentinel => probe::sentinel(&place),
+        _ => probe::redis(&place),
+    };
+    if let Err(error) = ready::serve(port, ask) {
+        eprintln!("nova-member: port {port}, which is to say whether it is ready, cannot be used: {error}");
+    }
 }
 
 fn tell(told: Result<Option<String>, StartError>) {

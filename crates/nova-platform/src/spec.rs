@@ -193,7 +193,7 @@ pub struct GatewaySpec {
     pub primary_port: u16,
     /// Port that leads to PostgreSQL's replicas.
     pub replicas_port: u16,
-    /// Pause between health checks of a backend.
+    /// Pause between health checks of a backend; three times that of PostgreSQL's replicas.
     pub check_interval: Duration,
     /// Connections that the gateway accepts in all.
     pub max_connections: u32,

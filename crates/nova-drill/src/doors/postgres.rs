@@ -21,8 +21,8 @@ pub(super) struct Postgres {
 
 /// Where the rows are; in the database that no service may enter.
 const SCHEMA: &str = "nova_drill";
-/// Pause after a connection that did not come about, as every pool of an application has one: without it eight clients are refused five
-/// hundred times a second, which is work for those that fail over.
+/// Pause after a write that was not acknowledged, as every pool of an application has one: without it eight clients are refused five
+/// hundred times a second, and each time a server that is about to end or to lead has started a process for that.
 const PAUSE: Duration = Duration::from_millis(50);
 /// What a server says that is no longer the primary, or not yet.
 const READ_ONLY: &str = "25006";
@@ -131,7 +131,14 @@ struct Writer {
 
 impl Client for Writer {
     fn write(&mut self, id: u64) -> BoxFuture<'_, Outcome> {
-        self.insert(id).boxed()
+        async move {
+            let outcome = self.insert(id).await;
+            if outcome != Outcome::Acknowledged {
+                sleep(PAUSE).await;
+            }
+            outcome
+        }
+        .boxed()
     }
 }
 
@@ -142,10 +149,7 @@ impl Writer {
             None => match timeout(CONNECT, PgConnection::connect_with(&self.options)).await {
                 Ok(Ok(connection)) => connection,
                 // Nothing was sent.
-                Ok(Err(_)) | Err(_) => {
-                    sleep(PAUSE).await;
-                    return Outcome::Failed;
-                }
+                Ok(Err(_)) | Err(_) => return Outcome::Failed,
             },
         };
         let insert = sqlx::query(AssertSqlSafe(self.insert.as_str()))

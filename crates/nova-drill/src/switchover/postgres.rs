@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use crate::doors::Site;
 
-/// Pause between two questions who leads.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Pause between two questions who leads. Each is some milliseconds' work of a Patroni that is about to be elected.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Time in which a Patroni that came too late for the leader key has read etcd anew.
 const READS_ANEW: Duration = Duration::from_millis(100);
 
@@ -39,7 +39,7 @@ pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> 
     tokio::pin!(asked);
     let answer = tokio::select! {
         answer = &mut asked => answer,
-        () = rest.wake_those_that_do_not_lead(&others) => asked.await,
+        () = rest.wake_those_that_do_not_follow(&others) => asked.await,
     };
     let (status, said) = answer.map_err(failed)?;
     if status.is_success() {
@@ -72,24 +72,35 @@ impl Rest<'_> {
     }
 
     /// A Patroni that came too late for the leader key reads etcd anew, and may learn of the new leader in a way that does not wake it:
-    /// it would look again a second later. A change of its settings that changes nothing wakes it. Nothing depends on it.
-    async fn wake_those_that_do_not_lead(&self, members: &[&PostgresEndpoint]) {
-        let leads = async |member: &PostgresEndpoint| {
-            let asked = self.client.head(format!("http://{}/leader", member.patroni)).send();
-            asked.await.is_ok_and(|answer| answer.status().is_success())
-        };
+    /// it would look again a second later. A change of its settings that changes nothing wakes it, and all others, so it is made only
+    /// where a standby does not follow yet. Nothing depends on it.
+    async fn wake_those_that_do_not_follow(&self, members: &[&PostgresEndpoint]) {
         loop {
-            let who = join_all(members.iter().map(|member| leads(member))).await;
+            let who = join_all(members.iter().map(|member| self.leads(&member.patroni))).await;
             if who.contains(&true) {
                 let others = || members.iter().zip(&who).filter(|(_, leads)| !**leads);
                 for _ in 0..2 {
-                    join_all(others().map(|(member, _)| self.wake(&member.patroni))).await;
                     sleep(READS_ANEW).await;
+                    join_all(others().map(|(member, _)| self.wake_unless_it_follows(&member.patroni))).await;
                 }
                 return;
             }
             sleep(LOOK_EVERY).await;
         }
+    }
+
+    async fn leads(&self, patroni: &HostPort) -> bool {
+        let asked = self.client.head(format!("http://{patroni}/leader")).send();
+        asked.await.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    async fn wake_unless_it_follows(&self, patroni: &HostPort) -> Option<()> {
+        let asked = self.client.get(format!("http://{patroni}/patroni")).send();
+        let member: Value = asked.await.ok()?.json().await.ok()?;
+        if member["replication_state"] == "streaming" {
+            return Some(());
+        }
+        self.wake(patroni).await
     }
 
     async fn wake(&self, patroni: &HostPort) -> Option<()> {

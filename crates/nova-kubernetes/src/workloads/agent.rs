@@ -10,6 +10,8 @@ use crate::resources::AGENT;
 use crate::resources::secret_layout::ALL_SECRETS;
 
 const MEMBERS: u16 = 2;
+/// Seconds between two looks at whether it lives: it is used now and then, and by a tool that has another one then.
+const SELDOM: u16 = 30;
 const PROGRAM: &str = "/usr/local/bin/nova";
 
 pub(super) fn workload(profile: Profile) -> Workload {
@@ -26,12 +28,15 @@ pub(super) fn workload(profile: Profile) -> Workload {
         ports: Vec::new(),
         probes: Probes {
             startup: Probe::startup(probe()),
+            // Each costs a start of the program.
             readiness: Probe {
-                // Each costs a start of the program.
-                period: 10,
+                period: SELDOM,
                 ..Probe::readiness(probe())
             },
-            liveness: Probe::liveness(probe()),
+            liveness: Probe {
+                period: SELDOM,
+                ..Probe::liveness(probe())
+            },
         },
         config: BTreeMap::new(),
         config_once: &[],

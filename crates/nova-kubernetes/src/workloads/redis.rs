@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use nova_platform::config;
+use nova_platform::config::service::OPERATIONS_OFFSET;
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, Workload, nova_member, nova_member_probe, run_dir};
+use super::{Ask, Form, Port, Probe, Probes, Workload, nova_member_ready, run_dir};
 use crate::names::Area;
 use crate::profile::Profile;
 
@@ -16,17 +17,18 @@ pub(super) const SERVER: &str = "/usr/bin/redis-server";
 
 pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     let port = spec.redis.port;
+    let ready = port + OPERATIONS_OFFSET;
     Workload {
         name: "redis".to_owned(),
         component: "redis".to_owned(),
         area: Area::of(Kind::Redis),
         image: "redis".to_owned(),
-        command: nova_member("redis"),
+        command: nova_member_ready("redis", ready),
         env: BTreeMap::new(),
         ports: vec![Port::new("redis", port)],
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(port)),
-            readiness: Probe::readiness(nova_member_probe("redis")),
+            readiness: Probe::readiness(Ask::Http("/ready", ready)),
             liveness: Probe::liveness(Ask::Tcp(port)),
         },
         config: config(spec, profile),

@@ -3,28 +3,30 @@
 use std::collections::BTreeMap;
 
 use nova_platform::config;
+use nova_platform::config::service::OPERATIONS_OFFSET;
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 
 use super::redis::SERVER;
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, Workload, nova_member, nova_member_probe, run_dir};
+use super::{Ask, Form, Port, Probe, Probes, Workload, nova_member_ready, run_dir};
 use crate::names::Area;
 use crate::profile::Profile;
 
 pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     let port = spec.redis.sentinel_port;
+    let ready = port + OPERATIONS_OFFSET;
     Workload {
         name: "sentinel".to_owned(),
         component: "redis".to_owned(),
         area: Area::of(Kind::Sentinel),
         image: "redis".to_owned(),
-        command: nova_member("sentinel"),
+        command: nova_member_ready("sentinel", ready),
         env: BTreeMap::new(),
         ports: vec![Port::new("sentinel", port)],
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(port)),
-            readiness: Probe::readiness(nova_member_probe("sentinel")),
+            readiness: Probe::readiness(Ask::Http("/ready", ready)),
             liveness: Probe::liveness(Ask::Tcp(port)),
         },
         config: config(spec),

@@ -194,9 +194,15 @@ frontend postgres-replicas
         primary = spec.gateway.primary_port,
         replicas = spec.gateway.replicas_port,
     );
-    for (name, uri) in [
-        ("postgres-primary", "/primary"),
-        ("postgres-replicas", "/replica?lag=16MB"),
+    let rarely = spec.gateway.check_interval.as_millis() * 3;
+    let replicas = format!(
+        "    # A read can go to another server, so a refused connection says enough. Each check is work for a Patroni that may be failing over.
+    default-server inter {rarely}ms downinter {rarely}ms observe layer4 error-limit 1 on-error mark-down
+"
+    );
+    for (name, uri, checks) in [
+        ("postgres-primary", "/primary", ""),
+        ("postgres-replicas", "/replica?lag=16MB", replicas.as_str()),
     ] {
         let _ = write!(
             text,
@@ -213,7 +219,7 @@ backend {name}
     option httpchk
     http-check send meth OPTIONS uri {uri}
     http-check expect status 200
-",
+{checks}",
             connect = MEMBER_CONNECTS_WITHIN.as_millis(),
         );
         servers(&mut text);

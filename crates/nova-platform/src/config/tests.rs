@@ -161,6 +161,11 @@ fn the_gateway_of_named_members_starts_without_dns_and_heals_and_holds_on_to_add
         ],
     );
     assert!(!text.contains("auth-service"), "{text}");
+    let (_, replicas) = text.split_once("\nbackend postgres-replicas\n").unwrap();
+    has_lines(
+        replicas,
+        &["default-server inter 900ms downinter 900ms observe layer4 error-limit 1 on-error mark-down"],
+    );
 }
 
 #[test]
