@@ -9,6 +9,7 @@ pub mod kafka_fence;
 pub mod kafka_start;
 pub mod kafka_wire;
 pub mod leader_key;
+pub mod patroni_python;
 mod place;
 pub mod postgres_start;
 pub mod probe;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::error::StartError;
 use crate::files::{file_error, make_directory, read_json, read_text, write};
 use crate::leader_key::{LIFE_TAG, LeaderKey, Life};
+use crate::patroni_python;
 use crate::place::Place;
 use crate::start::exec;
 
@@ -50,9 +51,11 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     let start: Start = read_json(&place.config("start.json"))?;
     let directory = lay_out(place)?;
     let run = place.run();
+    let python = run.join(patroni_python::DIRECTORY).display().to_string();
     exec(
         Command::new(&start.patroni)
             .arg(&directory)
+            .envs(patroni_python::environment(&python))
             // Patroni hands initdb the password in a temporary file.
             .env("TMPDIR", run)
             .current_dir(run),
@@ -83,6 +86,9 @@ fn settings(place: &Place) -> PathBuf {
 
 /// Writes Patroni's settings and makes sure of the data directory's mode. Returns the directory of the settings.
 fn lay_out(place: &Place) -> Result<PathBuf, StartError> {
+    let python = place.run().join(patroni_python::DIRECTORY);
+    make_directory(&python)?;
+    write(&python.join(patroni_python::FILE), patroni_python::CONTENT)?;
     let directory = settings(place);
     make_directory(&directory)?;
     // Patroni merges the files of a directory in the order of their names.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nova_member::patroni_python;
 use nova_member::postgres_start::passwords;
 use nova_platform::config::postgres::{self, Paths};
 use nova_platform::endpoints::HostPort;
@@ -22,8 +23,16 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     plan.files = vec![
         once("patroni/1-bootstrap.yml", to_yaml(&postgres::bootstrap(site.spec))),
         file("patroni/2-member.yml", to_yaml(&member_config(site, member)?)),
+        file(
+            &format!("{}/{}", patroni_python::DIRECTORY, patroni_python::FILE),
+            patroni_python::CONTENT,
+        ),
     ];
-    plan.directories = vec!["patroni".into(), "data".into()];
+    plan.directories = vec!["patroni".into(), patroni_python::DIRECTORY.into(), "data".into()];
+    let python = site.member_dir(&member.name).join(patroni_python::DIRECTORY);
+    let environment = patroni_python::environment(&python.display().to_string());
+    plan.env
+        .extend(environment.map(|(name, value)| (name.to_owned(), value)));
     plan.ports = vec![HostPort::new(&own, spec.port), HostPort::new(&own, spec.patroni_port)];
     // What else Patroni starts (pg_basebackup, pg_rewind) must not go on without it; PostgreSQL may, and is taken over.
     plan.children = vec!["postgres".to_owned()];

@@ -53,6 +53,11 @@ fn passwords_come_last_and_are_the_members_alone() {
         files,
         ["1-bootstrap.yml", "2-member.yml", "3-secrets.yml", "4-life.yml"]
     );
+    let python: Vec<_> = fs::read_dir(root.path().join("run/python"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(python, [patroni_python::FILE]);
     assert_eq!(
         fs::read_to_string(directory.join("2-member.yml")).unwrap(),
         "name: postgres-1\n"
