@@ -12,6 +12,7 @@ use crate::spec::{
 use crate::units::{Duration, Size};
 
 use super::Findings;
+use super::ports::OPERATIONS;
 
 const SECOND: Duration = Duration(StdDuration::from_secs(1));
 const MINUTE: Duration = Duration(StdDuration::from_secs(60));
@@ -138,8 +139,8 @@ fn check_redis(spec: &RedisSpec, section: &mut Section) {
         min_replicas_to_write: _,
         min_replicas_max_lag,
     } = spec;
-    section.port("port", *port);
-    section.port("sentinel_port", *sentinel_port);
+    section.port_with_one_above("port", *port);
+    section.port_with_one_above("sentinel_port", *sentinel_port);
     section.between("down_after", *down_after, ms(100), Duration(MINUTE.0 * 5));
     section.between("failover_timeout", *failover_timeout, SECOND, HOUR);
     section.between("maxmemory", *maxmemory, Size(4 * MB.0), TB);
@@ -236,13 +237,7 @@ fn check_service(spec: &ServiceSpec, section: &mut Section) {
         env: _,
         calls: _,
     } = spec;
-    section.port("port", *port);
-    if u16::MAX - *port < crate::validate::ports::OPERATIONS {
-        let key = section.key.child("port");
-        let message =
-            format!("{key} is {port}: operations listen on the port above by 1000, and there is none above 65535");
-        section.findings.problem([key], message);
-    }
+    section.port_with_one_above("port", *port);
     section.between("database_pool", *database_pool, 1, 1_000);
     section.between("redis_pool", *redis_pool, 1, 1_000);
 }
@@ -290,6 +285,17 @@ impl<'a> Section<'a> {
         if port < 1024 {
             let key = self.key.child(name);
             let message = format!("{key} is {port}: members run unprivileged and may listen on 1024 and above only");
+            self.findings.problem([key], message);
+        }
+    }
+
+    /// Of what says at another port whether it is ready: a service, and on a cluster a Redis server and a Sentinel.
+    fn port_with_one_above(&mut self, name: &str, port: u16) {
+        self.port(name, port);
+        if port.checked_add(OPERATIONS).is_none() {
+            let key = self.key.child(name);
+            let message =
+                format!("{key} is {port}: operations listen on the port above by 1000, and there is none above 65535");
             self.findings.problem([key], message);
         }
     }

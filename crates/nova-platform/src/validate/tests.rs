@@ -80,6 +80,10 @@ fn two_listeners_on_one_port_are_told_once_with_both_keys() {
          auth-service-1 (operations, 1000 above its port)",
     );
     assert_starts(
+        &problem(|spec| spec.redis.sentinel_port = 65_000),
+        "redis.sentinel_port: redis.sentinel_port is 65000: operations listen on the port above by 1000",
+    );
+    assert_starts(
         &problem(|spec| spec.gateway.primary_port = 15_433),
         "gateway.replicas_port gateway.primary_port: port 15433 of the gateway",
     );

@@ -1,4 +1,5 @@
 //! What is thought of a directory of data, with the check of the real server.
+#![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
 use std::fs::File;
 
