@@ -102,4 +102,4 @@ fn stop(paths: &Paths<'_>) -> String {
 
 /// Three seconds; after that it is Patroni that waits. One program looks every 20 ms: a loop of the shell would start one each time.
 const STOP: &str = r#"read -r pid < "$1/postmaster.pid" && kill -INT "$pid" &&
-timeout 3 tail -s 0.02 --pid="$pid" -f /dev/null"#;
+{ timeout 3 tail -s 0.02 --pid="$pid" -f /dev/null || :; }"#;
