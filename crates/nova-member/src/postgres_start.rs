@@ -51,7 +51,7 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     let start: Start = read_json(&place.config("start.json"))?;
     let directory = lay_out(place)?;
     let run = place.run();
-    let python = run.join(patroni_python::DIRECTORY).display().to_string();
+    let python = python(place).display().to_string();
     exec(
         Command::new(&start.patroni)
             .arg(&directory)
@@ -84,9 +84,14 @@ fn settings(place: &Place) -> PathBuf {
     place.run().join("patroni")
 }
 
+/// The directory of what runs before Patroni.
+fn python(place: &Place) -> PathBuf {
+    place.run().join(patroni_python::DIRECTORY)
+}
+
 /// Writes Patroni's settings and makes sure of the data directory's mode. Returns the directory of the settings.
 fn lay_out(place: &Place) -> Result<PathBuf, StartError> {
-    let python = place.run().join(patroni_python::DIRECTORY);
+    let python = python(place);
     make_directory(&python)?;
     write(&python.join(patroni_python::FILE), patroni_python::CONTENT)?;
     let directory = settings(place);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use nova_platform::config::service::OPERATIONS_OFFSET;
 use nova_platform::endpoints::{
     Endpoints, HostPort, MemberEndpoint, PostgresEndpoint, ServiceEndpoints, ServiceMemberEndpoint,
 };
@@ -16,8 +17,6 @@ use crate::names::{Area, member_host, service_host};
 
 /// PostgreSQL's port at the gateway's Services.
 const POSTGRES: u16 = 5432;
-/// What a service's port for probes and metrics is above that of its API.
-const OPERATIONS: u16 = 1000;
 
 impl KubernetesTarget {
     /// Where the checks of one component meet what they need. Only a service's own checks know where its members are, and the
@@ -96,7 +95,7 @@ fn services(spec: &Spec, seen: &[Seen]) -> BTreeMap<String, ServiceEndpoints> {
             Some(ServiceMemberEndpoint {
                 member: pod.member.name.clone(),
                 api: HostPort::new(ip.clone(), service.port),
-                operations: HostPort::new(ip, service.port + OPERATIONS),
+                operations: HostPort::new(ip, service.port + OPERATIONS_OFFSET),
             })
         });
         let endpoints = ServiceEndpoints {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nova_member::ready::PATH as READY;
 use nova_platform::config;
 use nova_platform::config::service::OPERATIONS_OFFSET;
 use nova_platform::spec::Spec;
@@ -28,7 +29,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         ports: vec![Port::new("redis", port)],
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(port)),
-            readiness: Probe::readiness(Ask::Http("/ready", ready)),
+            readiness: Probe::readiness(Ask::Http(READY, ready)),
             liveness: Probe::liveness(Ask::Tcp(port)),
         },
         config: config(spec, profile),

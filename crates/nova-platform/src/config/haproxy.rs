@@ -17,6 +17,9 @@ pub const HEALTH_PORT: u16 = 8404;
 /// ending takes none.
 const MEMBER_CONNECTS_WITHIN: Duration = Duration::from_millis(200);
 
+/// Of a server: one that refuses a connection is out until its next check succeeds.
+const OUT_WHEN_REFUSED: &str = "observe layer4 error-limit 1 on-error mark-down";
+
 /// Which doors there are.
 #[derive(Debug, Clone, Copy)]
 pub struct Doors<'a> {
@@ -197,7 +200,7 @@ frontend postgres-replicas
     let rarely = spec.gateway.check_interval.as_millis() * 3;
     let replicas = format!(
         "    # A read can go to another server, so a refused connection says enough. Each check is work for a Patroni that may be failing over.
-    default-server inter {rarely}ms downinter {rarely}ms observe layer4 error-limit 1 on-error mark-down
+    default-server inter {rarely}ms downinter {rarely}ms {OUT_WHEN_REFUSED}
 "
     );
     for (name, uri, checks) in [

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Discovery, Doors, MEMBER_CONNECTS_WITHIN, Services};
+use super::{Discovery, Doors, MEMBER_CONNECTS_WITHIN, OUT_WHEN_REFUSED, Services};
 use crate::config::Site;
 use crate::config::service::OPERATIONS_OFFSET;
 use crate::spec::ServiceSpec;
@@ -51,7 +51,7 @@ backend {name}
     timeout tunnel 1h
     # A member that refuses a connection is out until its next check succeeds: it looks the least busy, and a request that is
     # tried elsewhere would come back to it.
-    default-server observe layer4 error-limit 1 on-error mark-down
+    default-server {OUT_WHEN_REFUSED}
     # A request that never left is tried elsewhere, whatever it is; one that may have arrived only when repeating is harmless.
     retry-on conn-failure empty-response
     http-request disable-l7-retry unless METH_GET
