@@ -150,7 +150,8 @@ pub fn open(store: Store, component: &str, site: &Site<'_>) -> Result<Arc<dyn Do
     })
 }
 
-fn secret(site: &Site<'_>, name: &str) -> Result<String, String> {
+/// One of the platform's passwords.
+pub(crate) fn secret(site: &Site<'_>, name: &str) -> Result<String, String> {
     site.secrets
         .reveal(name)
         .map(str::to_owned)

@@ -4,7 +4,7 @@ use nova_platform::patroni_settings::REST_USER;
 use reqwest::Client;
 use serde_json::json;
 
-use crate::doors::Site;
+use crate::doors::{Site, secret};
 
 /// Asks for it. The answer comes when it is done.
 ///
@@ -16,7 +16,7 @@ pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> 
     let patroni = &member
         .ok_or_else(|| format!("{leader} is no PostgreSQL member"))?
         .patroni;
-    let password = site.secrets.reveal("patroni-rest").map_err(|error| error.to_string())?;
+    let password = secret(site, "patroni-rest")?;
 
     let failed = |error: reqwest::Error| format!("Patroni of {leader}: {error}");
     let client = Client::builder().no_proxy().build().map_err(failed)?;

@@ -12,7 +12,7 @@ use nova_platform::checks::MASTER_NAME;
 use nova_platform::endpoints::HostPort;
 use tokio::time::{sleep, timeout};
 
-use crate::doors::Site;
+use crate::doors::{Site, secret};
 
 /// Longest pause of a Redis master's writes, which ends by itself should nobody end it.
 const PAUSED_MS: &str = "15000";
@@ -30,16 +30,10 @@ const BEFORE_FAILOVER: Duration = Duration::from_millis(720);
 
 /// Moves the master's role from `leader` to a replica of the Sentinels' choice.
 pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> {
-    let secret = |name: &str| {
-        site.secrets
-            .reveal(name)
-            .map(str::to_owned)
-            .map_err(|error| error.to_string())
-    };
     let old = site.endpoints.redis.iter().find(|member| member.member == leader);
     let old = &old.ok_or_else(|| format!("{leader} is no Redis member"))?.address;
-    let master = Node::connect(old, secret("redis")?).await?;
-    let sentinels = sentinels(site, &secret("redis-sentinel")?).await?;
+    let master = Node::connect(old, secret(site, "redis")?).await?;
+    let sentinels = sentinels(site, &secret(site, "redis-sentinel")?).await?;
     choose_the_moment(&sentinels[0]).await;
     master.ask("CLIENT", &["PAUSE", PAUSED_MS, "WRITE"]).await?;
     let switched = move_master(&master, &sentinels).await;
