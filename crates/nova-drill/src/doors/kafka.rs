@@ -1,5 +1,5 @@
-//! Records with acks=all and idempotence, as an application's one producer sends them. Each writer keeps to one partition,
-//! whose order Kafka promises.
+//! Records with acks=all, idempotence and one request at a time, as an application's one producer sends them that is to write each
+//! once. Each writer keeps to one partition, whose order Kafka promises.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,6 +41,10 @@ impl Kafka {
         let producer = common(&bootstrap)
             .set("acks", "all")
             .set("enable.idempotence", "true")
+            // With more of them, a request that is refused for a moment (NOT_ENOUGH_REPLICAS) makes the one behind it out of order,
+            // which librdkafka (2.12.1, issue 4953) takes for a reason to number everything anew: what the broker has already,
+            // without the producer knowing, is then written twice.
+            .set("max.in.flight.requests.per.connection", "1")
             .set("linger.ms", "0")
             .set("message.timeout.ms", "60000")
             .set("topic.metadata.refresh.interval.ms", "1000")
