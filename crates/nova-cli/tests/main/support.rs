@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use nova_local::supervisor::LockFile;
 use serde_json::Value;
 
 pub(crate) use crate::call::Call;
@@ -129,6 +132,18 @@ impl TestPlatform {
             .trim()
             .to_owned()
     }
+
+    /// A test that failed may have left a drill at work, which would keep the cleanup out.
+    fn end_what_is_at_work(&self) {
+        let lock = self.state().join("command.lock");
+        let begin = Instant::now();
+        while let Ok(Some(holder)) = LockFile::holder(&lock)
+            && begin.elapsed() < Duration::from_secs(5)
+        {
+            let _ = kill(Pid::from_raw(holder.process.pid), Signal::SIGKILL);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
 }
 
 impl Drop for TestPlatform {
@@ -136,10 +151,12 @@ impl Drop for TestPlatform {
         if !self.state().exists() {
             return;
         }
-        let call = self.nova(&["cleanup", "--data", "--yes"]);
         if std::thread::panicking() {
+            self.end_what_is_at_work();
+            self.nova(&["cleanup", "--data", "--yes"]);
             return;
         }
+        let call = self.nova(&["cleanup", "--data", "--yes"]);
         assert_eq!(call.code, 0, "cleanup left something: {}{}", call.stdout, call.stderr);
         assert!(!self.state().exists(), "{} is still there", self.state().display());
     }
