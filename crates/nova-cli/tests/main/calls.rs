@@ -54,6 +54,7 @@ fn a_failing_service_is_survived_by_the_one_that_calls_it() {
     platform.nova(&["deploy", "--yes"]).expect_code(0);
     runtime.block_on(async {
         let load = Load::new(&platform).await;
+        at_rest(&load).await;
         for fault in [
             Fault::Hang,
             Fault::Slow(Duration::from_secs(5)),
@@ -71,7 +72,9 @@ fn a_failing_service_is_survived_by_the_one_that_calls_it() {
 }
 
 async fn survive(load: &Load, auth: &FaultProxy, fault: Fault) {
-    let before = at_rest(load, fault).await;
+    let before = load.run(USUAL).await;
+    before.assert_answered(&format!("before {fault:?}"));
+    assert_eq!(before.partial, 0, "before {fault:?} some profiles lack their account");
 
     auth.set(fault).await;
     auth.reset_counts();
@@ -111,19 +114,18 @@ async fn survive(load: &Load, auth: &FaultProxy, fault: Fault) {
     );
 }
 
-/// How things are without a fault. What was deployed a moment ago is not at rest: the machine still writes, and answers take up to
-/// five times as long in the first seconds as in the next ones. An account that is late for that is not what is looked at here, so
-/// looking begins when none is late any longer.
-async fn at_rest(load: &Load, fault: Fault) -> Measured {
+/// What was deployed a moment ago is not at rest: the machine still writes, and answers take up to five times as long in the first
+/// seconds as in the next ones. An account that is late for that is not what is looked at here, so looking begins when none is.
+async fn at_rest(load: &Load) {
     let deadline = Instant::now() + AT_REST;
     loop {
         let run = load.run(USUAL).await;
-        run.assert_answered(&format!("before {fault:?}"));
+        run.assert_answered("after the deploy");
         if run.partial == 0 {
-            return run;
+            return;
         }
         let told = format!(
-            "before {fault:?} {} of {} profiles lack their account, the longest answer took {:?}",
+            "after the deploy {} of {} profiles lack their account, the longest answer took {:?}",
             run.partial,
             run.calls(),
             run.longest()

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use nova_local::layout::Layout;
 use nova_local::supervisor::LockFile;
 use serde_json::Value;
 
@@ -135,7 +136,7 @@ impl TestPlatform {
 
     /// A test that failed may have left a drill at work, which would keep the cleanup out.
     fn end_what_is_at_work(&self) {
-        let lock = self.state().join("command.lock");
+        let lock = Layout::at(self.state()).command_lock();
         let begin = Instant::now();
         while let Ok(Some(holder)) = LockFile::holder(&lock)
             && begin.elapsed() < Duration::from_secs(5)
@@ -151,12 +152,14 @@ impl Drop for TestPlatform {
         if !self.state().exists() {
             return;
         }
-        if std::thread::panicking() {
+        let failed = std::thread::panicking();
+        if failed {
             self.end_what_is_at_work();
-            self.nova(&["cleanup", "--data", "--yes"]);
-            return;
         }
         let call = self.nova(&["cleanup", "--data", "--yes"]);
+        if failed {
+            return;
+        }
         assert_eq!(call.code, 0, "cleanup left something: {}{}", call.stdout, call.stderr);
         assert!(!self.state().exists(), "{} is still there", self.state().display());
     }
