@@ -1,10 +1,12 @@
-//! From nothing to a healthy platform on a cluster and back, as the README and the guide tell it.
+//! From nothing to a healthy platform on a cluster and back, as the README and the guide tell it; and what is lost on the way. One
+//! platform for all of it, since a deploy and a cleanup take minutes.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::access::a_viewer_reads_and_does_not_write;
+use crate::faults::pods_nodes_and_the_whole_cluster_may_be_lost;
 use crate::support::session::{first_session, sees_the_post};
 use crate::support::{Cluster, Platform, names};
 
@@ -29,7 +31,7 @@ fn fingerprint(platform: &Platform) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_platform_comes_up_on_a_cluster_stays_as_it_is_changes_and_goes() {
+fn a_platform_comes_up_on_a_cluster_changes_and_survives_lost_pods_nodes_and_the_whole_cluster() {
     let Some(cluster) = Cluster::given() else { return };
     let platform = Platform::new(&cluster, "k8s-life", "");
     let absent = platform.nova(&["status", "-o", "json"]).expect_code(3).json();
@@ -65,6 +67,7 @@ fn a_platform_comes_up_on_a_cluster_stays_as_it_is_changes_and_goes() {
     platform.nova(&["status"]).expect_code(3);
     platform.nova(&["deploy", "--yes"]).expect_code(0);
     sees_the_post(&platform, &reader);
+    pods_nodes_and_the_whole_cluster_may_be_lost(&platform, &reader);
 }
 
 fn status_shows_everything(platform: &Platform) {

@@ -12,5 +12,9 @@ mod call;
 mod drills;
 mod faults;
 mod lifecycle;
+#[path = "../common/long.rs"]
+mod long;
 mod scaling;
+#[path = "../common/scenarios.rs"]
+mod scenarios;
 mod support;

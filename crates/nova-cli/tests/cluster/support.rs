@@ -86,12 +86,20 @@ impl Cluster {
     /// Takes a node's power away, or gives it back.
     #[track_caller]
     pub(crate) fn power(&self, on: bool, node: &str) {
-        let switch = self.node_power.as_ref().expect("NOVA_TEST_NODE_POWER is set");
-        let output = Command::new(switch)
-            .args([if on { "on" } else { "off" }, node])
-            .output()
-            .unwrap();
+        let output = self.switch(on, node).output().unwrap();
         Call::of(&output).expect_code(0);
+    }
+
+    /// For a test that has failed already.
+    pub(crate) fn restore_power(&self, node: &str) {
+        let _ = self.switch(true, node).output();
+    }
+
+    fn switch(&self, on: bool, node: &str) -> Command {
+        let program = self.node_power.as_ref().expect("NOVA_TEST_NODE_POWER is set");
+        let mut command = Command::new(program);
+        command.args([if on { "on" } else { "off" }, node]);
+        command
     }
 
     /// Makes volumes whose claims are gone fit for new ones.

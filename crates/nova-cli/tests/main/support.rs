@@ -1,11 +1,11 @@
 //! A platform of a test's own: name, loopback network and gateway address that nobody else uses, removed at its end.
 
 pub(crate) mod ledger;
+mod room;
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -15,9 +15,8 @@ use nova_local::supervisor::LockFile;
 use serde_json::Value;
 
 pub(crate) use crate::call::Call;
+use room::Room;
 
-/// Whole platforms run one after another: three Kafka brokers at a time are enough for two cores.
-static ONE_PLATFORM: Mutex<()> = Mutex::new(());
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A description in a directory of its own; nothing runs until it is deployed.
@@ -26,15 +25,24 @@ pub(crate) struct TestPlatform {
     name: String,
     network: String,
     gateway: String,
-    alone: Option<MutexGuard<'static, ()>>,
+    /// Given back after the cleanup.
+    _room: Option<Room>,
 }
 
 impl TestPlatform {
-    /// One that will run: waits until no other does.
+    /// One that will run: waits until there is room for it.
     pub(crate) fn new() -> Self {
-        let alone = ONE_PLATFORM.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::in_room(Room::one())
+    }
+
+    /// One beside which no other runs.
+    pub(crate) fn alone() -> Self {
+        Self::in_room(Room::all())
+    }
+
+    fn in_room(room: Room) -> Self {
         let mut platform = Self::described("");
-        platform.alone = Some(alone);
+        platform._room = Some(room);
         platform
     }
 
@@ -56,7 +64,7 @@ impl TestPlatform {
             name,
             network,
             gateway,
-            alone: None,
+            _room: None,
         }
     }
 
