@@ -6,7 +6,8 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use nova_platform::checks::CheckResult;
+use nova_platform::components::{ComponentId, names};
+use nova_platform::probe::CheckResult;
 use nova_platform::rollout::Event;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -69,7 +70,7 @@ fn few(changes: &[String]) -> String {
 struct Bars {
     output: Output,
     all: MultiProgress,
-    bars: BTreeMap<String, ProgressBar>,
+    bars: BTreeMap<ComponentId, ProgressBar>,
 }
 
 impl Bars {
@@ -81,11 +82,11 @@ impl Bars {
         }
     }
 
-    fn bar(&mut self, component: &str) -> &ProgressBar {
+    fn bar(&mut self, component: &ComponentId) -> &ProgressBar {
         let all = &self.all;
-        self.bars.entry(component.to_owned()).or_insert_with(|| {
+        self.bars.entry(component.clone()).or_insert_with(|| {
             let style = ProgressStyle::with_template("{spinner} {prefix:14} {elapsed:>4} {wide_msg}");
-            let bar = all.add(ProgressBar::new_spinner()).with_prefix(component.to_owned());
+            let bar = all.add(ProgressBar::new_spinner()).with_prefix(component.to_string());
             bar.enable_steady_tick(Duration::from_millis(120));
             match style {
                 Ok(style) => bar.with_style(style),
@@ -99,8 +100,7 @@ impl View for Bars {
     fn event(&mut self, event: Event) {
         match event {
             Event::Waiting { component, needs } => {
-                self.bar(&component)
-                    .set_message(format!("waits for {}", needs.join(", ")));
+                self.bar(&component).set_message(format!("waits for {}", names(&needs)));
             }
             Event::Starting { component } => {
                 let bar = self.bar(&component);
@@ -134,7 +134,7 @@ impl View for Bars {
 /// For a log.
 #[derive(Default)]
 struct Lines {
-    waiting: BTreeMap<String, String>,
+    waiting: BTreeMap<ComponentId, String>,
 }
 
 impl Lines {
@@ -149,8 +149,7 @@ impl View for Lines {
     fn event(&mut self, event: Event) {
         match event {
             Event::Waiting { component, needs } => {
-                self.waiting
-                    .insert(component, format!("waits for {}", needs.join(", ")));
+                self.waiting.insert(component, format!("waits for {}", names(&needs)));
             }
             Event::Starting { component } => {
                 Self::line(&format!("{component}: starting"));

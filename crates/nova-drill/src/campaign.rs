@@ -357,7 +357,10 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
 
     async fn amiss(&self, of: &[String], killed: &Starts, demoted: Option<&str>) -> Result<Option<String>, String> {
         if let Some(demoted) = demoted {
-            let roles = self.prober.roles(of.first().map_or("", String::as_str), LOOK).await;
+            let roles = self
+                .prober
+                .roles(&of.first().map_or("", String::as_str).into(), LOOK)
+                .await;
             if roles.iter().any(|role| role.member == *demoted && role.leads()) || !roles.iter().any(MemberRole::leads)
             {
                 return Ok(Some(format!("no other member leads instead of {demoted}")));

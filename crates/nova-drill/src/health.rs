@@ -24,9 +24,9 @@ pub async fn look<T: Target, P: Prober>(
 ) -> Result<Vec<ComponentStatus>, T::Error> {
     let wanted: Vec<_> = components(spec)
         .into_iter()
-        .filter(|component| of.is_empty() || of.contains(&component.name))
+        .filter(|component| of.is_empty() || of.iter().any(|name| component.id.as_str() == name))
         .collect();
-    let looked = join_all(wanted.iter().map(|component| prober.glance(&component.name, limit)));
+    let looked = join_all(wanted.iter().map(|component| prober.glance(&component.id, limit)));
     let (members, looked) = tokio::join!(target.inspect(), looked);
     let members = members?;
     let wanted = target.components_seen(wanted, &members);

@@ -4,13 +4,14 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
+use nova_platform::components::ComponentId;
 use nova_platform::spec::Spec;
 use serde_json::{Value, json};
 
 use crate::images::Images;
 use crate::names::{MANAGER, PART_OF};
 use crate::profile::Profile;
-use crate::resources::{AGENT, FOUNDATION, Manifest, SecretLayout, SecretSource, manifests, secret_layout};
+use crate::resources::{Manifest, SecretLayout, SecretSource, manifests, secret_layout};
 
 /// The first line of every file, by which `nova render` knows that it may overwrite it.
 pub const MARK: &str = "# Written by `nova render`; changes are overwritten.";
@@ -50,15 +51,17 @@ pub fn files(spec: &Spec, profile: Profile, images: &Images) -> Result<BTreeMap<
 }
 
 fn file_of(manifest: &Manifest) -> &'static str {
-    match (manifest.component.as_str(), manifest.object["kind"].as_str()) {
-        (FOUNDATION, Some("Role" | "ClusterRole")) => "access.yaml",
-        (FOUNDATION, Some("NetworkPolicy")) => "network-policies.yaml",
-        (FOUNDATION, _) => "namespaces.yaml",
-        ("redis", _) => "redis-sentinel-statefulset.yaml",
-        ("etcd" | "postgres" | "gateway", _) => "postgres-ha-statefulset.yaml",
-        ("kafka", _) => "kafka-statefulset.yaml",
-        (AGENT, _) => "agent.yaml",
-        _ => "microservices-deployments.yaml",
+    match &manifest.component {
+        ComponentId::Foundation => match manifest.object["kind"].as_str() {
+            Some("Role" | "ClusterRole") => "access.yaml",
+            Some("NetworkPolicy") => "network-policies.yaml",
+            _ => "namespaces.yaml",
+        },
+        ComponentId::Redis => "redis-sentinel-statefulset.yaml",
+        ComponentId::Etcd | ComponentId::Postgres | ComponentId::Gateway => "postgres-ha-statefulset.yaml",
+        ComponentId::Kafka => "kafka-statefulset.yaml",
+        ComponentId::Agent => "agent.yaml",
+        ComponentId::Service(_) => "microservices-deployments.yaml",
     }
 }
 

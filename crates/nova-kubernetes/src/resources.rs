@@ -21,6 +21,7 @@ mod service;
 mod service_account;
 mod stateful_set;
 
+use nova_platform::components::ComponentId;
 use nova_platform::spec::Spec;
 use serde::Serialize;
 use serde_json::Value;
@@ -32,24 +33,19 @@ use crate::workloads::{Workload, workloads};
 
 pub use secret_layout::{SecretLayout, SecretSource, secret_layout};
 
-/// The component of what no component owns: namespaces, policies, quotas, roles. Applied first, removed last.
-pub const FOUNDATION: &str = "foundation";
-/// The component of the agent, which runs the checks inside the cluster.
-pub const AGENT: &str = "agent";
-
 /// One object as it is applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    /// A component of the platform, [`FOUNDATION`] or [`AGENT`].
-    pub component: String,
+    /// Whose it is. What is [`ComponentId::Foundation`]'s is applied first and removed last.
+    pub component: ComponentId,
     /// The object, complete with `apiVersion` and `kind`; no nulls, no status.
     pub object: Value,
 }
 
 impl Manifest {
-    fn new(component: &str, object: &impl Serialize) -> Self {
+    fn new(component: &ComponentId, object: &impl Serialize) -> Self {
         Self {
-            component: component.to_owned(),
+            component: component.clone(),
             // The types leave out what is not set.
             object: serde_json::json!(object),
         }
@@ -71,22 +67,35 @@ pub fn manifests(spec: &Spec, profile: Profile, images: &Images) -> Vec<Manifest
 fn foundation(spec: &Spec, workloads: &[Workload]) -> Vec<Manifest> {
     let mut all = Vec::new();
     for area in Area::ALL {
-        all.push(Manifest::new(FOUNDATION, &namespace::namespace(spec, area)));
+        all.push(Manifest::new(
+            &ComponentId::Foundation,
+            &namespace::namespace(spec, area),
+        ));
     }
     for area in Area::ALL {
-        all.push(Manifest::new(FOUNDATION, &resource_quota::quota(spec, area, workloads)));
-        all.push(Manifest::new(FOUNDATION, &limit_range::limit_range(spec, area)));
-        all.extend(role::roles(spec, area).map(|role| Manifest::new(FOUNDATION, &role)));
+        all.push(Manifest::new(
+            &ComponentId::Foundation,
+            &resource_quota::quota(spec, area, workloads),
+        ));
+        all.push(Manifest::new(
+            &ComponentId::Foundation,
+            &limit_range::limit_range(spec, area),
+        ));
+        all.extend(role::roles(spec, area).map(|role| Manifest::new(&ComponentId::Foundation, &role)));
     }
-    all.push(Manifest::new(FOUNDATION, &role::cluster_role(spec)));
+    all.push(Manifest::new(&ComponentId::Foundation, &role::cluster_role(spec)));
     let policies = network_policy::policies(spec, workloads);
-    all.extend(policies.iter().map(|policy| Manifest::new(FOUNDATION, policy)));
+    all.extend(
+        policies
+            .iter()
+            .map(|policy| Manifest::new(&ComponentId::Foundation, policy)),
+    );
     all
 }
 
 /// Everything that is made for one workload, what others refer to first.
 fn of_workload(spec: &Spec, workload: &Workload, images: &Images) -> Vec<Manifest> {
-    let component = workload.component.as_str();
+    let component = &workload.component;
     let mut all = vec![Manifest::new(
         component,
         &service_account::service_account(spec, workload),

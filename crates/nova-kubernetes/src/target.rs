@@ -25,6 +25,7 @@ mod secrets;
 use std::sync::Mutex;
 
 use kube::Client;
+use nova_platform::components::ComponentId;
 use nova_platform::endpoints::Endpoints;
 use nova_platform::spec::Spec;
 use nova_platform::target::{Harm, LogQuery, MemberStatus, Plan, Removal, Target};
@@ -121,7 +122,7 @@ impl Target for KubernetesTarget {
         self.make_plan().await
     }
 
-    async fn apply(&self, component: &str) -> Result<(), KubernetesError> {
+    async fn apply(&self, component: &ComponentId) -> Result<(), KubernetesError> {
         self.apply_component(component).await
     }
 
@@ -144,7 +145,7 @@ impl Target for KubernetesTarget {
         self.read_log(member, query).await
     }
 
-    async fn events(&self, component: &str) -> Vec<String> {
+    async fn events(&self, component: &ComponentId) -> Vec<String> {
         self.recent_events(component).await
     }
 

@@ -13,6 +13,7 @@ mod site;
 
 use std::collections::BTreeMap;
 
+use nova_platform::components::ComponentId;
 use nova_platform::spec::Spec;
 use nova_platform::units::Size;
 
@@ -40,7 +41,7 @@ pub(crate) struct Workload {
     /// Of the StatefulSet or Deployment, and `app.kubernetes.io/name`.
     pub(crate) name: String,
     /// The component that it belongs to.
-    pub(crate) component: String,
+    pub(crate) component: ComponentId,
     /// Its namespace.
     pub(crate) area: Area,
     /// The image's name, as [`crate::images::Images::reference`] takes it.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nova_member::leader_key::LeaderKey;
+use nova_platform::components::ComponentId;
 use nova_platform::endpoints::HostPort;
 
 /// A member, ready to be laid out and started.
@@ -14,7 +15,7 @@ pub struct MemberPlan {
     /// Such as `redis-1`.
     pub name: String,
     /// The component that it belongs to.
-    pub component: String,
+    pub component: ComponentId,
     /// The node that it is lost with.
     pub node: String,
     /// Absolute path of the program.

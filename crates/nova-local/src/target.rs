@@ -17,6 +17,7 @@ mod remove;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use nova_platform::components::ComponentId;
 use nova_platform::endpoints::Endpoints;
 use nova_platform::spec::Spec;
 use nova_platform::target::{Harm, LogQuery, MemberStatus, Plan, Removal, Target};
@@ -197,7 +198,7 @@ impl Target for LocalTarget {
         self.make_plan().await
     }
 
-    async fn apply(&self, component: &str) -> Result<(), LocalError> {
+    async fn apply(&self, component: &ComponentId) -> Result<(), LocalError> {
         self.apply_component(component).await
     }
 

@@ -107,7 +107,7 @@ impl Redis {
         let plans = members::plans(&site)
             .expect("nothing is missing")
             .into_iter()
-            .filter(|plan| plan.component == "redis")
+            .filter(|plan| plan.component == nova_platform::components::ComponentId::Redis)
             .collect();
         let password = secrets.reveal("redis").expect("it has a value").to_owned();
         let mut redis = Self {

@@ -2,6 +2,7 @@
 //! graph, secrets, checks and the rollout. Knows no target.
 
 pub mod checks;
+pub mod components;
 pub mod config;
 pub mod endpoints;
 pub mod explained;
@@ -12,6 +13,7 @@ pub mod load;
 pub mod log_time;
 pub mod patroni_settings;
 mod postgres_login;
+pub mod probe;
 pub mod provision;
 pub mod rollout;
 pub mod schema;

@@ -6,7 +6,6 @@ mod rolling;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -14,11 +13,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::checks::{CheckResult, MemberRole};
+use crate::components::ComponentId;
 use crate::explained::explained;
+use crate::probe::{CheckKind, CheckResult};
 use crate::target::{Action, Plan, RunState, Target};
 use crate::topology::Component;
 
+pub use crate::probe::Prober;
 pub use failure::{Failure, LogExcerpt, Reason};
 pub use timing::{ComponentTiming, critical_chain};
 
@@ -33,47 +34,25 @@ const ROUND: Duration = Duration::from_secs(5);
 /// How often the target is asked whether members crash.
 const INSPECT_EVERY: Duration = Duration::from_millis(500);
 
-/// Proves that components work; [`crate::checks::Checks`] against real stores.
-pub trait Prober: Sync {
-    /// Makes what a component must hold before it can be checked (databases, roles, topics). Safe to repeat; says what it
-    /// changed. An error means "not yet": it is shown as the failing check and tried again.
-    fn prepare(&self, component: &str, limit: Duration) -> impl Future<Output = Result<Vec<String>, String>> + Send;
-
-    /// All checks of a component, each ended after `limit` at the latest.
-    fn check(&self, component: &str, limit: Duration) -> impl Future<Output = Vec<CheckResult>> + Send;
-
-    /// What each member of a component says it is; empty where members are all alike.
-    fn roles(&self, component: &str, limit: Duration) -> impl Future<Output = Vec<MemberRole>> + Send;
-
-    /// The checks that are cheap enough to repeat all the time, and the roles, at once.
-    fn glance(
-        &self,
-        component: &str,
-        limit: Duration,
-    ) -> impl Future<Output = (Vec<CheckResult>, Vec<MemberRole>)> + Send {
-        async move { tokio::join!(self.check(component, limit), self.roles(component, limit)) }
-    }
-}
-
 /// What happens during a rollout, for whoever shows it.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// A component waits for these others.
     Waiting {
         /// Which component.
-        component: String,
+        component: ComponentId,
         /// What has not passed its checks yet.
-        needs: Vec<String>,
+        needs: Vec<ComponentId>,
     },
     /// A component's members are being started.
     Starting {
         /// Which component.
-        component: String,
+        component: ComponentId,
     },
     /// A component that serves is being changed, one member after another.
     Rolling {
         /// Which component.
-        component: String,
+        component: ComponentId,
         /// The member whose turn it is.
         member: String,
         /// Its number, from 1.
@@ -84,28 +63,28 @@ pub enum Event {
     /// Some checks of a component still fail.
     Checking {
         /// Which component.
-        component: String,
+        component: ComponentId,
         /// The failing ones.
         failing: Vec<CheckResult>,
     },
     /// Something was made inside a component, such as a database role.
     Prepared {
         /// Which component.
-        component: String,
+        component: ComponentId,
         /// What was made.
         changes: Vec<String>,
     },
     /// All checks of a component passed.
     Passed {
         /// Which component.
-        component: String,
+        component: ComponentId,
         /// Since its start.
         took: Duration,
     },
     /// A component will not come up.
     Failed {
         /// Which component.
-        component: String,
+        component: ComponentId,
         /// Why, in one line.
         reason: String,
     },
@@ -140,9 +119,9 @@ pub async fn rollout<T: Target, P: Prober>(
     limit: Duration,
 ) -> Result<Outcome, Box<Failure>> {
     let begin = Instant::now();
-    let passed: BTreeMap<&str, watch::Sender<bool>> = components
+    let passed: BTreeMap<&ComponentId, watch::Sender<bool>> = components
         .iter()
-        .map(|component| (component.name.as_str(), watch::channel(false).0))
+        .map(|component| (&component.id, watch::channel(false).0))
         .collect();
     let stop = cancel.child_token();
     let one = |component| Ascent {
@@ -199,7 +178,7 @@ struct Ascent<'a, T, P> {
     prober: &'a P,
     component: &'a Component,
     plan: &'a Plan,
-    passed: &'a BTreeMap<&'a str, watch::Sender<bool>>,
+    passed: &'a BTreeMap<&'a ComponentId, watch::Sender<bool>>,
     events: &'a mpsc::UnboundedSender<Event>,
     stop: &'a CancellationToken,
     begin: Instant,
@@ -208,7 +187,7 @@ struct Ascent<'a, T, P> {
 
 /// A component that did not come up, before log lines are gathered.
 struct Stopped {
-    component: String,
+    component: ComponentId,
     member: Option<String>,
     reason: Reason,
     failing: Vec<CheckResult>,
@@ -224,7 +203,7 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         self.tell(Event::Starting { component: self.name() });
         let mut before = self.restarts().await;
         self.roll(&before).await?;
-        if let Err(error) = self.target.apply(&self.component.name).await {
+        if let Err(error) = self.target.apply(&self.component.id).await {
             return Err(self.refused(&error));
         }
         if ahead {
@@ -234,7 +213,7 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         }
         let changes = self.prove(&before, &BTreeSet::new()).await?;
         let finished = self.begin.elapsed();
-        if let Some(passed) = self.passed.get(self.component.name.as_str()) {
+        if let Some(passed) = self.passed.get(&self.component.id) {
             passed.send_replace(true);
         }
         self.tell(Event::Passed {
@@ -257,13 +236,13 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
             .plan
             .steps
             .iter()
-            .filter(|step| step.component == self.component.name);
+            .filter(|step| step.component == self.component.id);
         self.target.members_wait() && steps.all(|step| step.action == Action::Create)
     }
 
     async fn wait_for_needs(&self) -> Result<(), Stopped> {
-        let open = |need: &&String| self.passed.get(need.as_str()).is_some_and(|passed| !*passed.borrow());
-        let needs: Vec<String> = self.component.needs.iter().filter(open).cloned().collect();
+        let open = |need: &&ComponentId| self.passed.get(*need).is_some_and(|passed| !*passed.borrow());
+        let needs: Vec<ComponentId> = self.component.needs.iter().filter(open).cloned().collect();
         if !needs.is_empty() {
             self.tell(Event::Waiting {
                 component: self.name(),
@@ -271,7 +250,7 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
             });
         }
         for need in &self.component.needs {
-            let Some(passed) = self.passed.get(need.as_str()) else {
+            let Some(passed) = self.passed.get(need) else {
                 continue;
             };
             let mut passed = passed.subscribe();
@@ -307,9 +286,9 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
             let round = async {
                 let made = match &changes {
                     Some(_) => None,
-                    None => Some(self.prober.prepare(&self.component.name, limit).await?),
+                    None => Some(self.prober.prepare(&self.component.id, limit).await?),
                 };
-                Ok((made, self.prober.check(&self.component.name, limit).await))
+                Ok((made, self.prober.check(&self.component.id, limit).await))
             };
             let round: Result<_, String> = tokio::select! {
                 biased;
@@ -330,12 +309,7 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
                     let fails = |result: &CheckResult| !result.ok && !tolerated.contains(&result.name);
                     results.into_iter().filter(fails).collect()
                 }
-                Err(error) => vec![CheckResult {
-                    name: "prepare".to_owned(),
-                    ok: false,
-                    ms: 0.0,
-                    error: Some(error),
-                }],
+                Err(error) => vec![CheckResult::of(CheckKind::Prepare, Duration::ZERO, Err(error))],
             };
             if failing.is_empty() {
                 return Ok(changes.unwrap_or_default());
@@ -367,7 +341,7 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         let members = self.target.inspect().await.ok()?;
         members
             .into_iter()
-            .filter(|member| member.component == self.component.name)
+            .filter(|member| member.component == self.component.id)
             .find_map(|member| {
                 let restarts = member
                     .restarts
@@ -398,8 +372,8 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         self.limit.saturating_sub(self.begin.elapsed())
     }
 
-    fn name(&self) -> String {
-        self.component.name.clone()
+    fn name(&self) -> ComponentId {
+        self.component.id.clone()
     }
 
     fn tell(&self, event: Event) {

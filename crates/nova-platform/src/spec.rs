@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::components::ComponentId;
 use crate::units::{Duration, Size};
 
 pub use calls::{CallsOverride, CallsSpec};
@@ -213,7 +214,8 @@ pub struct ServiceSpec {
     pub schema: String,
     /// Components that must have passed their checks before a member starts.
     #[serde(default)]
-    pub needs: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub needs: Vec<ComponentId>,
     /// PostgreSQL connections of a member, to the primary and to the replicas each.
     #[serde(default = "default_database_pool")]
     pub database_pool: u32,

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checks::{CheckResult, MemberRole};
-use crate::endpoints::Endpoints;
+use crate::components::ComponentId;
+use crate::endpoints::{Endpoints, MemberEndpoint};
+use crate::probe::{CheckResult, MemberRole};
 use crate::target::{MemberStatus, RunState};
 use crate::topology::{Component, Kind, Member};
 
@@ -44,7 +45,7 @@ pub struct StatusReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComponentStatus {
     /// The component's name.
-    pub name: String,
+    pub name: ComponentId,
     /// How well it is.
     pub verdict: Verdict,
     /// What the checks found.
@@ -169,7 +170,7 @@ pub fn component_status(
         .collect();
     let verdict = verdict(&checks, &members);
     ComponentStatus {
-        name: component.name.clone(),
+        name: component.id.clone(),
         verdict,
         checks,
         members,
@@ -180,10 +181,10 @@ pub fn component_status(
 /// A store's member must say what it is; a service's or the gateway's must not fail the checks that are about it.
 fn answers(member: &Member, role: Option<&MemberRole>, checks: &[CheckResult]) -> bool {
     let says = role.is_some_and(|role| role.role.is_some());
-    let about = |check: &&CheckResult| check.name.rsplit(' ').next() == Some(&member.name);
+    let about = |check: &&CheckResult| check.member.as_ref() == Some(&member.name);
     match member.kind {
         Kind::Service | Kind::Gateway => checks.iter().filter(about).all(|check| check.ok),
-        _ => says,
+        Kind::Etcd | Kind::Postgres | Kind::Redis | Kind::Sentinel | Kind::Kafka => says,
     }
 }
 
@@ -193,7 +194,7 @@ fn verdict(checks: &[CheckResult], members: &[MemberReport]) -> Verdict {
     if checks.iter().all(|check| check.ok) {
         return if whole { Verdict::Healthy } else { Verdict::Degraded };
     }
-    let serves = checks.iter().filter(|check| check.is_essential()).all(|check| check.ok);
+    let serves = checks.iter().filter(|check| check.essential).all(|check| check.ok);
     if serves && checks.iter().any(|check| check.ok) {
         Verdict::Degraded
     } else {
@@ -203,12 +204,12 @@ fn verdict(checks: &[CheckResult], members: &[MemberReport]) -> Verdict {
 
 /// Where users meet a component.
 #[must_use]
-pub fn endpoint_reports(component: &str, endpoints: &Endpoints) -> Vec<EndpointReport> {
+pub fn endpoint_reports(component: &ComponentId, endpoints: &Endpoints) -> Vec<EndpointReport> {
     let report = |name: &str, url: String| EndpointReport {
         name: name.to_owned(),
         url,
     };
-    let join = |members: &[crate::endpoints::MemberEndpoint]| {
+    let join = |members: &[MemberEndpoint]| {
         members
             .iter()
             .map(|member| member.address.to_string())
@@ -216,42 +217,47 @@ pub fn endpoint_reports(component: &str, endpoints: &Endpoints) -> Vec<EndpointR
             .join(",")
     };
     match component {
-        "etcd" => vec![report("clients", format!("http://{}", join(&endpoints.etcd)))],
-        "postgres" => vec![
+        ComponentId::Etcd => vec![report("clients", format!("http://{}", join(&endpoints.etcd)))],
+        ComponentId::Postgres => vec![
             report("primary", format!("postgres://{}", endpoints.primary)),
             report("replicas", format!("postgres://{}", endpoints.replicas)),
         ],
-        "redis" => vec![report(
+        ComponentId::Redis => vec![report(
             "sentinels",
             format!("redis+sentinel://{}", join(&endpoints.sentinels)),
         )],
-        "kafka" => vec![report("bootstrap", format!("kafka://{}", join(&endpoints.kafka)))],
-        name => endpoints
+        ComponentId::Kafka => vec![report("bootstrap", format!("kafka://{}", join(&endpoints.kafka)))],
+        ComponentId::Service(name) => endpoints
             .services
-            .get(name)
+            .get(&**name)
             .map(|service| report("api", format!("http://{}", service.gateway)))
             .into_iter()
             .collect(),
+        // PostgreSQL's addresses and the services' are the gateway's.
+        ComponentId::Gateway | ComponentId::Agent | ComponentId::Foundation => Vec::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{Verdict, component_status};
-    use crate::checks::{CheckResult, MemberRole};
+    use crate::components::ComponentId;
+    use crate::probe::{CheckKind, CheckResult, MemberRole};
     use crate::target::{MemberStatus, RunState};
     use crate::topology::{Component, Kind, Member};
 
     fn component() -> Component {
         let member = |ordinal: u16| Member {
             name: format!("postgres-{ordinal}"),
-            component: "postgres".to_owned(),
+            component: ComponentId::Postgres,
             kind: Kind::Postgres,
             ordinal,
             node: Some(ordinal),
         };
         Component {
-            name: "postgres".to_owned(),
+            id: ComponentId::Postgres,
             needs: Vec::new(),
             members: vec![member(1), member(2)],
         }
@@ -260,7 +266,7 @@ mod tests {
     fn seen(name: &str, state: RunState) -> MemberStatus {
         MemberStatus {
             name: name.to_owned(),
-            component: "postgres".to_owned(),
+            component: ComponentId::Postgres,
             node: "node-1".to_owned(),
             state,
             pid: Some(1),
@@ -279,13 +285,14 @@ mod tests {
         }
     }
 
-    fn check(name: &str, ok: bool) -> CheckResult {
-        CheckResult {
-            name: name.to_owned(),
-            ok,
-            ms: 1.0,
-            error: None,
-        }
+    fn write(ok: bool) -> CheckResult {
+        let verdict = ok.then_some(()).ok_or_else(|| "refused".to_owned());
+        CheckResult::of(CheckKind::WriteRead, Duration::ZERO, verdict)
+    }
+
+    fn replica(ok: bool) -> CheckResult {
+        let verdict = ok.then_some(()).ok_or_else(|| "refused".to_owned());
+        CheckResult::of(CheckKind::ReplicaRead.of_member("postgres-2"), Duration::ZERO, verdict)
     }
 
     fn judge(states: [RunState; 2], roles: [Option<&str>; 2], checks: Vec<CheckResult>) -> super::ComponentStatus {
@@ -297,7 +304,7 @@ mod tests {
     #[test]
     fn all_passing_and_running_is_healthy() {
         let both = [Some("leader"), Some("replica")];
-        let status = judge([RunState::Running; 2], both, vec![check("write-read", true)]);
+        let status = judge([RunState::Running; 2], both, vec![write(true)]);
         assert_eq!(status.verdict, Verdict::Healthy);
         assert_eq!(status.members[0].age_seconds, Some(60));
     }
@@ -307,17 +314,13 @@ mod tests {
         let status = judge(
             [RunState::Running, RunState::Backoff],
             [Some("leader"), None],
-            vec![check("write-read", true)],
+            vec![write(true)],
         );
         assert_eq!(
             (status.verdict, status.members[1].state),
             (Verdict::Degraded, RunState::Backoff)
         );
-        let status = judge(
-            [RunState::Running; 2],
-            [Some("leader"), None],
-            vec![check("write-read", true)],
-        );
+        let status = judge([RunState::Running; 2], [Some("leader"), None], vec![write(true)]);
         assert_eq!(
             (status.verdict, status.members[1].state),
             (Verdict::Degraded, RunState::Unreachable)
@@ -327,17 +330,12 @@ mod tests {
     #[test]
     fn a_failing_write_is_down_and_a_failing_replica_degrades() {
         let both = [Some("leader"), Some("replica")];
-        let checks = vec![check("write-read", false), check("replica-read postgres-2", true)];
+        let checks = vec![write(false), replica(true)];
         assert_eq!(judge([RunState::Running; 2], both, checks).verdict, Verdict::Down);
-        let checks = vec![check("write-read", true), check("replica-read postgres-2", false)];
+        let checks = vec![write(true), replica(false)];
         assert_eq!(judge([RunState::Running; 2], both, checks).verdict, Verdict::Degraded);
         assert_eq!(
-            judge(
-                [RunState::Running; 2],
-                both,
-                vec![check("replica-read postgres-2", false)]
-            )
-            .verdict,
+            judge([RunState::Running; 2], both, vec![replica(false)]).verdict,
             Verdict::Down
         );
     }

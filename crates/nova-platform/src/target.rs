@@ -4,6 +4,7 @@ use std::future::Future;
 
 use serde::{Deserialize, Serialize};
 
+use crate::components::ComponentId;
 use crate::endpoints::Endpoints;
 use crate::topology::Component;
 
@@ -29,7 +30,7 @@ pub struct MemberStatus {
     /// The member's name.
     pub name: String,
     /// The component that it belongs to.
-    pub component: String,
+    pub component: ComponentId,
     /// The node that it is lost with.
     pub node: String,
     /// What it is doing.
@@ -75,7 +76,7 @@ pub struct PlanStep {
     /// The member's name.
     pub member: String,
     /// Its component.
-    pub component: String,
+    pub component: ComponentId,
     /// What would be done.
     pub action: Action,
     /// What differs, for [`Action::Change`], such as "arguments" or "redis.conf".
@@ -168,7 +169,7 @@ pub trait Target: Sync {
 
     /// Brings one component's members to what the description wants: creates, changes, starts. Returns once they are
     /// started, not once they work; what already is as wanted is left alone. Safe to repeat.
-    fn apply(&self, component: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn apply(&self, component: &ComponentId) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// The same for one member of a component, for changing a component that serves.
     fn apply_member(&self, member: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
@@ -189,7 +190,7 @@ pub trait Target: Sync {
 
     /// What the target itself reported of a component lately, in its own words and newest last; nothing where it keeps no
     /// such record.
-    fn events(&self, _component: &str) -> impl Future<Output = Vec<String>> + Send {
+    fn events(&self, _component: &ComponentId) -> impl Future<Output = Vec<String>> + Send {
         std::future::ready(Vec::new())
     }
 

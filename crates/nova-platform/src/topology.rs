@@ -1,5 +1,6 @@
 //! Which components a platform has, what each needs, and which members run on which node.
 
+use crate::components::ComponentId;
 use crate::spec::Spec;
 
 /// Number of nodes that members are spread over.
@@ -8,10 +9,10 @@ pub const NODES: u16 = 3;
 /// A component: a part of the platform that starts, is checked and is shown as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
-    /// `etcd`, `postgres`, `redis`, `kafka`, `gateway`, or a service's name.
-    pub name: String,
+    /// What it is called.
+    pub id: ComponentId,
     /// Components that must have passed their checks before this one starts.
-    pub needs: Vec<String>,
+    pub needs: Vec<ComponentId>,
     /// Its members, in order.
     pub members: Vec<Member>,
 }
@@ -41,7 +42,7 @@ pub struct Member {
     /// Such as `redis-1`, `sentinel-2`, `user-service-3`.
     pub name: String,
     /// The component that it belongs to.
-    pub component: String,
+    pub component: ComponentId,
     /// What program it runs.
     pub kind: Kind,
     /// Counts from 1 within its kind.
@@ -51,10 +52,10 @@ pub struct Member {
 }
 
 impl Member {
-    fn list(component: &str, prefix: &str, kind: Kind, count: u16) -> impl Iterator<Item = Self> {
+    fn list(component: &ComponentId, prefix: &str, kind: Kind, count: u16) -> impl Iterator<Item = Self> {
         (1..=count).map(move |ordinal| Self {
             name: format!("{prefix}-{ordinal}"),
-            component: component.to_owned(),
+            component: component.clone(),
             kind,
             ordinal,
             node: (kind != Kind::Gateway).then_some((ordinal - 1) % NODES + 1),
@@ -72,31 +73,44 @@ impl Member {
 /// The components of a platform, in a stable order: stores, gateway, services.
 #[must_use]
 pub fn components(spec: &Spec) -> Vec<Component> {
-    let component = |name: &str, needs: &[&str], members: Vec<Member>| Component {
-        name: name.to_owned(),
-        needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+    let component = |id: ComponentId, needs: &[ComponentId], members: Vec<Member>| Component {
+        id,
+        needs: needs.to_vec(),
         members,
     };
-    let one_kind = |name: &str, kind, count| Member::list(name, name, kind, count).collect::<Vec<_>>();
-    let redis = one_kind("redis", Kind::Redis, spec.redis.members)
+    let one_kind = |id: &ComponentId, kind, count| Member::list(id, id.as_str(), kind, count).collect::<Vec<_>>();
+    let redis = one_kind(&ComponentId::Redis, Kind::Redis, spec.redis.members)
         .into_iter()
-        .chain(Member::list("redis", "sentinel", Kind::Sentinel, spec.redis.sentinels))
+        .chain(Member::list(
+            &ComponentId::Redis,
+            "sentinel",
+            Kind::Sentinel,
+            spec.redis.sentinels,
+        ))
         .collect();
+    let of_one_kind = |id: ComponentId, needs: &[ComponentId], kind, count| {
+        let members = one_kind(&id, kind, count);
+        component(id, needs, members)
+    };
     let mut all = vec![
-        component("etcd", &[], one_kind("etcd", Kind::Etcd, spec.etcd.members)),
-        component(
-            "postgres",
-            &["etcd"],
-            one_kind("postgres", Kind::Postgres, spec.postgres.members),
+        of_one_kind(ComponentId::Etcd, &[], Kind::Etcd, spec.etcd.members),
+        of_one_kind(
+            ComponentId::Postgres,
+            &[ComponentId::Etcd],
+            Kind::Postgres,
+            spec.postgres.members,
         ),
-        component("redis", &[], redis),
-        component("kafka", &[], one_kind("kafka", Kind::Kafka, spec.kafka.members)),
-        component("gateway", &["postgres"], one_kind("gateway", Kind::Gateway, 1)),
+        component(ComponentId::Redis, &[], redis),
+        of_one_kind(ComponentId::Kafka, &[], Kind::Kafka, spec.kafka.members),
+        of_one_kind(ComponentId::Gateway, &[ComponentId::Postgres], Kind::Gateway, 1),
     ];
-    all.extend(spec.services.iter().map(|(name, service)| Component {
-        name: name.clone(),
-        needs: service.needs.clone(),
-        members: one_kind(name, Kind::Service, service.members),
+    all.extend(spec.services.iter().map(|(name, service)| {
+        of_one_kind(
+            ComponentId::service(name),
+            &service.needs,
+            Kind::Service,
+            service.members,
+        )
     }));
     all
 }

@@ -134,8 +134,8 @@ fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Out
             .iter()
             .map(|component| {
                 (
-                    component.name.clone(),
-                    serde_json::json!(endpoint_reports(&component.name, endpoints)),
+                    component.id.to_string(),
+                    serde_json::json!(endpoint_reports(&component.id, endpoints)),
                 )
             })
             .collect();
@@ -164,8 +164,8 @@ fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Out
     );
     let mut rows = Vec::new();
     for component in components(session.spec()) {
-        for endpoint in endpoint_reports(&component.name, endpoints) {
-            rows.push(vec![component.name.clone(), endpoint.name, endpoint.url]);
+        for endpoint in endpoint_reports(&component.id, endpoints) {
+            rows.push(vec![component.id.to_string(), endpoint.name, endpoint.url]);
         }
     }
     println!("\n{}\n{}", output.paint(BOLD, "addresses"), table(&rows, 2).trim_end());
@@ -181,7 +181,7 @@ fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Out
         .map(|timing| {
             let took = seconds(timing.finished.saturating_sub(timing.started));
             vec![
-                timing.name.clone(),
+                timing.name.to_string(),
                 took,
                 format!("healthy at {}", seconds(timing.finished)),
             ]
@@ -244,7 +244,7 @@ fn report_failure(session: &Session, failure: &Failure) -> anyhow::Result<Exit> 
     let next = if failure.interrupted {
         "./nova deploy resumes; ./nova cleanup removes what was started".to_owned()
     } else {
-        let of = failure.member.as_deref().unwrap_or(&failure.component);
+        let of = failure.member.as_deref().unwrap_or(failure.component.as_str());
         format!("./nova logs {of} shows more; ./nova deploy goes on where this ended")
     };
     let guide = match session.kind {

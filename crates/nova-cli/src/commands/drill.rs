@@ -110,7 +110,7 @@ async fn refuse<T: Target>(target: &T, session: &Session, plans: &[Plan]) -> Res
 fn may_hit(session: &Session, plan: &Plan) -> Vec<String> {
     let of_component = components(session.spec())
         .into_iter()
-        .filter(|component| component.name == plan.component)
+        .filter(|component| component.id.as_str() == plan.component)
         .flat_map(|component| component.members)
         .map(|member| member.name);
     plan.member
@@ -126,7 +126,7 @@ fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, DrillError> {
         None => None,
     };
     let components = components(session.spec());
-    let names: Vec<&str> = components.iter().map(|component| component.name.as_str()).collect();
+    let names: Vec<&str> = components.iter().map(|component| component.id.as_str()).collect();
     let plan = |component: &str, fault: Fault| Plan {
         component: component.to_owned(),
         fault,

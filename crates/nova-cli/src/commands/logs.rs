@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use nova_kubernetes::target::KubernetesTarget;
 use nova_local::target::LocalTarget;
+use nova_platform::components::ComponentId;
 use nova_platform::target::LogQuery;
 use tokio::sync::mpsc;
 
@@ -98,7 +99,11 @@ async fn follow(
 /// Prints what pods write, those that come later included.
 async fn follow_pods(output: Output, args: &Logs, target: &KubernetesTarget, width: usize) -> anyhow::Result<()> {
     let (sender, mut lines) = mpsc::channel::<(String, String)>(LINES);
-    let wanted = |name: &str, component: &str| args.of.as_deref().is_none_or(|of| of == name || of == component);
+    let wanted = |name: &str, component: &ComponentId| {
+        args.of
+            .as_deref()
+            .is_none_or(|of| of == name || of == component.as_str())
+    };
     let shown = async {
         while let Some((member, line)) = lines.recv().await {
             print(output, args, &member, width, vec![line])?;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use nova_kubernetes::agent::ClusterProber;
 use nova_kubernetes::target::{Cluster, KubernetesTarget};
 use nova_local::target::LocalTarget;
-use nova_platform::checks::{CheckResult, Checks, Depth, MemberRole};
+use nova_platform::checks::Checks;
+use nova_platform::components::ComponentId;
 use nova_platform::endpoints::Endpoints;
+use nova_platform::probe::{CheckResult, Depth, MemberRole};
 use nova_platform::target::{LogQuery, MemberStatus, Target};
 use nova_platform::topology::{Component, components};
 
@@ -75,15 +77,15 @@ impl Session {
     }
 
     /// `all` holds each member's name and component.
-    fn choose(&self, all: Vec<(String, String)>, of: Option<&str>) -> Result<Vec<String>, WrongUsage> {
+    fn choose(&self, all: Vec<(String, ComponentId)>, of: Option<&str>) -> Result<Vec<String>, WrongUsage> {
         let chosen: Vec<String> = all
             .into_iter()
-            .filter(|(name, component)| of.is_none_or(|of| name == of || component == of))
+            .filter(|(name, component)| of.is_none_or(|of| name == of || component.as_str() == of))
             .map(|(name, _)| name)
             .collect();
         if chosen.is_empty() {
             let described = components(self.spec());
-            let names: Vec<&str> = described.iter().map(|component| component.name.as_str()).collect();
+            let names: Vec<&str> = described.iter().map(|component| component.id.as_str()).collect();
             let of = of.unwrap_or_default();
             return Err(WrongUsage(format!(
                 "unknown component or member {of:?}: there are {}, and their members such as {}-1",
@@ -109,8 +111,8 @@ impl Place {
             Self::Local(target, checks) => {
                 let looked = described.iter().map(|component| async move {
                     tokio::join!(
-                        checks.component(&component.name, depth, limit),
-                        checks.roles(&component.name, limit)
+                        checks.component(&component.id, depth, limit),
+                        checks.roles(&component.id, limit)
                     )
                 });
                 let (members, found) = tokio::join!(target.inspect_members(memory), futures::future::join_all(looked));
@@ -124,7 +126,7 @@ impl Place {
             Self::Kubernetes(target) => {
                 let prober = &ClusterProber::new(target);
                 let looked = described.iter().map(|component| async move {
-                    let looked = prober.look(&component.name, depth, limit).await;
+                    let looked = prober.look(&component.id, depth, limit).await;
                     (looked.checks, looked.roles)
                 });
                 let (members, found) = tokio::join!(target.inspect(), futures::future::join_all(looked));
@@ -141,7 +143,7 @@ impl Place {
 
     /// Members whose name, or whose component's name, is `of`; all for `None`.
     pub(super) async fn members_of(&self, session: &Session, of: Option<&str>) -> anyhow::Result<Vec<String>> {
-        let all: Vec<(String, String)> = match self {
+        let all: Vec<(String, ComponentId)> = match self {
             Self::Local(..) => return Ok(session.described_members(of)?),
             Self::Kubernetes(target) => {
                 let members = target.inspect().await?;

@@ -86,7 +86,7 @@ async fn look(session: &Session, place: &Place) -> anyhow::Result<StatusReport> 
     let (members, endpoints) = (looked.members, looked.endpoints);
     let components = looked.components.iter().zip(looked.found);
     let components = components.map(|(component, (results, roles))| {
-        let endpoints = endpoint_reports(&component.name, &endpoints);
+        let endpoints = endpoint_reports(&component.id, &endpoints);
         component_status(component, &members, &roles, results, endpoints, now_ms)
     });
     Ok(StatusReport::of(

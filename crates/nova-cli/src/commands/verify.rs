@@ -24,7 +24,7 @@ pub(super) async fn run(session: &Session) -> anyhow::Result<Exit> {
     if output.format == Format::Json {
         let components: Vec<_> = results
             .iter()
-            .map(|(component, results)| serde_json::json!({"name": component.name, "checks": results}))
+            .map(|(component, results)| serde_json::json!({"name": component.id, "checks": results}))
             .collect();
         Output::json(&serde_json::json!({"schema": "nova.verify/v1", "ok": ok, "components": components}))?;
     } else {
@@ -35,7 +35,7 @@ pub(super) async fn run(session: &Session) -> anyhow::Result<Exit> {
                 let found = result.error.clone().unwrap_or_else(|| format!("{:.1} ms", result.ms));
                 rows.push(vec![
                     output.paint(style, word),
-                    component.name.clone(),
+                    component.id.to_string(),
                     result.name.clone(),
                     found,
                 ]);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use nova_platform::components::names;
 use nova_platform::rollout::{Failure, Reason};
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ pub(crate) fn failure_block(failure: &Failure, next: &str, guide: Option<Section
         let _ = writeln!(text, "  event      {event}");
     }
     if !failure.skipped.is_empty() {
-        let _ = writeln!(text, "  skipped    {}", failure.skipped.join(", "));
+        let _ = writeln!(text, "  skipped    {}", names(&failure.skipped));
     }
     for log in &failure.logs {
         let which = if log.previous { " (the start before)" } else { "" };

@@ -3,6 +3,7 @@
 use nova_kubernetes::images::ImagesError;
 use nova_kubernetes::target::KubernetesError;
 use nova_kubernetes::target::preflight::Lacking;
+use nova_platform::probe::CheckKind;
 use nova_platform::rollout::{Failure, Reason};
 
 /// A section of the guide's troubleshooting, by its heading.
@@ -85,7 +86,9 @@ impl Section {
             Reason::CannotStart(why) if why.contains("Image") => Self::NOT_PULLED,
             Reason::CannotStart(why) if why.contains("nodes are available") => Self::UNSCHEDULED,
             Reason::CannotStart(_) | Reason::CrashLoop { .. } => Self::ENDING,
-            Reason::TimedOut(_) if failure.failing.iter().any(|(_, check)| check.name == "agent") => Self::NO_AGENT,
+            Reason::TimedOut(_) if failure.failing.iter().any(|(_, check)| check.kind == CheckKind::Agent) => {
+                Self::NO_AGENT
+            }
             Reason::TimedOut(_) => Self::SLOW,
             Reason::Interrupted | Reason::Skipped => return None,
         })

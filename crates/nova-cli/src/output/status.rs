@@ -44,7 +44,7 @@ fn component_rows(component: &ComponentStatus, output: Output) -> Vec<Vec<String
         .collect();
     let mut rows = vec![vec![
         verdict(component.verdict, output),
-        output.paint(BOLD, &component.name),
+        output.paint(BOLD, component.name.as_str()),
         endpoints.join("  "),
     ]];
     rows.extend(component.members.iter().map(|member| member_row(member, output)));
@@ -97,7 +97,7 @@ fn check_rows(component: &ComponentStatus, output: Output) -> Vec<Vec<String>> {
             let found = check.error.clone().unwrap_or_else(|| format!("{:.1} ms", check.ms));
             vec![
                 output.paint(style, word),
-                component.name.clone(),
+                component.name.to_string(),
                 check.name.clone(),
                 found,
             ]

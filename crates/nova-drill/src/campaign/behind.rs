@@ -20,7 +20,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         let members = self.target.inspect().await.map_err(|error| explained(&error))?;
         let replicas: Vec<String> = members
             .into_iter()
-            .filter(|member| member.component == blow.component && !blow.members.contains(&member.name))
+            .filter(|member| member.component.as_str() == blow.component && !blow.members.contains(&member.name))
             .map(|member| member.name)
             .collect();
         let harm = async |members: &[String], harm: Harm| {

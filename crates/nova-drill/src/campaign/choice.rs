@@ -24,7 +24,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         let described = components(self.spec);
         let members: Vec<MemberStatus> = members
             .into_iter()
-            .filter(|member| described.iter().any(|component| component.name == member.component))
+            .filter(|member| described.iter().any(|component| component.id == member.component))
             .collect();
         let names = |wanted: &dyn Fn(&MemberStatus) -> bool| -> Vec<String> {
             let chosen = members.iter().filter(|member| wanted(member));
@@ -40,7 +40,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             let node = plan.member.as_deref().or_else(|| chance.pick(&nodes).copied());
             return Ok(names(&|member: &MemberStatus| Some(member.node.as_str()) == node));
         }
-        let of_component = names(&|member: &MemberStatus| member.component == plan.component);
+        let of_component = names(&|member: &MemberStatus| member.component.as_str() == plan.component);
         if matches!(plan.fault, Fault::Cold | Fault::Rolling) {
             return Ok(of_component);
         }
@@ -57,7 +57,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         if let Some(member) = &plan.member {
             return Ok(on_its_node(member.clone()));
         }
-        let roles = self.prober.roles(&plan.component, LOOK).await;
+        let roles = self.prober.roles(&plan.component.as_str().into(), LOOK).await;
         let leader = roles.into_iter().find(MemberRole::leads).map(|role| role.member);
         let all_alike: Vec<String> = of_component
             .into_iter()

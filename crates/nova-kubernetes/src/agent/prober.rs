@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use nova_platform::checks::{CheckResult, Depth, MemberRole};
-use nova_platform::rollout::Prober;
+use nova_platform::components::ComponentId;
+use nova_platform::probe::{CheckKind, CheckResult, Depth, MemberRole, Prober};
 use tokio::time::Instant;
 
-use super::NAME;
 use super::wire::{LOOK, Look, Looked, PREPARE, Prepare, Prepared};
 use crate::target::KubernetesTarget;
 
@@ -27,14 +26,14 @@ impl<'a> ClusterProber<'a> {
 
     /// All checks of a component with what its members say they are. The first check is `rollout`: whether all its pods are as
     /// applied and ready.
-    pub async fn look(&self, component: &str, depth: Depth, limit: Duration) -> Looked {
+    pub async fn look(&self, component: &ComponentId, depth: Depth, limit: Duration) -> Looked {
         let begin = Instant::now();
         let rollout = async {
             let found = tokio::time::timeout(limit, self.target.rolled_out(component)).await;
             let found = found.unwrap_or_else(|_| Err("the API server did not answer in time".to_owned()));
-            CheckResult::of("rollout", begin.elapsed(), found)
+            CheckResult::of(CheckKind::Rollout, begin.elapsed(), found)
         };
-        if component == NAME {
+        if *component == ComponentId::Agent {
             return Looked {
                 checks: vec![rollout.await],
                 roles: Vec::new(),
@@ -45,14 +44,14 @@ impl<'a> ClusterProber<'a> {
         looked
     }
 
-    async fn ask(&self, component: &str, depth: Depth, limit: Duration) -> Looked {
+    async fn ask(&self, component: &ComponentId, depth: Depth, limit: Duration) -> Looked {
         let begin = Instant::now();
         let asked = async {
             let endpoints = self.target.endpoints_of(component).await?;
             let look = Look {
                 spec: self.target.spec().clone(),
                 endpoints,
-                component: component.to_owned(),
+                component: component.clone(),
                 depth,
                 limit_ms: millis(limit.saturating_sub(WAY.min(limit / 4))),
             };
@@ -63,36 +62,36 @@ impl<'a> ClusterProber<'a> {
             .await
             .unwrap_or_else(|_| Err("the API server did not answer in time".to_owned()));
         answer.unwrap_or_else(|error| Looked {
-            checks: vec![CheckResult::of("agent", begin.elapsed(), Err(error))],
+            checks: vec![CheckResult::of(CheckKind::Agent, begin.elapsed(), Err(error))],
             roles: Vec::new(),
         })
     }
 }
 
 impl Prober for ClusterProber<'_> {
-    async fn prepare(&self, component: &str, limit: Duration) -> Result<Vec<String>, String> {
-        if component == NAME {
+    async fn prepare(&self, component: &ComponentId, limit: Duration) -> Result<Vec<String>, String> {
+        if *component == ComponentId::Agent {
             return Ok(Vec::new());
         }
         let prepare = Prepare {
             spec: self.target.spec().clone(),
             endpoints: self.target.endpoints_of(component).await?,
-            component: component.to_owned(),
+            component: component.clone(),
             limit_ms: millis(limit.saturating_sub(WAY.min(limit / 4))),
         };
         let made: Result<Prepared, _> = self.target.agents().call(PREPARE, &prepare, limit).await;
         made.map(|made| made.changes).map_err(|error| error.to_string())
     }
 
-    async fn check(&self, component: &str, limit: Duration) -> Vec<CheckResult> {
+    async fn check(&self, component: &ComponentId, limit: Duration) -> Vec<CheckResult> {
         self.look(component, Depth::Full, limit).await.checks
     }
 
-    async fn roles(&self, component: &str, limit: Duration) -> Vec<MemberRole> {
+    async fn roles(&self, component: &ComponentId, limit: Duration) -> Vec<MemberRole> {
         self.ask(component, Depth::Status, limit).await.roles
     }
 
-    async fn glance(&self, component: &str, limit: Duration) -> (Vec<CheckResult>, Vec<MemberRole>) {
+    async fn glance(&self, component: &ComponentId, limit: Duration) -> (Vec<CheckResult>, Vec<MemberRole>) {
         let looked = self.look(component, Depth::Status, limit).await;
         (looked.checks, looked.roles)
     }

@@ -15,8 +15,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use nova_platform::checks::Checks;
+use nova_platform::components::ComponentId;
 use nova_platform::endpoints::Endpoints;
-use nova_platform::rollout::Prober;
+use nova_platform::probe::Prober;
 use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
 use secrecy::ExposeSecret;
@@ -185,10 +186,16 @@ impl Agent {
     }
 
     /// The checks of this platform as it is met now; those of an earlier request when nothing differs, with their connections.
-    async fn checks(&self, spec: &Spec, component: &str, endpoints: Endpoints) -> Result<Checks, String> {
+    async fn checks(&self, spec: &Spec, component: &ComponentId, endpoints: Endpoints) -> Result<Checks, String> {
         let endpoints = &match component {
-            "redis" => resolved(endpoints).await,
-            _ => endpoints,
+            ComponentId::Redis => resolved(endpoints).await,
+            ComponentId::Etcd
+            | ComponentId::Postgres
+            | ComponentId::Kafka
+            | ComponentId::Gateway
+            | ComponentId::Service(_)
+            | ComponentId::Agent
+            | ComponentId::Foundation => endpoints,
         };
         let secrets = Secrets::from_directory(&self.secrets).map_err(|error| with_source(&error))?;
         let key = fingerprint(spec, endpoints, &secrets)?;

@@ -1,6 +1,7 @@
 //! What the tool and the agent say to each other: JSON over HTTP/1.1.
 
 use nova_platform::checks::{CheckResult, Depth, MemberRole};
+use nova_platform::components::ComponentId;
 use nova_platform::endpoints::Endpoints;
 use nova_platform::spec::Spec;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ pub struct Look {
     /// Where its members are met.
     pub endpoints: Endpoints,
     /// Which component.
-    pub component: String,
+    pub component: ComponentId,
     /// How much is proved.
     pub depth: Depth,
     /// Time that it may take, in milliseconds.
@@ -44,7 +45,7 @@ pub struct Prepare {
     /// Where its members are met.
     pub endpoints: Endpoints,
     /// Which component.
-    pub component: String,
+    pub component: ComponentId,
     /// Time that it may take, in milliseconds.
     pub limit_ms: u64,
 }

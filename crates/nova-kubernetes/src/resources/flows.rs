@@ -1,5 +1,6 @@
 //! Who talks to whom: the one table that network policies are made from. What does not stand here cannot connect.
 
+use nova_platform::components::ComponentId;
 use nova_platform::spec::Spec;
 
 use crate::workloads::{self, Workload};
@@ -67,7 +68,7 @@ pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
             flow(name, "redis", &[redis.port]),
             flow(name, "sentinel", &[redis.sentinel_port]),
         ]);
-        if service.needs.iter().any(|need| need == "kafka") {
+        if service.needs.contains(&ComponentId::Kafka) {
             flows.push(flow(name, "kafka", &[kafka.port]));
         }
         flows.push(Flow {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use nova_platform::components::ComponentId;
 use nova_platform::spec::Spec;
 
 use crate::names::{Area, MANAGER, PART_OF};
@@ -37,7 +38,7 @@ pub(super) fn of_area(spec: &Spec, area: Area, name: &str) -> ObjectMeta {
 
 /// Name and labels of what is in no namespace.
 pub(super) fn of_platform(spec: &Spec, name: &str) -> ObjectMeta {
-    let labels = shared(spec, super::FOUNDATION, super::FOUNDATION);
+    let labels = shared(spec, ComponentId::Foundation.as_str(), &ComponentId::Foundation);
     ObjectMeta {
         name: Some(name.to_owned()),
         labels: Some(versioned(labels)),
@@ -77,11 +78,11 @@ pub(super) fn annotate(metadata: &mut ObjectMeta, exceptions: &[Exception]) {
     }
 }
 
-fn shared(spec: &Spec, name: &str, component: &str) -> Labels {
+fn shared(spec: &Spec, name: &str, component: &ComponentId) -> Labels {
     labels([
         (NAME, name),
         (INSTANCE, &spec.platform.name),
-        ("app.kubernetes.io/component", component),
+        ("app.kubernetes.io/component", component.as_str()),
         ("app.kubernetes.io/part-of", PART_OF),
         ("app.kubernetes.io/managed-by", MANAGER),
     ])

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use nova_platform::components::ComponentId;
 use nova_platform::config::service::OPERATIONS_OFFSET;
 use nova_platform::endpoints::{
     Endpoints, HostPort, MemberEndpoint, PostgresEndpoint, ServiceEndpoints, ServiceMemberEndpoint,
@@ -25,23 +26,29 @@ impl KubernetesTarget {
     ///
     /// # Errors
     /// In words, when the API server does not say which pods there are.
-    pub async fn endpoints_of(&self, component: &str) -> Result<Endpoints, String> {
-        if component == "gateway" {
-            return Ok(Endpoints {
-                services: services(&self.spec, &[]),
-                ..stores(&self.spec)
-            });
-        }
-        if !self.spec.services.contains_key(component) {
-            return Ok(stores(&self.spec));
-        }
+    pub async fn endpoints_of(&self, component: &ComponentId) -> Result<Endpoints, String> {
+        let service = match component {
+            ComponentId::Gateway => {
+                return Ok(Endpoints {
+                    services: services(&self.spec, &[]),
+                    ..stores(&self.spec)
+                });
+            }
+            ComponentId::Service(name) => name,
+            ComponentId::Etcd
+            | ComponentId::Postgres
+            | ComponentId::Redis
+            | ComponentId::Kafka
+            | ComponentId::Agent
+            | ComponentId::Foundation => return Ok(stores(&self.spec)),
+        };
         let pods = self
             .list_area(Area::Services)
             .await
             .map_err(|error| error.to_string())?;
         let mut endpoints = stores(&self.spec);
         endpoints.services = services(&self.spec, &pods);
-        endpoints.services.retain(|name, _| name == component);
+        endpoints.services.retain(|name, _| **name == **service);
         Ok(endpoints)
     }
 
@@ -89,7 +96,7 @@ fn stores(spec: &Spec) -> Endpoints {
 
 fn services(spec: &Spec, seen: &[Seen]) -> BTreeMap<String, ServiceEndpoints> {
     let service = |(name, service): (&String, &nova_platform::spec::ServiceSpec)| {
-        let members = seen.iter().filter(|pod| pod.member.component == *name);
+        let members = seen.iter().filter(|pod| pod.member.component.as_str() == name);
         let members = members.filter_map(|pod| {
             let ip = pod.ip.clone()?;
             Some(ServiceMemberEndpoint {

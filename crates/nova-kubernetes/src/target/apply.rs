@@ -2,12 +2,12 @@
 
 use futures::stream::{StreamExt, TryStreamExt};
 use kube::api::{DynamicObject, Patch, PatchParams};
+use nova_platform::components::ComponentId;
 use serde_json::{Value, json};
 
 use super::object::Key;
 use super::{CONCURRENCY, KubernetesError, KubernetesTarget, conflict};
 use crate::names::{Area, MANAGER};
-use crate::resources::FOUNDATION;
 
 /// Field manager of the number of pods that a new Deployment with an autoscaler begins with. Not ours: we do not own it.
 const SCALE_MANAGER: &str = "nova-scale";
@@ -25,7 +25,7 @@ impl KubernetesTarget {
         // A drill that was killed may have left one cordoned, and pods would wait for it.
         self.bring_up_nodes().await?;
         let is_namespace = |object: &&Value| object["kind"] == "Namespace";
-        let foundation: Vec<&Value> = self.of_component(FOUNDATION).collect();
+        let foundation: Vec<&Value> = self.of_component(&ComponentId::Foundation).collect();
         self.apply_namespace(Area::System).await?;
         self.remember_all().await?;
         self.apply_all(foundation.iter().copied().filter(is_namespace)).await?;
@@ -41,13 +41,13 @@ impl KubernetesTarget {
     pub(super) async fn apply_namespace(&self, area: Area) -> Result<(), KubernetesError> {
         let name = area.namespace(&self.spec);
         let is_it = |object: &&Value| object["kind"] == "Namespace" && object["metadata"]["name"] == name.as_str();
-        match self.of_component(FOUNDATION).find(is_it) {
+        match self.of_component(&ComponentId::Foundation).find(is_it) {
             Some(namespace) => self.apply_object(namespace).await.map(drop),
             None => Ok(()),
         }
     }
 
-    pub(super) async fn apply_component(&self, component: &str) -> Result<(), KubernetesError> {
+    pub(super) async fn apply_component(&self, component: &ComponentId) -> Result<(), KubernetesError> {
         let is_workload = |object: &&Value| object["kind"].as_str().is_some_and(|kind| WORKLOADS.contains(&kind));
         // Pods whose configuration is not there yet would wait for the kubelet's next try.
         self.apply_all(self.of_component(component).filter(|object| !is_workload(object)))
@@ -55,11 +55,11 @@ impl KubernetesTarget {
         self.apply_all(self.of_component(component).filter(is_workload)).await
     }
 
-    fn of_component<'a>(&'a self, component: &'a str) -> impl Iterator<Item = &'a Value> {
+    fn of_component<'a>(&'a self, component: &'a ComponentId) -> impl Iterator<Item = &'a Value> {
         let ours = self
             .manifests
             .iter()
-            .filter(move |manifest| manifest.component == component);
+            .filter(move |manifest| manifest.component == *component);
         ours.map(|manifest| &manifest.object)
     }
 

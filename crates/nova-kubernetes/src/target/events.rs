@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::ListParams;
+use nova_platform::components::ComponentId;
 use nova_platform::topology::{Kind, components};
 
 use super::KubernetesTarget;
@@ -13,7 +14,7 @@ use crate::agent::NAME;
 const TOLD: usize = 10;
 
 impl KubernetesTarget {
-    pub(super) async fn recent_events(&self, component: &str) -> Vec<String> {
+    pub(super) async fn recent_events(&self, component: &ComponentId) -> Vec<String> {
         let Some(area) = self.area_of(component) else {
             return Vec::new();
         };
@@ -25,21 +26,21 @@ impl KubernetesTarget {
     }
 
     /// Names with which the objects of a component begin.
-    fn workloads(&self, component: &str) -> Vec<String> {
-        if component == NAME {
+    fn workloads(&self, component: &ComponentId) -> Vec<String> {
+        if *component == ComponentId::Agent {
             return vec![NAME.to_owned()];
         }
         let all = components(&self.spec);
         let members = all
             .iter()
-            .filter(|one| one.name == component)
+            .filter(|one| one.id == *component)
             .flat_map(|one| &one.members);
         let mut names: Vec<String> = members
             .map(|member| {
                 if member.kind == Kind::Sentinel {
                     "sentinel"
                 } else {
-                    component
+                    component.as_str()
                 }
             })
             .map(str::to_owned)

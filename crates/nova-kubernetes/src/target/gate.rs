@@ -3,11 +3,11 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::Api;
 use kube::api::ListParams;
+use nova_platform::components::ComponentId;
 use nova_platform::topology::components;
 
 use super::pods::COMPONENT;
 use super::{KubernetesTarget, explain};
-use crate::agent::NAME;
 use crate::names::Area;
 
 impl KubernetesTarget {
@@ -15,10 +15,10 @@ impl KubernetesTarget {
     ///
     /// # Errors
     /// In words: what is not yet so.
-    pub async fn rolled_out(&self, component: &str) -> Result<(), String> {
+    pub async fn rolled_out(&self, component: &ComponentId) -> Result<(), String> {
         let area = self
             .area_of(component)
-            .ok_or_else(|| format!("there is no component {component:?}"))?;
+            .ok_or_else(|| format!("there is no component \"{component}\""))?;
         let namespace = area.namespace(&self.spec);
         let selector = format!("{},{COMPONENT}={component}", self.selector());
         let list = ListParams::default().labels(&selector);
@@ -39,12 +39,12 @@ impl KubernetesTarget {
     }
 
     /// The part of the platform that a component runs in.
-    pub(super) fn area_of(&self, component: &str) -> Option<Area> {
-        if component == NAME {
+    pub(super) fn area_of(&self, component: &ComponentId) -> Option<Area> {
+        if *component == ComponentId::Agent {
             return Some(Area::System);
         }
         let all = components(&self.spec);
-        let found = all.iter().find(|one| one.name == component)?;
+        let found = all.iter().find(|one| one.id == *component)?;
         found.members.first().map(|member| Area::of(member.kind))
     }
 }

@@ -8,11 +8,11 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::ListParams;
+use nova_platform::components::ComponentId;
 use nova_platform::target::MemberStatus;
 use nova_platform::topology::{Component, Kind, Member};
 
 use super::{KubernetesError, KubernetesTarget, pods};
-use crate::agent::NAME;
 use crate::names::Area;
 use crate::workloads::GATEWAYS;
 
@@ -122,7 +122,7 @@ fn seen(namespace: &str, list: &[Pod], down: &BTreeSet<String>) -> Vec<Seen> {
 #[must_use]
 pub fn agent_component() -> Component {
     Component {
-        name: NAME.to_owned(),
+        id: ComponentId::Agent,
         needs: Vec::new(),
         members: Vec::new(),
     }
@@ -132,7 +132,7 @@ pub fn agent_component() -> Component {
 /// names, and their number changes with load.
 #[must_use]
 pub(super) fn components_seen(described: Vec<Component>, members: &[MemberStatus]) -> Vec<Component> {
-    let mut by_component: BTreeMap<&str, Vec<&MemberStatus>> = BTreeMap::new();
+    let mut by_component: BTreeMap<&ComponentId, Vec<&MemberStatus>> = BTreeMap::new();
     for member in members {
         by_component.entry(&member.component).or_default().push(member);
     }
@@ -141,15 +141,12 @@ pub(super) fn components_seen(described: Vec<Component>, members: &[MemberStatus
         let Some(kind @ (Kind::Gateway | Kind::Service)) = kind else {
             return component;
         };
-        let pods = by_component
-            .get(component.name.as_str())
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let pods = by_component.get(&component.id).map(Vec::as_slice).unwrap_or_default();
         if kind == Kind::Gateway {
             component.members = (1..=GATEWAYS)
                 .map(|ordinal| Member {
-                    name: format!("{}-{ordinal}", component.name),
-                    component: component.name.clone(),
+                    name: format!("{}-{ordinal}", component.id),
+                    component: component.id.clone(),
                     kind,
                     ordinal,
                     node: None,
@@ -160,7 +157,7 @@ pub(super) fn components_seen(described: Vec<Component>, members: &[MemberStatus
         let missing = component.members.split_off(pods.len().min(component.members.len()));
         let seen = pods.iter().zip(1_u16..).map(|(pod, ordinal)| Member {
             name: pod.name.clone(),
-            component: component.name.clone(),
+            component: component.id.clone(),
             kind,
             ordinal,
             node: None,
@@ -183,7 +180,7 @@ mod tests {
         let spec = load(None).expect("the defaults").spec;
         let pod = |name: &str, component: &str| MemberStatus {
             name: name.to_owned(),
-            component: component.to_owned(),
+            component: component.into(),
             node: "node-9".to_owned(),
             state: RunState::Running,
             pid: None,
@@ -202,7 +199,7 @@ mod tests {
         ];
         let seen = components_seen(components(&spec), &members);
         let names = |component: &str| -> Vec<String> {
-            let component = seen.iter().find(|one| one.name == component).expect("there");
+            let component = seen.iter().find(|one| one.id.as_str() == component).expect("there");
             component.members.iter().map(|member| member.name.clone()).collect()
         };
         assert_eq!(

@@ -8,6 +8,7 @@ use futures::stream::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::LogParams;
+use nova_platform::components::ComponentId;
 use nova_platform::target::LogQuery;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -45,7 +46,7 @@ impl KubernetesTarget {
     /// When the pods cannot be listed at all.
     pub async fn follow(
         &self,
-        wanted: impl Fn(&str, &str) -> bool + Send,
+        wanted: impl Fn(&str, &ComponentId) -> bool + Send,
         lines: mpsc::Sender<(String, String)>,
     ) -> Result<(), KubernetesError> {
         let mut followed: BTreeSet<String> = BTreeSet::new();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{StreamExt, TryStreamExt};
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
+use nova_platform::components::ComponentId;
 use nova_platform::target::{Action, Plan, PlanStep};
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use super::inventory::{Keys, unwanted};
 use super::object::Key;
 use super::{CONCURRENCY, KubernetesError, KubernetesTarget};
 use crate::names::Area;
-use crate::resources::{FOUNDATION, Manifest};
+use crate::resources::Manifest;
 
 impl KubernetesTarget {
     pub(super) async fn make_plan(&self) -> Result<Plan, KubernetesError> {
@@ -40,7 +41,7 @@ impl KubernetesTarget {
             {
                 steps.push(PlanStep {
                     member: key.to_string(),
-                    component: FOUNDATION.to_owned(),
+                    component: ComponentId::Foundation,
                     action: Action::Delete,
                     reason: Some("no longer in the description".to_owned()),
                 });

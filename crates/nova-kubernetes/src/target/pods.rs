@@ -23,7 +23,7 @@ const HOPELESS: [&str; 6] = [
 /// The member that a pod is; `None` for one that was replaced, or is not a member.
 pub(crate) fn member(pod: &Pod, down_nodes: &BTreeSet<String>, now: Timestamp) -> Option<MemberStatus> {
     let name = pod.metadata.name.clone()?;
-    let component = pod.metadata.labels.as_ref()?.get(COMPONENT)?.clone();
+    let component = pod.metadata.labels.as_ref()?.get(COMPONENT)?.as_str().into();
     let node = pod
         .spec
         .as_ref()

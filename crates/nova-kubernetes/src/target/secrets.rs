@@ -6,6 +6,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use nova_platform::components::ComponentId;
 use nova_platform::secrets::Secrets;
 use nova_platform::target::{Action, PlanStep};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +17,7 @@ use super::object::Key;
 use super::{KubernetesError, KubernetesTarget};
 use crate::names::{Area, MANAGER};
 use crate::resources::secret_layout::ALL_SECRETS;
-use crate::resources::{FOUNDATION, SecretLayout, SecretSource};
+use crate::resources::{SecretLayout, SecretSource};
 
 type Data = BTreeMap<String, ByteString>;
 
@@ -177,7 +178,7 @@ impl KubernetesTarget {
         };
         let step = |key: Key, action, reason: Option<String>| PlanStep {
             member: key.to_string(),
-            component: FOUNDATION.to_owned(),
+            component: ComponentId::Foundation,
             action,
             reason,
         };

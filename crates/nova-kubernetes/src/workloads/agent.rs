@@ -1,12 +1,13 @@
 //! The agent, which runs the checks inside the cluster. It listens on the pod's loopback only: nobody in the cluster reaches
 //! it, and the tool comes through the API server.
 
+use nova_platform::components::ComponentId;
 use std::collections::BTreeMap;
 
 use super::{Ask, Form, Probe, Probes, Workload};
+use crate::agent::NAME;
 use crate::names::Area;
 use crate::profile::Profile;
-use crate::resources::AGENT;
 use crate::resources::secret_layout::ALL_SECRETS;
 
 const MEMBERS: u16 = 2;
@@ -18,8 +19,8 @@ pub(super) fn workload(profile: Profile) -> Workload {
     // The kubelet cannot connect to a pod's loopback; the program asks itself.
     let probe = || Ask::Exec([PROGRAM, "agent", "--probe"].map(str::to_owned).into());
     Workload {
-        name: AGENT.to_owned(),
-        component: AGENT.to_owned(),
+        name: NAME.to_owned(),
+        component: ComponentId::Agent,
         area: Area::System,
         image: "nova".to_owned(),
         command: [PROGRAM, "agent"].map(str::to_owned).into(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nova_platform::components::ComponentId;
 use nova_platform::config;
 use nova_platform::spec::Spec;
 use nova_platform::topology::{Kind, Member};
@@ -15,7 +16,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     let client = spec.etcd.client_port;
     Workload {
         name: "etcd".to_owned(),
-        component: "etcd".to_owned(),
+        component: ComponentId::Etcd,
         area: Area::of(Kind::Etcd),
         image: "etcd".to_owned(),
         command: command(spec),
@@ -46,7 +47,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
 fn command(spec: &Spec) -> Vec<String> {
     let member = Member {
         name: format!("$({MEMBER_VARIABLE})"),
-        component: "etcd".to_owned(),
+        component: ComponentId::Etcd,
         kind: Kind::Etcd,
         ordinal: 1,
         node: None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nova_platform::components::ComponentId;
 use nova_platform::config::haproxy::{self, Discovery, Doors, Services};
 use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
@@ -18,7 +19,7 @@ pub(crate) const MEMBERS: u16 = 2;
 pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     Workload {
         name: "gateway".to_owned(),
-        component: "gateway".to_owned(),
+        component: ComponentId::Gateway,
         area: Area::of(Kind::Gateway),
         image: "haproxy".to_owned(),
         command: run(["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"]),

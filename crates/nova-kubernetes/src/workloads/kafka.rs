@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nova_platform::components::ComponentId;
 use nova_platform::config;
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
@@ -20,7 +21,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     let (port, controller) = (spec.kafka.port, spec.kafka.controller_port);
     Workload {
         name: "kafka".to_owned(),
-        component: "kafka".to_owned(),
+        component: ComponentId::Kafka,
         area: Area::of(Kind::Kafka),
         image: "kafka".to_owned(),
         command: nova_member("kafka"),

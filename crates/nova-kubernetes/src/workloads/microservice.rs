@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nova_platform::components::ComponentId;
 use nova_platform::config;
 use nova_platform::config::service::{ISSUER, OPERATIONS_OFFSET, Surroundings};
 use nova_platform::endpoints::HostPort;
@@ -24,7 +25,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
     let operations = service.port + OPERATIONS_OFFSET;
     Workload {
         name: name.to_owned(),
-        component: name.to_owned(),
+        component: ComponentId::service(name),
         area: Area::of(Kind::Service),
         image: name.to_owned(),
         command: run([format!("/usr/local/bin/{name}").as_str()]),
@@ -85,8 +86,8 @@ pub(crate) fn calls(spec: &Spec, name: &str) -> BTreeSet<String> {
     service
         .calls
         .keys()
-        .chain(&service.needs)
         .map(String::as_str)
+        .chain(service.needs.iter().map(ComponentId::as_str))
         .chain([usual])
         .filter(|other| *other != name && spec.services.contains_key(*other))
         .map(str::to_owned)

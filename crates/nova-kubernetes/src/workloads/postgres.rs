@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nova_platform::components::ComponentId;
 use nova_platform::config::{self, postgres::Paths};
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
@@ -21,7 +22,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     let patroni = spec.postgres.patroni_port;
     Workload {
         name: "postgres".to_owned(),
-        component: "postgres".to_owned(),
+        component: ComponentId::Postgres,
         area: Area::of(Kind::Postgres),
         image: "postgres".to_owned(),
         command: nova_member("postgres"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use nova_member::ready::PATH as READY;
+use nova_platform::components::ComponentId;
 use nova_platform::config;
 use nova_platform::config::service::OPERATIONS_OFFSET;
 use nova_platform::spec::Spec;
@@ -21,7 +22,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     let ready = port + OPERATIONS_OFFSET;
     Workload {
         name: "redis".to_owned(),
-        component: "redis".to_owned(),
+        component: ComponentId::Redis,
         area: Area::of(Kind::Redis),
         image: "redis".to_owned(),
         command: nova_member_ready("redis", ready),

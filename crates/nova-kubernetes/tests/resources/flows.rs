@@ -209,7 +209,7 @@ fn another_service_has_its_flows_from_its_entry() {
     let mut spec = spec("nova");
     let mut chat = spec.services["user-service"].clone();
     chat.port = 8085;
-    chat.needs.extend(["kafka".to_owned(), "user-service".to_owned()]);
+    chat.needs.extend(["kafka".into(), "user-service".into()]);
     spec.services.insert("chat".to_owned(), chat);
     let mut told = differences(&Network::of(&objects(&spec, Profile::Small)));
     told.sort();

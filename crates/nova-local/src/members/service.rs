@@ -13,9 +13,9 @@ use crate::plan::MemberPlan;
 const ISSUER_PORT: u16 = 8084;
 
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
-    let missing = || PlanError::NoProgram(member.component.clone());
-    let service = site.spec.services.get(&member.component).ok_or_else(missing)?;
-    let program = site.services.get(&member.component).ok_or_else(missing)?;
+    let missing = || PlanError::NoProgram(member.component.to_string());
+    let service = site.spec.services.get(member.component.as_str()).ok_or_else(missing)?;
+    let program = site.services.get(member.component.as_str()).ok_or_else(missing)?;
     let own = address(site.spec, member);
     let (api, operations) = (
         HostPort::new(&own, service.port),
@@ -29,7 +29,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     };
     let env = environment(
         site,
-        &member.component,
+        member.component.as_str(),
         &Surroundings {
             listen: &api,
             operations_listen: &operations,

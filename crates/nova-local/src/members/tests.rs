@@ -447,7 +447,7 @@ fn a_changed_setting_of_calls_concerns_services_alone() {
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(
             before != after,
-            before.component.ends_with("-service"),
+            before.component.as_str().ends_with("-service"),
             "{}",
             before.name
         );

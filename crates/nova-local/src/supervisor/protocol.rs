@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nova_member::leader_key::LeaderKey;
+use nova_platform::components::ComponentId;
 use nova_platform::endpoints::HostPort;
 use nova_platform::target::RunState;
 use serde::{Deserialize, Serialize};
@@ -81,7 +82,7 @@ pub struct Launch {
     /// The member's name.
     pub member: String,
     /// The component that it belongs to.
-    pub component: String,
+    pub component: ComponentId,
     /// The node that it is lost with.
     pub node: String,
     /// Absolute path of the program.

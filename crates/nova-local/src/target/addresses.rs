@@ -38,7 +38,7 @@ pub(super) fn endpoints(spec: &Spec) -> Endpoints {
             operations: at(member, service.port.saturating_add(OPERATIONS_OFFSET)),
         };
         let members = of_kind(Kind::Service)
-            .filter(|member| &member.component == name)
+            .filter(|member| member.component.as_str() == name)
             .map(one)
             .collect();
         let endpoints = ServiceEndpoints {

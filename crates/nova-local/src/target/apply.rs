@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
+use nova_platform::components::{ComponentId, names};
 use nova_platform::topology::components;
 
 use super::binaries::remove_unused;
@@ -16,18 +17,17 @@ use crate::plan::MemberPlan;
 use crate::supervisor::{MemberReport, Request};
 
 impl LocalTarget {
-    pub(super) async fn apply_component(&self, component: &str) -> Result<(), LocalError> {
+    pub(super) async fn apply_component(&self, component: &ComponentId) -> Result<(), LocalError> {
         let prepared = self.prepared().await?;
         let members: Vec<&MemberPlan> = prepared
             .members
             .iter()
-            .filter(|plan| plan.component == component)
+            .filter(|plan| plan.component == *component)
             .collect();
         if members.is_empty() {
-            let known = components(&self.spec).into_iter().map(|component| component.name);
             return Err(LocalError::UnknownComponent {
-                name: component.to_owned(),
-                known: known.collect::<Vec<_>>().join(", "),
+                name: component.to_string(),
+                known: names(components(&self.spec).iter().map(|component| &component.id)),
             });
         }
         self.apply_members(prepared, &members).await

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use nova_platform::components::ComponentId;
 use nova_platform::target::{MemberStatus, RunState};
 use nova_platform::topology::components;
 
@@ -95,10 +96,10 @@ fn status(report: &MemberReport) -> MemberStatus {
     }
 }
 
-fn never_started(name: &str, component: &str, node: &str) -> MemberStatus {
+fn never_started(name: &str, component: &ComponentId, node: &str) -> MemberStatus {
     MemberStatus {
         name: name.to_owned(),
-        component: component.to_owned(),
+        component: component.clone(),
         node: node.to_owned(),
         state: RunState::Stopped,
         pid: None,

@@ -83,7 +83,7 @@ impl Home {
         ensure_directory(&self.layout.member(name), 0o700, &self.owner).unwrap();
         Launch {
             member: name.to_owned(),
-            component: "redis".to_owned(),
+            component: "redis".into(),
             node: "node-1".to_owned(),
             program: PathBuf::from("/bin/sh"),
             args: vec!["-c".to_owned(), script.to_owned()],

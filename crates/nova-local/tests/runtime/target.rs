@@ -8,6 +8,7 @@ use nova_local::layout::{Layout, Owner};
 use nova_local::plan::{MemberPlan, PlannedFile, StopSignal};
 use nova_local::process::Identity;
 use nova_local::target::{LocalError, LocalTarget};
+use nova_platform::components::ComponentId;
 use nova_platform::endpoints::HostPort;
 use nova_platform::spec::Spec;
 use nova_platform::target::{Action, LogQuery, RunState, Target};
@@ -21,7 +22,7 @@ fn spec() -> Spec {
 fn member(name: &str, component: &str, script: &str) -> MemberPlan {
     MemberPlan {
         name: name.to_owned(),
-        component: component.to_owned(),
+        component: component.into(),
         node: "node-1".to_owned(),
         program: PathBuf::from("/bin/sh"),
         args: vec!["-c".to_owned(), script.to_owned()],
@@ -99,8 +100,8 @@ async fn a_platform_comes_changes_and_goes() {
             step("redis-1", Action::Create, None)
         ]
     );
-    for component in ["etcd", "redis"] {
-        first.apply(component).await.unwrap();
+    for component in [ComponentId::Etcd, ComponentId::Redis] {
+        first.apply(&component).await.unwrap();
     }
     let own = home.layout.member("redis-1").join("own.conf");
     std::fs::write(&own, "rewritten by its program\n").unwrap();
@@ -109,8 +110,8 @@ async fn a_platform_comes_changes_and_goes() {
     let second = target(&home, two());
     assert!(second.plan().await.unwrap().is_unchanged());
     let before = pids(&second).await;
-    for component in ["etcd", "redis"] {
-        second.apply(component).await.unwrap();
+    for component in [ComponentId::Etcd, ComponentId::Redis] {
+        second.apply(&component).await.unwrap();
     }
     second.prune().await.unwrap();
     assert_eq!(pids(&second).await, before);
@@ -135,7 +136,7 @@ async fn a_platform_comes_changes_and_goes() {
         step("etcd-1", Action::Delete, None),
     ];
     assert_eq!(actions(&third).await, wanted);
-    third.apply("redis").await.unwrap();
+    third.apply(&ComponentId::Redis).await.unwrap();
     third.prune().await.unwrap();
     assert_eq!(std::fs::read_to_string(&own).unwrap(), "rewritten by its program\n");
     assert_eq!(actions(&third).await, [step("redis-1", Action::Keep, None)]);
@@ -152,7 +153,7 @@ async fn a_platform_comes_changes_and_goes() {
         Err(LocalError::UnknownMember { .. })
     ));
     assert!(matches!(
-        third.apply("mongo").await,
+        third.apply(&"mongo".into()).await,
         Err(LocalError::UnknownComponent { .. })
     ));
 
@@ -183,7 +184,7 @@ async fn a_taken_port_names_its_holder_and_nothing_is_started() {
     let mut members = two();
     members[1].ports = vec![HostPort::new("127.93.0.1", listener.local_addr().unwrap().port())];
     let target = target(&home, members);
-    let error = target.apply("redis").await.unwrap_err();
+    let error = target.apply(&ComponentId::Redis).await.unwrap_err();
     let text = error.to_string();
     assert!(
         text.contains("redis-1") && text.contains(&format!("process {}", std::process::id())),
@@ -191,7 +192,7 @@ async fn a_taken_port_names_its_holder_and_nothing_is_started() {
     );
     assert!(home.processes().is_empty() && !home.layout.member("redis-1").exists());
     drop(listener);
-    target.apply("redis").await.unwrap();
+    target.apply(&ComponentId::Redis).await.unwrap();
 }
 
 #[tokio::test]
@@ -204,10 +205,10 @@ async fn a_port_that_the_member_itself_has_is_no_obstacle() {
     members[0].ports = vec![HostPort::new("127.93.0.2", 47113)];
     let listens = || std::net::TcpStream::connect(address).is_ok();
     let first = target(&home, members.clone());
-    first.apply("redis").await.unwrap();
+    first.apply(&ComponentId::Redis).await.unwrap();
     until("it listens", listens).await;
     members[0].files[0].content = "changed\n".into();
-    target(&home, members.clone()).apply("redis").await.unwrap();
+    target(&home, members.clone()).apply(&ComponentId::Redis).await.unwrap();
     until("it listens again", listens).await;
 
     // Neither is one that a program has which a killed member left.
@@ -219,7 +220,7 @@ async fn a_port_that_the_member_itself_has_is_no_obstacle() {
     })
     .await;
     assert!(listens());
-    target(&home, members).apply("redis").await.unwrap();
+    target(&home, members).apply(&ComponentId::Redis).await.unwrap();
     until("it listens once more", listens).await;
     let removal = first.remove(true).await.unwrap();
     assert!(removal.left.is_empty() && !listens(), "{removal:?}");
@@ -230,7 +231,7 @@ async fn a_member_that_cannot_start_is_named_with_its_reason() {
     let home = Home::new();
     let mut members = two();
     members[1].program = "/nonexistent/redis-server".into();
-    let error = target(&home, members).apply("redis").await.unwrap_err();
+    let error = target(&home, members).apply(&ComponentId::Redis).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "redis-1: cannot start /nonexistent/redis-server: no such program"
@@ -241,8 +242,8 @@ async fn a_member_that_cannot_start_is_named_with_its_reason() {
 async fn members_that_outlived_their_supervisor_are_taken_over_by_looking_and_removed_without_it() {
     let home = Home::new();
     let looked = target(&home, two());
-    looked.apply("etcd").await.unwrap();
-    looked.apply("redis").await.unwrap();
+    looked.apply(&ComponentId::Etcd).await.unwrap();
+    looked.apply(&ComponentId::Redis).await.unwrap();
     let before = pids(&looked).await;
     let kill_supervisor = || async {
         let supervisor = home.supervisor().unwrap();
@@ -264,8 +265,8 @@ async fn everything_killed_waits_for_a_deploy() {
     let home = Home::new();
     let target_of = || target(&home, two());
     let first = target_of();
-    first.apply("etcd").await.unwrap();
-    first.apply("redis").await.unwrap();
+    first.apply(&ComponentId::Etcd).await.unwrap();
+    first.apply(&ComponentId::Redis).await.unwrap();
     let supervisor = home.supervisor().unwrap();
     kill_hard(supervisor.pid);
     for pid in pids_of(&home) {
@@ -277,8 +278,8 @@ async fn everything_killed_waits_for_a_deploy() {
     assert!(home.supervisor().is_none(), "looking starts nothing");
     let again = target_of();
     assert_eq!(again.plan().await.unwrap().count(Action::Start), 2);
-    again.apply("etcd").await.unwrap();
-    again.apply("redis").await.unwrap();
+    again.apply(&ComponentId::Etcd).await.unwrap();
+    again.apply(&ComponentId::Redis).await.unwrap();
     assert_eq!(pids(&again).await.len(), 2);
 }
 
@@ -290,7 +291,7 @@ fn pids_of(home: &Home) -> Vec<i32> {
 async fn a_frozen_supervisor_does_not_keep_a_platform_from_being_removed() {
     let home = Home::new();
     let target = target(&home, two());
-    target.apply("redis").await.unwrap();
+    target.apply(&ComponentId::Redis).await.unwrap();
     let supervisor = home.supervisor().unwrap();
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(supervisor.pid),
@@ -322,9 +323,12 @@ async fn the_state_of_another_user_or_version_is_refused_before_anything_happens
         name: "stranger".into(),
     };
     let foreign = LocalTarget::with_plans(&spec(), home.layout.clone(), stranger, home.program(), two());
-    assert!(matches!(foreign.apply("redis").await, Err(LocalError::State(_))));
+    assert!(matches!(
+        foreign.apply(&ComponentId::Redis).await,
+        Err(LocalError::State(_))
+    ));
     std::fs::write(home.layout.platform_file(), r#"{"format":9}"#).unwrap();
-    let error = target(&home, two()).apply("redis").await.unwrap_err();
+    let error = target(&home, two()).apply(&ComponentId::Redis).await.unwrap_err();
     assert!(error.to_string().contains("format 9"), "{error}");
     assert!(home.supervisor().is_none());
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::CheckResult;
+use super::{Check, CheckResult};
 
 /// What a check found: nothing to complain of, or what was tried, on what, and what came back.
 pub(super) type Verdict = Result<(), String>;
@@ -83,7 +83,7 @@ impl Stage {
 }
 
 /// Runs a check until `until` at the latest.
-pub(super) async fn check<F>(name: impl Into<String>, until: Instant, body: impl FnOnce(Stage) -> F) -> CheckResult
+pub(super) async fn check<F>(which: impl Into<Check>, until: Instant, body: impl FnOnce(Stage) -> F) -> CheckResult
 where
     F: Future<Output = Verdict>,
 {
@@ -93,7 +93,7 @@ where
         Ok(verdict) => verdict,
         Err(_) => Err(stage.timed_out(begin.elapsed())),
     };
-    CheckResult::of(name, begin.elapsed(), verdict)
+    CheckResult::of(which, begin.elapsed(), verdict)
 }
 
 /// Asks candidates until one answers: the next one when the one before refused, or has been silent for a while.
@@ -139,12 +139,13 @@ mod tests {
 
     use tokio::time::Instant;
 
+    use super::super::CheckKind;
     use super::{check, first_answer};
 
     #[tokio::test(start_paused = true)]
     async fn a_check_that_hangs_says_what_it_waited_for_and_what_had_failed() {
         let result = check(
-            "write-read",
+            CheckKind::WriteRead,
             Instant::now() + Duration::from_millis(800),
             async |stage| {
                 stage.refused("redis-1 (127.0.0.1:1): connection refused");

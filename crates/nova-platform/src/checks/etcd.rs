@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::bounded::{Stage, Verdict, check, first_answer};
 use super::http::Http;
-use super::{CheckResult, MemberRole};
+use super::{CheckKind, CheckResult, MemberRole};
 use crate::endpoints::{Endpoints, MemberEndpoint};
 
 /// See the module.
@@ -68,10 +68,11 @@ impl Etcd {
     }
 
     pub(super) async fn checks(&self, until: Instant) -> Vec<CheckResult> {
-        let quorum = check("quorum", until, async |stage| self.quorum(&stage).await);
+        let quorum = check(CheckKind::Quorum, until, async |stage| self.quorum(&stage).await);
         let members = join_all(self.members.iter().map(|member| {
-            let name = format!("member {}", member.member);
-            check(name, until, async move |stage| self.member(member, &stage).await)
+            check(CheckKind::Member.of_member(&member.member), until, async move |stage| {
+                self.member(member, &stage).await
+            })
         }));
         let (quorum, mut results) = tokio::join!(quorum, members);
         results.insert(0, quorum);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::CheckResult;
 use super::bounded::{Stage, Verdict, check};
 use super::http::Http;
 use super::liveness::Liveness;
 use super::sessions::Sessions;
+use super::{CheckKind, CheckResult};
 use crate::endpoints::{Endpoints, HostPort};
 use crate::postgres_login::{Login, explain};
 
@@ -48,10 +48,14 @@ impl Gateway {
     }
 
     pub(super) async fn checks(&self, until: Instant) -> Vec<CheckResult> {
-        let write = check("primary-write", until, async |stage| self.primary_write(&stage).await);
-        let read = check("replicas-read", until, async |stage| self.replicas_read(&stage).await);
+        let write = check(CheckKind::PrimaryWrite, until, async |stage| {
+            self.primary_write(&stage).await
+        });
+        let read = check(CheckKind::ReplicasRead, until, async |stage| {
+            self.replicas_read(&stage).await
+        });
         let frontends = join_all(self.frontends.iter().map(|(name, address)| {
-            check(format!("frontend {name}"), until, async move |stage| {
+            check(CheckKind::Frontend.about(name), until, async move |stage| {
                 self.frontend(address, &stage).await
             })
         }));

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::bounded::{Stage, Verdict, check, first_answer};
-use super::{CheckResult, MemberRole};
+use super::{CheckKind, CheckResult, MemberRole};
 use crate::endpoints::{Endpoints, HostPort, MemberEndpoint};
 use crate::spec::KafkaSpec;
 use client::{Client, View};
@@ -42,16 +42,16 @@ impl Kafka {
         let view = &self.view_before(until).await;
         // The first check of all makes the topic: what is in sync then is judged by what it saw.
         let settled = OnceLock::new();
-        let write = check("write-read", until, async |stage| {
+        let write = check(CheckKind::WriteRead, until, async |stage| {
             self.write_and_read(view.clone()?, &settled, &stage).await
         });
         let brokers = join_all(self.members.iter().map(|member| {
-            check(format!("broker {}", member.member), until, async move |stage| {
+            check(CheckKind::Broker.of_member(&member.member), until, async move |stage| {
                 broker(member, view, &stage).await
             })
         }));
         let (write, brokers) = tokio::join!(write, brokers);
-        let in_sync = check("in-sync", until, async |_| match settled.get() {
+        let in_sync = check(CheckKind::InSync, until, async |_| match settled.get() {
             Some(view) => judge_in_sync(view, &self.members, self.spec.replication_factor),
             None => judge_in_sync(&view.clone()?, &self.members, self.spec.replication_factor),
         });

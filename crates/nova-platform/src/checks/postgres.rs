@@ -7,12 +7,12 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::CheckResult;
 use super::bounded::{Stage, Verdict, check};
 use super::isolation::Isolation;
 use super::liveness::{Beat, Liveness};
 use super::patroni::Patroni;
 use super::sessions::Sessions;
+use super::{CheckKind, CheckResult};
 use crate::checks::Depth;
 use crate::endpoints::{Endpoints, PostgresEndpoint};
 use crate::postgres_login::{Login, explain};
@@ -72,7 +72,7 @@ impl Postgres {
         let leader = leader.as_ref().map_err(|error| format!("no leader: {error}"));
         let name = leader.as_ref().ok().map(|leader| leader.member.as_str());
 
-        let write = check("write-read", until, async |stage| {
+        let write = check(CheckKind::WriteRead, until, async |stage| {
             let beat = match &leader {
                 Ok(leader) => self.write_and_read(leader, &stage).await,
                 Err(error) => Err(error.clone()),
@@ -86,15 +86,17 @@ impl Postgres {
             .filter(|(member, _)| Some(member.member.as_str()) != name);
         let reads = join_all(replicas.map(|(member, sessions)| {
             let written = written.subscribe();
-            check(format!("replica-read {}", member.member), until, async move |stage| {
-                self.read_on_replica(member, sessions, written, &stage).await
-            })
+            check(
+                CheckKind::ReplicaRead.of_member(&member.member),
+                until,
+                async move |stage| self.read_on_replica(member, sessions, written, &stage).await,
+            )
         }));
         let standby = async {
             let wanted = self.spec.synchronous_mode != SynchronousMode::Off && self.spec.members > 1;
             let body = async |stage: Stage| self.synchronous_standby(leader.clone()?, &stage).await;
             if wanted {
-                Some(check("synchronous-standby", until, body).await)
+                Some(check(CheckKind::SynchronousStandby, until, body).await)
             } else {
                 None
             }
@@ -102,7 +104,7 @@ impl Postgres {
         let isolation = async {
             let body = async |stage: Stage| self.isolation.verify(&leader.clone()?.postgres, &stage).await;
             if depth == Depth::Full {
-                Some(check("isolation", until, body).await)
+                Some(check(CheckKind::Isolation, until, body).await)
             } else {
                 None
             }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::bounded::{Stage, Verdict, check};
-use super::{CheckResult, MemberRole};
+use super::{CheckKind, CheckResult, MemberRole};
 use crate::endpoints::{Endpoints, HostPort};
 use crate::spec::RedisSpec;
 use node::Node;
@@ -74,7 +74,7 @@ impl Redis {
             ),
         };
         let (written, _) = watch::channel(Written::None);
-        let write = check("write-read", until, async |stage| {
+        let write = check(CheckKind::WriteRead, until, async |stage| {
             let key = match &master {
                 Ok(address) => self.write_and_read(address, &stage).await,
                 Err(error) => Err(error.clone()),
@@ -86,18 +86,22 @@ impl Redis {
         let reads = join_all(self.servers.iter().filter(|node| !is_master(node)).map(|node| {
             let written = written.subscribe();
             let master = master.as_ref().ok();
-            check(format!("replica-read {}", node.member()), until, async move |stage| {
-                read_on_replica(node, master, written, &stage).await
-            })
+            check(
+                CheckKind::ReplicaRead.of_member(node.member()),
+                until,
+                async move |stage| read_on_replica(node, master, written, &stage).await,
+            )
         }));
         let sentinels = join_all(self.sentinels.iter().enumerate().map(|(index, node)| {
             let named = named
                 .get(index)
                 .and_then(|named| named.as_ref().ok())
                 .zip(master.as_ref().ok());
-            check(format!("ckquorum {}", node.member()), until, async move |stage| {
-                sentinel(node, named, &stage).await
-            })
+            check(
+                CheckKind::Ckquorum.of_member(node.member()),
+                until,
+                async move |stage| sentinel(node, named, &stage).await,
+            )
         }));
         let (write, reads, sentinels) = tokio::join!(write, reads, sentinels);
         std::iter::once(write).chain(reads).chain(sentinels).collect()

@@ -6,9 +6,9 @@ use futures::future::join_all;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::CheckResult;
 use super::bounded::{Stage, Verdict, check};
 use super::http::Http;
+use super::{CheckKind, CheckResult};
 use crate::endpoints::{ServiceEndpoints, ServiceMemberEndpoint};
 
 /// Major and minor version of OpenAPI that services speak.
@@ -44,7 +44,7 @@ struct Document {
 /// Per member `ready` (it serves) and `dependencies` (it lacks nothing), and `request` through the gateway. A member that
 /// serves without an optional part passes the first and fails the second, which degrades the component and no more.
 pub(super) async fn checks(http: &Http, service: &ServiceEndpoints, until: Instant) -> Vec<CheckResult> {
-    let request = check("request", until, async |stage| {
+    let request = check(CheckKind::Request, until, async |stage| {
         real_request(http, service, &stage).await
     });
     let members = join_all(service.members.iter().map(|member| member_checks(http, member, until)));
@@ -54,13 +54,13 @@ pub(super) async fn checks(http: &Http, service: &ServiceEndpoints, until: Insta
 
 async fn member_checks(http: &Http, member: &ServiceMemberEndpoint, until: Instant) -> [CheckResult; 2] {
     let (told, hears) = tokio::sync::oneshot::channel();
-    let ready = check(format!("ready {}", member.member), until, async move |stage| {
+    let ready = check(CheckKind::Ready.of_member(&member.member), until, async move |stage| {
         let readiness = ready(http, member, &stage).await;
         let _ = told.send(readiness.as_ref().ok().map(Readiness::missing));
         readiness.map(drop)
     });
     let dependencies = check(
-        format!("dependencies {}", member.member),
+        CheckKind::Dependencies.of_member(&member.member),
         until,
         async move |stage: Stage| {
             stage.enter(format!("the readiness of {}", member.member));

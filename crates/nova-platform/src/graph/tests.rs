@@ -5,18 +5,14 @@
 use proptest::prelude::*;
 
 use super::{Graph, GraphError};
+use crate::components::{ComponentId, names};
 use crate::load::load;
 use crate::topology;
 
-fn pairs(components: &[(&str, &[&str])]) -> Vec<(String, Vec<String>)> {
+fn pairs(components: &[(&str, &[&str])]) -> Vec<(ComponentId, Vec<ComponentId>)> {
     components
         .iter()
-        .map(|(name, needs)| {
-            (
-                (*name).to_owned(),
-                needs.iter().map(|need| (*need).to_owned()).collect(),
-            )
-        })
+        .map(|(name, needs)| ((*name).into(), needs.iter().map(|need| (*need).into()).collect()))
         .collect()
 }
 
@@ -25,35 +21,27 @@ fn the_shipped_platform_starts_in_order() {
     let spec = load(None).unwrap().spec;
     let graph = Graph::of(&topology::components(&spec)).unwrap();
     assert_eq!(
-        graph.order(),
-        [
-            "etcd",
-            "postgres",
-            "redis",
-            "kafka",
-            "gateway",
-            "auth-service",
-            "user-service"
-        ]
+        names(graph.order()),
+        "etcd, postgres, redis, kafka, gateway, auth-service, user-service"
     );
-    assert_eq!(graph.needs("postgres"), ["etcd"]);
+    assert_eq!(graph.needs(&ComponentId::Postgres), [ComponentId::Etcd]);
     assert_eq!(
-        graph.dependents("postgres"),
-        ["gateway", "auth-service", "user-service"]
+        names(graph.dependents(&ComponentId::Postgres)),
+        "gateway, auth-service, user-service"
     );
-    assert_eq!(graph.dependents("etcd"), ["postgres"]);
+    assert_eq!(graph.dependents(&ComponentId::Etcd), [&ComponentId::Postgres]);
     assert_eq!(
-        graph.all_dependents("etcd"),
-        ["postgres", "gateway", "auth-service", "user-service"]
+        names(graph.all_dependents(&ComponentId::Etcd)),
+        "postgres, gateway, auth-service, user-service"
     );
-    assert!(graph.all_dependents("kafka").is_empty());
-    assert!(graph.needs("nothing").is_empty());
+    assert!(graph.all_dependents(&ComponentId::Kafka).is_empty());
+    assert!(graph.needs(&ComponentId::service("nothing")).is_empty());
 }
 
 #[test]
 fn needs_come_first_wherever_they_stand() {
     let graph = Graph::new(&pairs(&[("a", &["c"]), ("b", &[]), ("c", &["b"])])).unwrap();
-    assert_eq!(graph.order(), ["b", "c", "a"]);
+    assert_eq!(names(graph.order()), "b, c, a");
 }
 
 #[test]
@@ -67,7 +55,7 @@ fn circles_are_shown_whole_and_without_what_only_leads_to_them() {
     assert_eq!(
         error,
         GraphError::Circular {
-            cycle: vec!["a".to_owned(), "a".to_owned()]
+            cycle: vec!["a".into(), "a".into()]
         }
     );
 }
@@ -80,7 +68,7 @@ fn unknown_needs_and_doubles_are_refused() {
         "a needs \"postgress\", and there is no such component: did you mean \"postgres\"?"
     );
     let error = Graph::new(&pairs(&[("a", &[]), ("a", &[])])).unwrap_err();
-    assert_eq!(error, GraphError::Duplicate { name: "a".to_owned() });
+    assert_eq!(error, GraphError::Duplicate { name: "a".into() });
 }
 
 proptest! {
@@ -88,8 +76,8 @@ proptest! {
 
     #[test]
     fn an_order_has_all_needs_before_and_a_circle_is_one(edges in proptest::collection::vec((0_usize..8, 0_usize..8), 0..14)) {
-        let needs = |node| edges.iter().filter(move |(from, _)| *from == node).map(|(_, to)| to.to_string()).collect();
-        let components: Vec<(String, Vec<String>)> = (0..8).map(|node| (node.to_string(), needs(node))).collect();
+        let needs = |node| edges.iter().filter(move |(from, _)| *from == node).map(|(_, to)| ComponentId::service(&to.to_string())).collect();
+        let components: Vec<(ComponentId, Vec<ComponentId>)> = (0..8).map(|node: usize| (ComponentId::service(&node.to_string()), needs(node))).collect();
         match Graph::new(&components) {
             Ok(graph) => {
                 prop_assert_eq!(graph.order().len(), 8);
@@ -101,7 +89,7 @@ proptest! {
                 prop_assert!(cycle.len() >= 2);
                 prop_assert_eq!(cycle.first(), cycle.last());
                 for step in cycle.windows(2) {
-                    let edge = (step[0].parse().unwrap(), step[1].parse().unwrap());
+                    let edge = (step[0].as_str().parse().unwrap(), step[1].as_str().parse().unwrap());
                     prop_assert!(edges.contains(&edge));
                 }
             }

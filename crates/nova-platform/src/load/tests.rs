@@ -102,7 +102,7 @@ fn a_users_file_is_laid_over_the_defaults_deeply() {
     assert_eq!((spec.redis.port, spec.redis.members), (7000, 3));
     let auth = &spec.services["auth-service"];
     assert_eq!((auth.members, auth.port), (2, 8084));
-    assert_eq!(auth.needs, ["postgres"]);
+    assert_eq!(auth.needs, [crate::components::ComponentId::Postgres]);
     assert_eq!(auth.env["NOVA_LOG"], "debug");
     let search = &spec.services["search-service"];
     assert_eq!((search.members, search.database_pool, search.redis_pool), (1, 10, 2));

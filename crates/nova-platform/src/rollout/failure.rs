@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Stopped;
-use crate::checks::CheckResult;
+use crate::components::ComponentId;
+use crate::probe::CheckResult;
 use crate::target::{LogQuery, MemberStatus, RunState, Target};
 
 /// Log lines shown of each start.
@@ -68,19 +69,19 @@ pub struct LogExcerpt {
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The component to look at first.
-    pub component: String,
+    pub component: ComponentId,
     /// The member to blame, where one is.
     pub member: Option<String>,
     /// Why.
     pub reason: Reason,
     /// Checks that were failing, with their last errors, over all components that were on their way.
-    pub failing: Vec<(String, CheckResult)>,
+    pub failing: Vec<(ComponentId, CheckResult)>,
     /// Members of the component that do not run, how they last ended, and what the target reported of it.
     pub events: Vec<String>,
     /// Log lines of the members concerned.
     pub logs: Vec<LogExcerpt>,
     /// Components that were not started, or not waited for.
-    pub skipped: Vec<String>,
+    pub skipped: Vec<ComponentId>,
     /// Whether the user ended the rollout.
     pub interrupted: bool,
 }
@@ -90,7 +91,7 @@ impl fmt::Display for Failure {
         write!(
             f,
             "{}: {}",
-            self.member.as_deref().unwrap_or(&self.component),
+            self.member.as_deref().unwrap_or(self.component.as_str()),
             self.reason
         )
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Ascent, Event, Prober, ROUND, Stopped};
-use crate::checks::MemberRole;
+use crate::probe::MemberRole;
 use crate::target::{Action, Target};
 
 impl<T: Target, P: Prober> Ascent<'_, T, P> {
@@ -15,16 +15,13 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
             return Ok(());
         }
         let steps = self.plan.steps.iter();
-        let changed = steps.filter(|step| step.component == self.component.name && step.action == Action::Change);
+        let changed = steps.filter(|step| step.component == self.component.id && step.action == Action::Change);
         let mut changed: Vec<String> = changed.map(|step| step.member.clone()).collect();
         if changed.len() < 2 {
             return Ok(());
         }
-        let results = self
-            .prober
-            .check(&self.component.name, ROUND.min(self.remaining()))
-            .await;
-        if results.iter().any(|result| !result.ok && result.is_essential()) {
+        let results = self.prober.check(&self.component.id, ROUND.min(self.remaining())).await;
+        if results.iter().any(|result| !result.ok && result.essential) {
             return Ok(());
         }
         // What failed before the change, such as a replica that is away, must not hold it up.
@@ -52,10 +49,7 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
     }
 
     async fn leading(&self) -> BTreeSet<String> {
-        let roles = self
-            .prober
-            .roles(&self.component.name, ROUND.min(self.remaining()))
-            .await;
+        let roles = self.prober.roles(&self.component.id, ROUND.min(self.remaining())).await;
         roles
             .into_iter()
             .filter(MemberRole::leads)

@@ -9,8 +9,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Failure, Outcome, Prober, Reason, rollout};
-use crate::checks::{CheckResult, MemberRole};
+use crate::components::ComponentId;
 use crate::endpoints::Endpoints;
+use crate::probe::{CheckKind, CheckResult, MemberRole};
 use crate::target::{Action, Harm, LogQuery, MemberStatus, Plan, PlanStep, Removal, RunState, Target};
 use crate::topology::Component;
 
@@ -72,9 +73,9 @@ impl Target for Fake {
         Ok(Plan::default())
     }
 
-    async fn apply(&self, component: &str) -> Result<(), Taken> {
+    async fn apply(&self, component: &ComponentId) -> Result<(), Taken> {
         self.note(format!("apply {component}"));
-        if self.fates[component] == Fate::CannotStart {
+        if self.fates[component.as_str()] == Fate::CannotStart {
             Err(Taken)
         } else {
             Ok(())
@@ -94,7 +95,7 @@ impl Target for Fake {
         let started = self.applied();
         let member = |(name, fate): (&&str, &Fate)| MemberStatus {
             name: format!("{name}-1"),
-            component: (*name).to_owned(),
+            component: (*name).into(),
             node: "node-1".to_owned(),
             state: if *fate == Fate::CannotRun {
                 RunState::Failed
@@ -125,7 +126,7 @@ impl Target for Fake {
         )])
     }
 
-    async fn events(&self, component: &str) -> Vec<String> {
+    async fn events(&self, component: &ComponentId) -> Vec<String> {
         vec![format!("{component}: seen by the target")]
     }
 
@@ -151,28 +152,24 @@ impl Target for Fake {
 }
 
 impl Prober for Fake {
-    async fn prepare(&self, _: &str, _: Duration) -> Result<Vec<String>, String> {
+    async fn prepare(&self, _: &ComponentId, _: Duration) -> Result<Vec<String>, String> {
         Ok(Vec::new())
     }
 
-    async fn check(&self, component: &str, _: Duration) -> Vec<CheckResult> {
+    async fn check(&self, component: &ComponentId, _: Duration) -> Vec<CheckResult> {
         let saw = |prefix| self.log.lock().unwrap().iter().any(|line| line.starts_with(prefix));
-        let ok = match self.fates[component] {
+        let ok = match self.fates[component.as_str()] {
             Fate::Works => true,
             Fate::FailsOnceChanged => !saw("change"),
             Fate::WorksOnceApplied => saw("apply"),
             Fate::NeverPasses | Fate::Crashes | Fate::CannotStart | Fate::CannotRun => false,
         };
         self.note(format!("check {component}"));
-        vec![CheckResult {
-            name: "write-read".to_owned(),
-            ok,
-            ms: 0.1,
-            error: (!ok).then(|| "refused".to_owned()),
-        }]
+        let verdict = ok.then_some(()).ok_or_else(|| "refused".to_owned());
+        vec![CheckResult::of(CheckKind::WriteRead, Duration::ZERO, verdict)]
     }
 
-    async fn roles(&self, component: &str, _: Duration) -> Vec<MemberRole> {
+    async fn roles(&self, component: &ComponentId, _: Duration) -> Vec<MemberRole> {
         let member = |(number, role): (u8, &str)| MemberRole {
             member: format!("{component}-{number}"),
             role: Some(role.to_owned()),
@@ -189,7 +186,7 @@ impl Prober for Fake {
 fn all_change(component: &str) -> Plan {
     let step = |number| PlanStep {
         member: format!("{component}-{number}"),
-        component: component.to_owned(),
+        component: component.into(),
         action: Action::Change,
         reason: None,
     };
@@ -199,9 +196,9 @@ fn all_change(component: &str) -> Plan {
 }
 
 fn component(name: &str, needs: &[&str]) -> Component {
-    let needs = needs.iter().map(|need| (*need).to_owned()).collect();
+    let needs = needs.iter().map(|need| (*need).into()).collect();
     Component {
-        name: name.to_owned(),
+        id: name.into(),
         needs,
         members: Vec::new(),
     }
@@ -262,7 +259,7 @@ async fn a_crash_loop_fails_fast_with_logs_and_names_what_was_skipped() {
             last_exit: "exit status 1".to_owned()
         }
     );
-    assert_eq!(failure.skipped, ["postgres"]);
+    assert_eq!(failure.skipped, [ComponentId::Postgres]);
     assert_eq!(failure.logs.len(), 2);
     assert_eq!(fake.applied(), ["etcd"]);
 }
@@ -369,7 +366,7 @@ async fn an_interrupted_rollout_starts_nothing_new() {
     });
     let failure = failure.unwrap_err();
     assert!(failure.interrupted);
-    assert_eq!(failure.skipped, ["postgres"]);
+    assert_eq!(failure.skipped, [ComponentId::Postgres]);
     assert_eq!(fake.applied(), ["etcd"]);
 }
 

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::components::ComponentId;
+
 /// When a component started and passed, counted from the begin of the rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentTiming {
     /// The component's name.
-    pub name: String,
+    pub name: ComponentId,
     /// What it waited for.
-    pub needs: Vec<String>,
+    pub needs: Vec<ComponentId>,
     /// When its members were started; where they were started ahead of what they need, when that worked.
     pub started: Duration,
     /// When its checks had passed.
@@ -41,8 +43,8 @@ mod tests {
 
     fn timing(name: &str, needs: &[&str], started: u64, finished: u64) -> ComponentTiming {
         ComponentTiming {
-            name: name.to_owned(),
-            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+            name: name.into(),
+            needs: needs.iter().map(|need| (*need).into()).collect(),
             started: Duration::from_secs(started),
             finished: Duration::from_secs(finished),
         }

@@ -114,7 +114,7 @@ fn components(spec: &Spec, findings: &mut Findings) {
 
     let all = topology::components(&few);
     for name in spec.services.keys() {
-        let others = all.iter().filter(|component| component.name != *name);
+        let others = all.iter().filter(|component| component.id.as_str() != *name);
         let taken: BTreeSet<&str> = others
             .flat_map(|component| &component.members)
             .map(|member| member.name.as_str())

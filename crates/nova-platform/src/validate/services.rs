@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{Graph, GraphError};
+use crate::components::{ComponentId, names};
+use crate::graph::{Graph, GraphError, circle};
 use crate::key::Key;
 use crate::spec::{ServiceSpec, Spec};
 use crate::suggestion::closest;
@@ -28,32 +29,32 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
 }
 
 fn needs(spec: &Spec, findings: &mut Findings) {
-    let components: Vec<(String, Vec<String>)> = stores_of(spec)
+    let components: Vec<(ComponentId, Vec<ComponentId>)> = stores_of(spec)
         .into_iter()
         .chain(
             spec.services
                 .iter()
-                .map(|(name, service)| (name.clone(), service.needs.clone())),
+                .map(|(name, service)| (ComponentId::service(name), service.needs.clone())),
         )
         .collect();
-    let known: Vec<&str> = components.iter().map(|(name, _)| name.as_str()).collect();
+    let known: Vec<&ComponentId> = components.iter().map(|(id, _)| id).collect();
     let mut unknown = false;
     for (name, service) in &spec.services {
         let key = Key::service(name).child("needs");
         for (index, need) in service.needs.iter().enumerate() {
-            if !known.contains(&need.as_str()) {
+            if !known.contains(&need) {
                 unknown = true;
-                let help = closest(need, known.iter().copied()).map_or_else(
-                    || format!("the components are {}", known.join(", ")),
+                let help = closest(need.as_str(), known.iter().map(|id| id.as_str())).map_or_else(
+                    || format!("the components are {}", names(known.iter().copied())),
                     |near| format!("did you mean {near:?}?"),
                 );
                 findings.problem_with_help(
                     [key.clone()],
-                    format!("{name} needs {need:?}, and there is no such component"),
+                    format!("{name} needs \"{need}\", and there is no such component"),
                     help,
                 );
             } else if service.needs[..index].contains(need) {
-                findings.problem([key.clone()], format!("{name} needs {need:?} twice"));
+                findings.problem([key.clone()], format!("{name} needs \"{need}\" twice"));
             }
         }
     }
@@ -64,20 +65,20 @@ fn needs(spec: &Spec, findings: &mut Findings) {
         let keys: Vec<Key> = cycle
             .iter()
             .take(cycle.len().saturating_sub(1))
-            .map(|name| Key::service(name).child("needs"))
+            .map(|id| Key::service(id.as_str()).child("needs"))
             .collect();
         findings.problem(
             keys,
             format!(
                 "needs go round in a circle, so none of these could start: {}",
-                cycle.join(" -> ")
+                circle(&cycle)
             ),
         );
     }
 }
 
 /// The components that are not services, with an empty set of services put in their place.
-fn stores_of(spec: &Spec) -> Vec<(String, Vec<String>)> {
+fn stores_of(spec: &Spec) -> Vec<(ComponentId, Vec<ComponentId>)> {
     let mut stores = spec.clone();
     stores.services.clear();
     // Only names and needs are of interest; an absurd number of members would take time and memory.
@@ -88,7 +89,7 @@ fn stores_of(spec: &Spec) -> Vec<(String, Vec<String>)> {
     stores.kafka.members = 1;
     crate::topology::components(&stores)
         .into_iter()
-        .map(|component| (component.name, component.needs))
+        .map(|component| (component.id, component.needs))
         .collect()
 }
 

@@ -355,21 +355,21 @@ fn schemas_and_databases_are_identifiers_and_schemas_are_not_shared() {
 
 #[test]
 fn needs_exist_once_and_do_not_go_round() {
-    let unknown = findings(|spec| auth(spec).needs.push("postgress".to_owned())).problems;
+    let unknown = findings(|spec| auth(spec).needs.push("postgress".into())).problems;
     assert_eq!(
         unknown[0].message,
         "auth-service needs \"postgress\", and there is no such component"
     );
     assert_eq!(unknown[0].help.as_deref(), Some("did you mean \"postgres\"?"));
-    assert!(problem(|spec| auth(spec).needs.push("redis".to_owned())).ends_with("auth-service needs \"redis\" twice"));
-    assert!(problem(|spec| auth(spec).needs.push("auth-service".to_owned())).ends_with("auth-service -> auth-service"));
+    assert!(problem(|spec| auth(spec).needs.push("redis".into())).ends_with("auth-service needs \"redis\" twice"));
+    assert!(problem(|spec| auth(spec).needs.push("auth-service".into())).ends_with("auth-service -> auth-service"));
     let circle = problem(|spec| {
-        auth(spec).needs.push("user-service".to_owned());
+        auth(spec).needs.push("user-service".into());
         spec.services
             .get_mut("user-service")
             .unwrap()
             .needs
-            .push("auth-service".to_owned());
+            .push("auth-service".into());
     });
     assert_starts(
         &circle,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nova_platform::checks::{CheckResult, Checks, Depth};
+use nova_platform::components::ComponentId;
 use nova_platform::provision::provision_server;
 
 use crate::support::postgres::Postgres;
@@ -40,7 +41,7 @@ impl Platform {
     }
 
     async fn isolation(&self) -> CheckResult {
-        let results = self.checks.component("postgres", Depth::Full, LIMIT).await;
+        let results = self.checks.component(&ComponentId::Postgres, Depth::Full, LIMIT).await;
         results.into_iter().find(|result| result.name == "isolation").unwrap()
     }
 }
@@ -163,7 +164,7 @@ async fn before_provisioning_the_missing_roles_are_named() {
     let server = Postgres::start().await;
     let endpoints = patroni::endpoints(&server.address, no_endpoints()).await;
     let checks = Checks::new(&spec(), &endpoints, &server.secrets).unwrap();
-    let results = checks.component("postgres", Depth::Full, LIMIT).await;
+    let results = checks.component(&ComponentId::Postgres, Depth::Full, LIMIT).await;
     let error = results
         .iter()
         .find(|result| result.name == "isolation")

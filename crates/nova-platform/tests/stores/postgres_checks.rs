@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nova_platform::checks::{CheckResult, Checks, Depth};
+use nova_platform::components::ComponentId;
 
 use crate::support::postgres::Postgres;
 use crate::support::{no_endpoints, patroni, spec};
@@ -22,7 +23,7 @@ async fn a_write_makes_its_table_and_a_missing_standby_is_told() {
     let endpoints = patroni::endpoints(&server.address, no_endpoints()).await;
     let checks = Checks::new(&spec(), &endpoints, &server.secrets).unwrap();
     for _ in 0..2 {
-        let results = checks.component("postgres", Depth::Status, LIMIT).await;
+        let results = checks.component(&ComponentId::Postgres, Depth::Status, LIMIT).await;
         assert_eq!(named(&results, "write-read").error, None);
         let error = named(&results, "synchronous-standby").error.clone().unwrap();
         assert!(
@@ -42,7 +43,7 @@ async fn a_commit_that_waits_for_a_standby_is_told_and_its_backend_ended() {
     let endpoints = patroni::endpoints(&server.address, no_endpoints()).await;
     let checks = Checks::new(&spec(), &endpoints, &server.secrets).unwrap();
     let results = checks
-        .component("postgres", Depth::Status, Duration::from_secs(2))
+        .component(&ComponentId::Postgres, Depth::Status, Duration::from_secs(2))
         .await;
     let error = named(&results, "write-read").error.clone().unwrap();
     assert!(
@@ -70,7 +71,7 @@ async fn without_patroni_every_check_says_so() {
         patroni,
     });
     let checks = Checks::new(&spec(), &endpoints, &crate::support::secrets()).unwrap();
-    let results = checks.component("postgres", Depth::Full, LIMIT).await;
+    let results = checks.component(&ComponentId::Postgres, Depth::Full, LIMIT).await;
     for name in ["write-read", "synchronous-standby", "isolation"] {
         let error = named(&results, name).error.clone().unwrap();
         assert!(
@@ -80,5 +81,5 @@ async fn without_patroni_every_check_says_so() {
         assert!(error.contains("Connection refused"), "{error}");
     }
     assert!(!named(&results, "replica-read postgres-1").ok);
-    assert_eq!(checks.roles("postgres", LIMIT).await[0].role, None);
+    assert_eq!(checks.roles(&ComponentId::Postgres, LIMIT).await[0].role, None);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nova_platform::checks::{CheckResult, Checks, Depth};
+use nova_platform::components::ComponentId;
 use tokio::time::{Instant, sleep};
 
 use crate::support::redis::Redis;
@@ -14,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 async fn until(checks: &Checks, enough: impl Fn(&[CheckResult]) -> bool) -> Vec<CheckResult> {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
-        let results = checks.component("redis", Depth::Status, LIMIT).await;
+        let results = checks.component(&ComponentId::Redis, Depth::Status, LIMIT).await;
         if enough(&results) || Instant::now() > end {
             return results;
         }
@@ -47,7 +48,7 @@ async fn writes_reach_the_replica_and_a_lost_replica_is_named() {
         "{results:?}"
     );
     let roles: Vec<_> = checks
-        .roles("redis", LIMIT)
+        .roles(&ComponentId::Redis, LIMIT)
         .await
         .into_iter()
         .map(|role| (role.member, role.role))
@@ -64,7 +65,9 @@ async fn writes_reach_the_replica_and_a_lost_replica_is_named() {
 
     let [_, replica, _] = &mut redis.processes;
     replica.stop();
-    let results = checks.component("redis", Depth::Status, Duration::from_secs(2)).await;
+    let results = checks
+        .component(&ComponentId::Redis, Depth::Status, Duration::from_secs(2))
+        .await;
     let write = error(&results, "write-read").unwrap();
     assert!(
         write.starts_with("no replica acknowledged a write on redis-1 (127.0.0.1:"),
@@ -72,7 +75,7 @@ async fn writes_reach_the_replica_and_a_lost_replica_is_named() {
     );
     let read = error(&results, "replica-read redis-2").unwrap();
     assert!(read.starts_with("redis-2 (127.0.0.1:"), "{read}");
-    let roles = checks.roles("redis", LIMIT).await;
+    let roles = checks.roles(&ComponentId::Redis, LIMIT).await;
     assert_eq!(roles[1].role, None);
 }
 
@@ -83,7 +86,7 @@ async fn without_a_sentinel_nobody_knows_the_master() {
     until(&checks, |results| results.iter().all(|result| result.ok)).await;
     let [_, _, sentinel] = &mut redis.processes;
     sentinel.stop();
-    let results = checks.component("redis", Depth::Status, LIMIT).await;
+    let results = checks.component(&ComponentId::Redis, Depth::Status, LIMIT).await;
     let write = error(&results, "write-read").unwrap();
     assert!(
         write.starts_with("no Sentinel names a master: sentinel-1 (127.0.0.1:"),

@@ -16,6 +16,7 @@ use nova_drill::ledger::{Header, Ledger};
 use nova_drill::report::{CampaignReport, RunReport};
 use nova_local::layout::Layout;
 use nova_local::target::LocalTarget;
+use nova_platform::components::ComponentId;
 use nova_platform::load;
 use nova_platform::rollout::Failure;
 use nova_platform::secrets::Secrets;
@@ -32,7 +33,7 @@ use crate::output::{failure_block, run_text, seconds};
 /// Throw-away platforms are called this, and the id of the process that made them.
 const NAME: &str = "self-test-";
 /// What commits need; everything else is left out.
-const SCOPE: [&str; 3] = ["etcd", "postgres", "gateway"];
+const SCOPE: [ComponentId; 3] = [ComponentId::Etcd, ComponentId::Postgres, ComponentId::Gateway];
 /// Time for it to come up.
 const UP: Duration = Duration::from_secs(180);
 /// Clients, and their writes a second: what a replica lacks must stay below what Patroni allows it for leading, 1 MB.
@@ -156,9 +157,9 @@ async fn bring_up(session: &Session, target: &LocalTarget) -> anyhow::Result<()>
     );
     target.prepare().await?;
     let mut plan = target.plan().await?;
-    plan.steps.retain(|step| SCOPE.contains(&step.component.as_str()));
+    plan.steps.retain(|step| SCOPE.contains(&step.component));
     let mut parts = components(session.spec());
-    parts.retain(|component| SCOPE.contains(&component.name.as_str()));
+    parts.retain(|component| SCOPE.contains(&component.id));
     let checks = session.checks(target)?;
     let never = CancellationToken::new();
     let brought = deploy::bring_up(session, target, &checks, &parts, &plan, never, UP).await?;
@@ -200,7 +201,7 @@ async fn kill_once(session: &Session, target: &LocalTarget, seed: u64, path: &Pa
         clients: &Here::new(&site, &ledger),
         ledger: &ledger,
         settings: &settings,
-        scope: &SCOPE.map(str::to_owned),
+        scope: &SCOPE.map(|component| component.to_string()),
         cancel: &CancellationToken::new(),
         events: &events,
     };

@@ -17,7 +17,7 @@ impl Known {
     pub(super) fn described(session: &Session) -> Self {
         let members = components(session.spec()).into_iter().map(|component| {
             let names = component.members.into_iter().map(|member| member.name);
-            (component.name, names.collect())
+            (component.id.to_string(), names.collect())
         });
         let nodes = (1..=NODES).map(|node| format!("node-{node}")).collect();
         Self(members.chain([("node".to_owned(), nodes)]).collect())
@@ -31,7 +31,10 @@ impl Known {
             if !member.node.is_empty() {
                 known.entry("node".to_owned()).or_default().insert(member.node);
             }
-            known.entry(member.component).or_default().insert(member.name);
+            known
+                .entry(member.component.to_string())
+                .or_default()
+                .insert(member.name);
         }
         Ok(Self(known))
     }

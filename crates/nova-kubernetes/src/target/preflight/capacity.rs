@@ -144,7 +144,7 @@ mod tests {
 
     fn workload(kind: &str, name: &str, replicas: &Value) -> Manifest {
         Manifest {
-            component: name.to_owned(),
+            component: name.into(),
             object: json!({"kind": kind, "metadata": {"name": name}, "spec": {"replicas": replicas, "template": {"spec": {
                 "containers": [{"resources": {"requests": {"cpu": "250m", "memory": "64Mi"}}}]}}}}),
         }
@@ -159,7 +159,7 @@ mod tests {
             workload("Deployment", "user", &Value::Null),
             workload("Service", "redis", &json!(9)),
             Manifest {
-                component: "user".to_owned(),
+                component: "user".into(),
                 object: scaler,
             },
         ];

@@ -2,39 +2,33 @@
 
 use std::collections::BTreeMap;
 
+use nova_platform::components::ComponentId;
 use nova_platform::topology::Component;
 
 use crate::supervisor::MemberReport;
 
 /// Members that end together, in the order of ending. Members that no component claims end first.
 pub(super) fn levels(components: &[Component], members: &[MemberReport]) -> Vec<Vec<String>> {
-    let depths: BTreeMap<&str, usize> = components
+    let depths: BTreeMap<&ComponentId, usize> = components
         .iter()
-        .map(|component| {
-            (
-                component.name.as_str(),
-                depth(components, &component.name, components.len()),
-            )
-        })
+        .map(|component| (&component.id, depth(components, &component.id, components.len())))
         .collect();
     let mut levels: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for member in members {
-        let depth = depths.get(member.launch.component.as_str()).copied().unwrap_or(0);
+        let depth = depths.get(&member.launch.component).copied().unwrap_or(0);
         levels.entry(depth).or_default().push(member.launch.member.clone());
     }
     levels.into_values().collect()
 }
 
 /// Length of the longest chain of dependents; `limit` ends it for a graph with a circle.
-fn depth(components: &[Component], name: &str, limit: usize) -> usize {
+fn depth(components: &[Component], id: &ComponentId, limit: usize) -> usize {
     let Some(limit) = limit.checked_sub(1) else {
         return 0;
     };
-    let dependents = components
-        .iter()
-        .filter(|component| component.needs.iter().any(|need| need == name));
+    let dependents = components.iter().filter(|component| component.needs.contains(id));
     dependents
-        .map(|dependent| 1 + depth(components, &dependent.name, limit))
+        .map(|dependent| 1 + depth(components, &dependent.id, limit))
         .max()
         .unwrap_or(0)
 }
@@ -46,8 +40,8 @@ mod tests {
 
     fn component(name: &str, needs: &[&str]) -> Component {
         Component {
-            name: name.into(),
-            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+            id: name.into(),
+            needs: needs.iter().map(|need| (*need).into()).collect(),
             members: Vec::new(),
         }
     }
@@ -63,7 +57,7 @@ mod tests {
         ];
         let depths: Vec<usize> = all
             .iter()
-            .map(|component| depth(&all, &component.name, all.len()))
+            .map(|component| depth(&all, &component.id, all.len()))
             .collect();
         assert_eq!(depths, [3, 2, 1, 0, 0]);
     }
@@ -71,6 +65,6 @@ mod tests {
     #[test]
     fn a_circle_ends() {
         let all = [component("a", &["b"]), component("b", &["a"])];
-        assert!(depth(&all, "a", all.len()) <= 2);
+        assert!(depth(&all, &"a".into(), all.len()) <= 2);
     }
 }

@@ -72,7 +72,7 @@ fn known(site: &dyn Site, name: &str, service: &ServiceSpec) -> String {
     let mut text = String::new();
     let component = topology::components(site.spec())
         .into_iter()
-        .find(|component| component.name == name);
+        .find(|component| component.id.as_str() == name);
     for member in component.into_iter().flat_map(|component| component.members) {
         let host = site.host(&member);
         let operations = service.port + OPERATIONS_OFFSET;
