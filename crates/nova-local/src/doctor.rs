@@ -1,6 +1,7 @@
 //! What the machine must have before a platform can run on it: looked for, and installed on request.
 
 mod apt;
+mod cgroup;
 mod command;
 mod install;
 mod kafka;

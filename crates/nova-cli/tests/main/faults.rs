@@ -147,7 +147,7 @@ fn leave_a_sentinel_behind(platform: &TestPlatform) {
         sentinel.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"+OK\r\n", "{}", command.split(' ').next().unwrap());
     }
-    assert_eq!(platform.status()["verdict"], "degraded", "the Sentinels disagree");
+    assert_ne!(platform.status()["verdict"], "healthy", "the Sentinels disagree");
     platform.wait_for("the Sentinels agree", WHOLE_AGAIN, |status| {
         runs_anew(status, "sentinel-1", old) && status["verdict"] == "healthy"
     });

@@ -34,11 +34,6 @@ fn a_platform_comes_up_stays_as_it_is_changes_and_goes() {
     );
     assert!(!deployed["slowest_chain"].as_array().unwrap().is_empty());
 
-    // `status` waits for no check longer than half a second, which may be too short while the machine still writes what was deployed.
-    platform.wait_for("healthy after its deploy", Duration::from_secs(60), |status| {
-        status["verdict"] == "healthy"
-    });
-
     let mut scenarios = Scenarios::default();
     scenarios.run("status", || status_shows_everything(&platform));
     scenarios.run("verify", || drop(platform.nova(&["verify"]).expect_code(0)));
@@ -99,7 +94,10 @@ fn data_without_its_passwords_is_left_alone(platform: &TestPlatform) {
 }
 
 fn status_shows_everything(platform: &TestPlatform) {
-    let status = platform.nova(&["status", "-v", "-o", "json"]).expect_code(0).json();
+    // It waits for no check longer than half a second, which is too short while the machine still writes what was deployed.
+    let wait = ["status", "--wait", "--timeout", "60s"];
+    let status = platform.nova(&[&wait[..], &["-v", "-o", "json"]].concat());
+    let status = status.expect_code(0).json();
     assert_eq!(
         (&status["schema"], &status["verdict"]),
         (&"nova.status/v1".into(), &"healthy".into())
@@ -116,7 +114,7 @@ fn status_shows_everything(platform: &TestPlatform) {
         .filter(|(_, member)| member["role"] == "leader" && is_postgres(member))
         .count();
     assert_eq!(leaders, 1);
-    let text = platform.nova(&["status"]).expect_code(0).stdout;
+    let text = platform.nova(&wait).expect_code(0).stdout;
     assert!(
         text.starts_with("healthy") && text.contains("user-service-3") && !text.contains('\x1b'),
         "{text}"

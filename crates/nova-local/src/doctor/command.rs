@@ -43,17 +43,20 @@ pub enum CommandError {
     },
 }
 
-/// What a program printed on both streams within two seconds, whatever its exit status.
-pub(super) fn ask(command: &mut Command) -> Option<String> {
+/// How long a program may take to answer: a loaded machine is slow, which is not the same as missing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a program printed on both streams, whatever its exit status.
+pub(super) fn ask(command: &mut Command) -> Result<String, CommandError> {
     let lines = std::cell::RefCell::new(String::new());
-    let outcome = run(command, Duration::from_secs(2), &mut |line| {
+    let outcome = run(command, PATIENCE, &mut |line| {
         let mut lines = lines.borrow_mut();
         lines.push_str(line);
         lines.push('\n');
     });
     match outcome {
-        Ok(()) | Err(CommandError::Failed { .. }) => Some(lines.into_inner()),
-        Err(_) => None,
+        Ok(()) | Err(CommandError::Failed { .. }) => Ok(lines.into_inner()),
+        Err(error) => Err(error),
     }
 }
 

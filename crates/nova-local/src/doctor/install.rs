@@ -108,7 +108,7 @@ pub fn install(spec: &Spec, say: &mut dyn FnMut(&str)) -> Result<(), InstallErro
 
 fn has_venv() -> bool {
     super::command::ask(Command::new("/usr/bin/python3").args(["-c", "import venv, ensurepip; print('yes')"]))
-        .is_some_and(|said| said.trim() == "yes")
+        .is_ok_and(|said| said.trim() == "yes")
 }
 
 fn make_user(name: &str, say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {

@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::Finding;
-use super::command::run;
+use super::command::{CommandError, ask, run};
 use super::install::InstallError;
 use super::place;
 
@@ -20,24 +21,63 @@ const BUILD_REQUIREMENTS: &str = include_str!("../../install/patroni-build-requi
 /// Written last: what has it is whole.
 const MARKER: &str = ".nova-complete";
 const PYTHON: &str = "/usr/bin/python3";
+/// Everything that it needs to work, from its own packages alone.
+const PROBE: &str =
+    "import patroni.__main__, patroni.ha, patroni.postgresql, patroni.dcs.etcd3, psycopg, yaml, urllib3, dateutil.tz
+from patroni.version import __version__
+print('patroni', __version__)";
+const ANSWER: &str = "patroni 4.1.5";
+/// Environments that were seen to work by this process.
+static PROVED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 const LIMIT: Duration = Duration::from_secs(600);
 
+/// It is run, and not only looked at: an upgrade of the distribution takes the Python away that it was made for, and leaves the rest.
 pub(super) fn look() -> (Finding, Option<PathBuf>) {
-    let found = place::candidates(NAME)
-        .into_iter()
-        .find(|directory| is_whole(directory));
-    let program = found.map(|directory| directory.join("bin/patroni"));
-    let finding = Finding {
+    let mut broken = None;
+    for directory in place::candidates(NAME) {
+        if !is_whole(&directory) {
+            continue;
+        }
+        let program = directory.join("bin/patroni");
+        match runs(&directory) {
+            Ok(()) => {
+                let found = format!("4.1.5 in {}", program.display());
+                return (finding(Some(found), true), Some(program));
+            }
+            Err(why) => broken = Some(format!("{} does not run: {why}", program.display())),
+        }
+    }
+    (finding(broken, false), None)
+}
+
+fn finding(found: Option<String>, ok: bool) -> Finding {
+    Finding {
         name: "Patroni".to_owned(),
-        ok: program.is_some(),
-        found: program
-            .as_ref()
-            .map(|program| format!("4.1.5 in {}", program.display())),
+        ok,
+        found,
         wanted: WANTED.to_owned(),
         why: "it decides which PostgreSQL leads".to_owned(),
         install: "nova doctor --install".to_owned(),
+    }
+}
+
+/// Whether everything of it can be loaded, or why not. What takes too long is given the benefit of the doubt.
+fn runs(directory: &Path) -> Result<(), String> {
+    let mut proved = PROVED.lock().unwrap_or_else(PoisonError::into_inner);
+    if proved.iter().any(|known| known == directory) {
+        return Ok(());
+    }
+    let said = match ask(Command::new(directory.join("bin/python")).args(["-I", "-c", PROBE])) {
+        Ok(said) => said,
+        Err(CommandError::TooLong { .. }) => return Ok(()),
+        Err(CommandError::Start { source, program }) => return Err(format!("{program}: {source}")),
+        Err(error) => return Err(error.to_string()),
     };
-    (finding, program)
+    if said.lines().any(|line| line.trim() == ANSWER) {
+        proved.push(directory.to_owned());
+        return Ok(());
+    }
+    Err(said.lines().last().unwrap_or("it says nothing").to_owned())
 }
 
 /// Makes the environment, unless it is there. It cannot be moved once made, so it is made in place, and counts only with
@@ -98,4 +138,43 @@ fn is_whole(directory: &Path) -> bool {
 fn digest() -> String {
     let digest = Sha256::digest(format!("{BUILD_REQUIREMENTS}{REQUIREMENTS}"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn environment(python: &str) -> Result<tempfile::TempDir, std::io::Error> {
+        let directory = tempfile::tempdir()?;
+        fs::create_dir(directory.path().join("bin"))?;
+        let program = directory.path().join("bin/python");
+        fs::write(&program, format!("#!/bin/sh\n{python}\n"))?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        Ok(directory)
+    }
+
+    #[test]
+    fn what_can_be_loaded_runs_whatever_else_is_said() -> Result<(), Box<dyn std::error::Error>> {
+        let whole = environment("echo 'DeprecationWarning: 3.14' >&2; echo 'patroni 4.1.5'")?;
+        assert_eq!(runs(whole.path()), Ok(()));
+        Ok(())
+    }
+
+    #[test]
+    fn half_an_environment_is_told_with_its_last_words() -> Result<(), Box<dyn std::error::Error>> {
+        let half =
+            environment("echo Traceback >&2; echo \"ModuleNotFoundError: No module named 'patroni'\" >&2; exit 1")?;
+        let why = runs(half.path()).expect_err("it cannot be loaded");
+        assert!(why.contains("No module named 'patroni'"), "{why}");
+
+        // Its Python went with the old distribution.
+        let gone = environment("")?;
+        fs::remove_file(gone.path().join("bin/python"))?;
+        symlink("/usr/bin/python3.no-more", gone.path().join("bin/python"))?;
+        let why = runs(gone.path()).expect_err("there is no Python");
+        assert!(why.contains("bin/python"), "{why}");
+        Ok(())
+    }
 }

@@ -8,7 +8,7 @@ use std::thread;
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 
-use super::command::ask;
+use super::command::{CommandError, ask};
 use super::version::Version;
 use super::{Finding, Programs, kafka, patroni, place};
 use crate::layout::Layout;
@@ -18,6 +18,8 @@ pub(super) struct Wanted {
     pub(super) name: &'static str,
     program: &'static str,
     version_flag: &'static str,
+    /// How it begins when it tells its version; what does not is another program.
+    introductions: &'static [&'static str],
     at_least: Version,
     why: &'static str,
     pub(super) package: &'static str,
@@ -27,6 +29,7 @@ const ETCD: Wanted = Wanted {
     name: "etcd",
     program: "etcd",
     version_flag: "--version",
+    introductions: &["etcd Version: "],
     at_least: Version(3, 4),
     why: "it holds Patroni's leader key",
     package: "etcd-server",
@@ -35,6 +38,7 @@ const REDIS: Wanted = Wanted {
     name: "Redis",
     program: "redis-server",
     version_flag: "--version",
+    introductions: &["Redis server v="],
     at_least: Version(7, 0),
     why: "caches and rate limits, and Sentinel",
     package: "redis-server",
@@ -43,6 +47,7 @@ const HAPROXY: Wanted = Wanted {
     name: "HAProxy",
     program: "haproxy",
     version_flag: "-v",
+    introductions: &["HAProxy version ", "HA-Proxy version "],
     at_least: Version(2, 6),
     why: "it is the gateway",
     package: "haproxy",
@@ -51,6 +56,7 @@ const JAVA: Wanted = Wanted {
     name: "Java",
     program: "java",
     version_flag: "-version",
+    introductions: &["openjdk version \"", "java version \""],
     at_least: Version(17, 0),
     why: "Kafka runs on it",
     package: "default-jre-headless",
@@ -59,6 +65,7 @@ const POSTGRES: Wanted = Wanted {
     name: "PostgreSQL",
     program: "postgres",
     version_flag: "--version",
+    introductions: &["postgres (PostgreSQL) "],
     at_least: Version(15, 0),
     why: "accounts, profiles and posts live in it",
     package: "postgresql",
@@ -133,26 +140,63 @@ pub(super) fn java() -> Option<PathBuf> {
 
 /// A program of this name in a directory that counts.
 pub(super) fn locate(name: &str) -> Option<PathBuf> {
-    place::program_directories()
-        .into_iter()
-        .map(|directory| directory.join(name))
-        .find(|path| path.is_file())
+    all_of(name, &place::program_directories()).next()
+}
+
+fn all_of(name: &str, directories: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    let mut seen = Vec::new();
+    let paths: Vec<PathBuf> = directories.iter().map(|directory| directory.join(name)).collect();
+    paths.into_iter().filter(move |path| {
+        // A directory may be a link to another one.
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let new = path.is_file() && !seen.contains(&real);
+        seen.push(real);
+        new
+    })
 }
 
 fn look(wanted: &Wanted) -> (Finding, Option<PathBuf>) {
-    let program = locate(wanted.program);
-    let version = program
-        .as_deref()
-        .and_then(|program| version_of(program, wanted.version_flag));
-    (
-        judge(wanted, program.as_deref().map(|program| (program, version))),
-        program,
-    )
+    look_in(wanted, &place::program_directories())
 }
 
-fn version_of(program: &Path, flag: &str) -> Option<Version> {
-    let said = ask(Command::new(program).arg(flag).env_remove("JAVA_TOOL_OPTIONS"))?;
-    Version::first_in(&said)
+/// The first one that will do; when none does, what the first one is.
+fn look_in(wanted: &Wanted, directories: &[PathBuf]) -> (Finding, Option<PathBuf>) {
+    let mut first = None;
+    for program in all_of(wanted.program, directories) {
+        let finding = judge(wanted, Some((&program, version_of(&program, wanted))));
+        if finding.ok {
+            return (finding, Some(program));
+        }
+        first.get_or_insert((finding, Some(program)));
+    }
+    first.unwrap_or_else(|| (judge(wanted, None), None))
+}
+
+/// What a program says about its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    Version(Version),
+    /// Nothing in time, which a busy machine is given.
+    Nothing,
+    /// This, which is no version of the program that is wanted.
+    Other(String),
+}
+
+fn version_of(program: &Path, wanted: &Wanted) -> Said {
+    let mut command = Command::new(program);
+    command.arg(wanted.version_flag);
+    // Members do not get these, and Java says so when it does.
+    for options in ["_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"] {
+        command.env_remove(options);
+    }
+    match ask(&mut command) {
+        Ok(said) => match Version::introduced(&said, wanted.introductions) {
+            Some(version) => Said::Version(version),
+            None => Said::Other(said.lines().next().unwrap_or("nothing").to_owned()),
+        },
+        Err(CommandError::TooLong { .. }) => Said::Nothing,
+        Err(error) => Said::Other(error.to_string()),
+    }
 }
 
 /// Debian keeps PostgreSQL's versions side by side. Data that is already there decides which one; else the newest does.
@@ -174,14 +218,14 @@ fn look_for_postgres(data_version: Option<u32>) -> (Finding, Option<PathBuf>) {
             &POSTGRES,
             newest
                 .as_ref()
-                .map(|(major, path)| (path.as_path(), Some(Version(*major, 0)))),
+                .map(|(major, path)| (path.as_path(), Said::Version(Version(*major, 0)))),
         );
         return (finding, newest.map(|(_, path)| path));
     };
     let same = versions.iter().find(|(version, _)| *version == major);
     let mut finding = judge(
         &POSTGRES,
-        same.map(|(major, path)| (path.as_path(), Some(Version(*major, 0)))),
+        same.map(|(major, path)| (path.as_path(), Said::Version(Version(*major, 0)))),
     );
     if same.is_none() {
         finding.wanted = major.to_string();
@@ -209,15 +253,22 @@ fn data_version(spec: &Spec) -> Option<u32> {
         })
 }
 
-fn judge(wanted: &Wanted, found: Option<(&Path, Option<Version>)>) -> Finding {
-    let version = found.and_then(|(_, version)| version);
+fn judge(wanted: &Wanted, found: Option<(&Path, Said)>) -> Finding {
+    let (ok, found) = match found {
+        None => (false, None),
+        Some((path, said)) => {
+            let path = path.display();
+            match said {
+                Said::Version(version) => (version >= wanted.at_least, Some(format!("{version} in {path}"))),
+                Said::Nothing => (true, Some(format!("{path}, which did not tell its version in time"))),
+                Said::Other(said) => (false, Some(format!("{path} says {said:?}"))),
+            }
+        }
+    };
     Finding {
         name: wanted.name.to_owned(),
-        ok: version.is_some_and(|version| version >= wanted.at_least),
-        found: found.map(|(path, version)| match version {
-            Some(version) => format!("{version} in {}", path.display()),
-            None => format!("{} of an unknown version", path.display()),
-        }),
+        ok,
+        found,
         wanted: format!(">= {}", wanted.at_least),
         why: wanted.why.to_owned(),
         install: format!("apt-get install {}", wanted.package),
@@ -225,15 +276,4 @@ fn judge(wanted: &Wanted, found: Option<(&Path, Option<Version>)>) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn too_old_and_unknown_versions_will_not_do() {
-        let path = Path::new("/usr/bin/redis-server");
-        assert!(judge(&REDIS, Some((path, Some(Version(7, 0))))).ok);
-        for found in [Some((path, Some(Version(6, 2)))), Some((path, None)), None] {
-            assert!(!judge(&REDIS, found).ok, "{found:?}");
-        }
-    }
-}
+mod tests;
