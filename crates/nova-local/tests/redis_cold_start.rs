@@ -60,6 +60,30 @@ fn whoever_has_the_data_leads_after_a_cold_start() {
     assert_eq!(redis.values(), ["since"; 3], "a server with older data leads");
 }
 
+/// Killed, so that none had the time to write what the changed setting needs.
+#[test]
+fn a_change_of_the_append_only_file_while_all_are_down_loses_nothing() {
+    let mut redis = Redis::start_with(false);
+    let first = redis.settled();
+    redis.set(first, "in the snapshot");
+    for server in 1..=3 {
+        let said = redis.ask(server, "SAVE").unwrap_or_default();
+        assert!(said.contains("OK"), "{said}");
+    }
+    redis.kill_all();
+    redis.describe(true);
+    redis.start_all(false);
+    let second = redis.settled();
+    assert_eq!(redis.values(), ["in the snapshot"; 3], "{}", redis.logs());
+
+    redis.write(second, "in the append-only file");
+    redis.kill_all();
+    redis.describe(false);
+    redis.start_all(false);
+    redis.settled();
+    assert_eq!(redis.values(), ["in the append-only file"; 3], "{}", redis.logs());
+}
+
 struct Redis {
     directory: tempfile::TempDir,
     password: String,
@@ -70,6 +94,10 @@ struct Redis {
 
 impl Redis {
     fn start() -> Self {
+        Self::start_with(true)
+    }
+
+    fn start_with(appendonly: bool) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let mut spec: Spec =
             toml::from_str(include_str!("../../../nova.toml")).expect("the shipped description is valid");
@@ -77,8 +105,9 @@ impl Redis {
         spec.local.network = format!(
             "127.{}.{}",
             100 + std::process::id() % 100,
-            std::process::id() / 100 % 250
+            (std::process::id() / 100 + u32::from(appendonly)) % 250
         );
+        spec.redis.appendonly = appendonly;
         let secrets = Secrets::generate(&spec).expect("random numbers");
         let nowhere = PathBuf::from("/nonexistent");
         let programs = Programs {
@@ -158,6 +187,28 @@ impl Redis {
         }
     }
 
+    /// Changes whether the append-only file is described.
+    fn describe(&self, appendonly: bool) {
+        let word = |on| if on { "appendonly yes\n" } else { "appendonly no\n" };
+        for plan in &self.plans {
+            let path = self.of(&plan.name).join("base.conf");
+            let Ok(settings) = fs::read_to_string(&path) else {
+                continue;
+            };
+            fs::write(&path, settings.replace(word(!appendonly), word(appendonly))).expect("a file");
+        }
+    }
+
+    /// Writes, and waits until both replicas have it.
+    fn set(&self, server: usize, value: &str) {
+        let began = Instant::now();
+        self.ask(server, &format!("SET key \"{value}\""));
+        while self.values() != [value; 3] {
+            assert!(began.elapsed() < PATIENCE, "the write did not arrive:\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn kill_all(&mut self) {
         for mut child in self.running.drain(..) {
             // It may have ended by itself; the next start shows.
@@ -195,7 +246,7 @@ impl Redis {
         let began = Instant::now();
         while self.values() != [value; 3] {
             assert!(began.elapsed() < PATIENCE, "the write did not arrive:\n{}", self.logs());
-            self.ask(server, &format!("SET key {value}"));
+            self.ask(server, &format!("SET key \"{value}\""));
             std::thread::sleep(Duration::from_millis(20));
         }
         while !(1..=3).all(|server| self.is_persisted(server)) {

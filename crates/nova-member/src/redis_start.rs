@@ -11,6 +11,7 @@
 //! would not notice that the others, who are done, make it master again.
 
 mod data;
+mod source;
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -25,6 +26,7 @@ use crate::place::Place;
 use crate::redis_view::{View, answer_as_empty, replace_master};
 use crate::start::{Start, exec};
 use data::Data;
+use source::Source;
 
 const ROUND: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_millis(500);
@@ -42,12 +44,15 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     let start = Start::resolved(place)?;
     let directory = place.data("redis");
     make_directory(&directory)?;
-    let data = Data::look(&directory, &start.server)?;
+    let described = source::is_described(&base);
+    let source = Source::find(&directory, described)?;
+    let data = Data::look(&directory, source, &start.server)?;
     let role = find_role(&start, data, place.patience())?;
     if data == Data::Damaged {
         give_up_damaged(&start, &role, &directory)?;
     }
-    Data::mark(&directory)?;
+    let base = keep_data(&start, &base, described, source, &directory)?;
+    source::mark(&directory, described)?;
     // Anew each time: Sentinel makes Redis rewrite it, with every setting in it as it was then.
     let settings = settings(&start, &base, place.data_setting("redis").as_str(), &role);
     write(&place.run().join("redis.conf"), &settings)?;
@@ -82,6 +87,29 @@ fn give_up_damaged(start: &Start, role: &Role, directory: &Path) -> Result<(), S
         }
     }
     Ok(())
+}
+
+/// Sees to it that the server begins with the data that are there, whatever the settings say since, and says how it keeps them.
+fn keep_data(
+    start: &Start,
+    base: &str,
+    described: bool,
+    source: Source,
+    directory: &Path,
+) -> Result<String, StartError> {
+    let own = &start.own.member;
+    if described && source == Source::Snapshot {
+        source.adopt(directory)?;
+        println!("nova: {own} has a snapshot and no append-only file as late: it begins one with the snapshot");
+    }
+    if source.keeps_appending(described) == described {
+        return Ok(base.to_owned());
+    }
+    println!(
+        "nova: {own} has no snapshot as late as its append-only file: it goes on with that until it is switched off"
+    );
+    // Of two the last counts.
+    Ok(format!("{base}appendonly {}\n", source::word(true)))
 }
 
 /// The settings as described, and what only the start knows.

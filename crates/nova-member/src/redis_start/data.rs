@@ -12,16 +12,15 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::source::{MARK, Source};
 use crate::error::StartError;
-use crate::files::{file_error, write};
+use crate::files::file_error;
 
-/// Its time is that of the last start.
-const MARK: &str = "started";
 /// Append-only files, and their list, which Redis writes last.
-const DIRECTORY: &str = "appendonlydir";
-const MANIFEST: &str = "appendonlydir/appendonly.aof.manifest";
-/// A snapshot of a server that had no append-only file.
-const SNAPSHOT: &str = "dump.rdb";
+pub(super) const DIRECTORY: &str = "appendonlydir";
+pub(super) const MANIFEST: &str = "appendonlydir/appendonly.aof.manifest";
+/// What was in memory at one moment.
+pub(super) const SNAPSHOT: &str = "dump.rdb";
 /// Redis's program is also this one, when it is called by its name: it reads what the server of the same version would load.
 const CHECK: &str = "redis-check-aof";
 /// Longest time for that. It reads about as fast as the server loads.
@@ -40,15 +39,16 @@ pub(super) enum Data {
 }
 
 impl Data {
-    /// Looks at a directory of data. It is checked only when nothing was written since the last start began: whoever wrote has loaded,
+    /// Looks at what a directory of data is begun from. It is checked only when nothing was written since the last start began: whoever wrote has loaded,
     /// and a last write that was cut short, which a killed server leaves, is loadable but no different to the check.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub(super) fn look(directory: &Path, server: &Path) -> Result<Self, StartError> {
-        if !directory.join(MANIFEST).exists() {
-            let snapshot = directory.join(SNAPSHOT).exists();
-            return Ok(if snapshot { Self::Loadable } else { Self::Nothing });
+    pub(super) fn look(directory: &Path, source: Source, server: &Path) -> Result<Self, StartError> {
+        match source {
+            Source::Nothing => return Ok(Self::Nothing),
+            Source::Snapshot => return Ok(Self::Loadable),
+            Source::Appended => {}
         }
         let try_look = || -> io::Result<Self> {
             let started = match fs::metadata(directory.join(MARK)) {
@@ -63,11 +63,6 @@ impl Data {
         try_look().map_err(|error| file_error(directory, error))
     }
 
-    /// The server is about to start.
-    pub(super) fn mark(directory: &Path) -> Result<(), StartError> {
-        write(&directory.join(MARK), "")
-    }
-
     /// Takes away what its master will send anew.
     pub(super) fn remove(directory: &Path) -> Result<(), StartError> {
         let path = directory.join(DIRECTORY);
@@ -75,7 +70,8 @@ impl Data {
     }
 }
 
-fn last_write(directory: &Path) -> io::Result<Option<SystemTime>> {
+/// When anything in a directory was last written.
+pub(super) fn last_write(directory: &Path) -> io::Result<Option<SystemTime>> {
     let mut times = fs::read_dir(directory)?.map(|file| file?.metadata()?.modified());
     times.try_fold(None, |last, time| Ok(last.max(Some(time?))))
 }

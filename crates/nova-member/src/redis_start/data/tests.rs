@@ -4,6 +4,7 @@
 use std::fs::File;
 
 use super::*;
+use crate::redis_start::source::mark;
 
 const SERVER: &str = "/usr/bin/redis-server";
 const WRITE: &str = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
@@ -30,13 +31,14 @@ fn damaged() -> tempfile::TempDir {
 }
 
 fn look(directory: &tempfile::TempDir) -> Data {
-    Data::look(directory.path(), Path::new(SERVER)).unwrap()
+    let source = Source::find(directory.path(), true).unwrap();
+    Data::look(directory.path(), source, Path::new(SERVER)).unwrap()
 }
 
 #[test]
 fn where_nothing_was_written_there_is_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    Data::mark(directory.path()).unwrap();
+    mark(directory.path(), true).unwrap();
     assert_eq!(look(&directory), Data::Nothing);
     fs::write(directory.path().join(SNAPSHOT), "").unwrap();
     assert_eq!(look(&directory), Data::Loadable);
@@ -46,7 +48,7 @@ fn where_nothing_was_written_there_is_nothing() {
 fn what_the_last_start_did_not_load_is_damaged_when_the_check_finds_so() {
     let directory = damaged();
     assert_eq!(look(&directory), Data::Loadable, "it was never tried");
-    Data::mark(directory.path()).unwrap();
+    mark(directory.path(), true).unwrap();
     assert_eq!(look(&directory), Data::Damaged);
     let later = SystemTime::now() + Duration::from_secs(1);
     let writes = File::options().write(true).open(writes_of(&directory)).unwrap();
@@ -64,6 +66,6 @@ fn what_the_last_start_did_not_load_is_damaged_when_the_check_finds_so() {
 #[test]
 fn what_the_check_finds_sound_stays() {
     let directory = directory(&format!("{WRITE}{WRITE}"));
-    Data::mark(directory.path()).unwrap();
+    mark(directory.path(), true).unwrap();
     assert_eq!(look(&directory), Data::Loadable);
 }
