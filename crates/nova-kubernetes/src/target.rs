@@ -15,12 +15,14 @@ mod inventory;
 mod lock;
 mod logs;
 mod namespaces;
+mod note;
 mod object;
 mod plan;
 pub(crate) mod pods;
 pub mod preflight;
 mod remove;
 mod secrets;
+mod volumes;
 
 use std::sync::Mutex;
 

@@ -76,7 +76,8 @@ impl KubernetesTarget {
     async fn apply_scaled(&self, object: &Value) -> Result<(), KubernetesError> {
         let scaled = object["kind"] == "Deployment" && object["spec"].get("replicas").is_none();
         let Some(key) = Key::of(object).filter(|_| scaled) else {
-            return self.apply_object(object).await.map(drop);
+            let object = self.grow(object).await?;
+            return self.apply_object(&object).await.map(drop);
         };
         let api = key.api(self.client());
         let existing = api.get_metadata_opt(&key.name).await;

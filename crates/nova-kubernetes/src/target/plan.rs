@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::compare::{brief, differences};
 use super::inventory::{Keys, unwanted};
 use super::object::Key;
+use super::volumes::{self, Volumes};
 use super::{CONCURRENCY, KubernetesError, KubernetesTarget};
 use crate::names::Area;
 use crate::resources::Manifest;
@@ -73,17 +74,30 @@ impl KubernetesTarget {
         {
             return Ok(step(Action::Create, None));
         }
-        let wanted = self.dry_run(&manifest.object).await?;
         let Some(live) = live.get(found) else {
+            self.dry_run(&manifest.object).await?;
             return Ok(step(Action::Create, None));
         };
-        let wanted = value(&wanted);
-        let paths = differences(live, &wanted);
-        Ok(if paths.is_empty() {
-            step(Action::Keep, None)
-        } else {
-            step(Action::Change, Some(brief(&paths)))
-        })
+        let volumes = volumes::compare(live, &manifest.object);
+        let told = match volumes {
+            Volumes::Same => None,
+            _ => volumes::told(&volumes, self.growable(&manifest.object).await?),
+        };
+        let asked = match &told {
+            Some(_) => self.dry_run(&volumes::with_sizes_of(live, &manifest.object)).await?,
+            None => self.dry_run(&manifest.object).await?,
+        };
+        let paths = differences(live, &value(&asked));
+        let words: Vec<String> = told
+            .iter()
+            .map(|(_, words)| words.clone())
+            .chain((!paths.is_empty()).then(|| brief(&paths)))
+            .collect();
+        let is_changed = !paths.is_empty() || told.is_some_and(|(done, _)| done);
+        Ok(step(
+            if is_changed { Action::Change } else { Action::Keep },
+            (!words.is_empty()).then(|| words.join("; ")),
+        ))
     }
 
     /// Every object of the manifests' kinds that is there, one list a kind and namespace.

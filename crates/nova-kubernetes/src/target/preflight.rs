@@ -2,7 +2,7 @@
 
 mod capacity;
 mod permissions;
-mod quantity;
+pub(super) mod quantity;
 
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::storage::v1::StorageClass;

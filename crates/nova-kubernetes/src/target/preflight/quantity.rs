@@ -33,7 +33,7 @@ pub(super) fn thousandths(text: &str) -> Option<u128> {
 }
 
 /// Whole units, rounded up.
-pub(super) fn units(text: &str) -> Option<u64> {
+pub(in crate::target) fn units(text: &str) -> Option<u64> {
     u64::try_from(thousandths(text)?.div_ceil(1000)).ok()
 }
 
