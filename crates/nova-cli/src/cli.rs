@@ -136,10 +136,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR", default_value = "/secrets")]
         secrets: PathBuf,
     },
-    /// Start one member the careful way (started by the supervisor)
-    #[command(hide = true)]
+    /// Replace what a member has by what the others have
     Member {
-        /// What to start
+        /// What to do
         #[command(subcommand)]
         member: MemberCommand,
     },
@@ -385,12 +384,32 @@ pub(crate) enum Images {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MemberCommand {
-    /// A Redis server, in the role that its peers and the Sentinels remember
+    /// Move a member's data aside and have it take everything from the others
+    Replace(NamedMember),
+    /// Form etcd's cluster anew when its quorum is lost for good: from the data of the member that is named, or, when none has any, an
+    /// empty one ("etcd"), into which Patroni writes its state again
+    Recover(NamedMember),
+    /// A Redis server, in the role that its peers and the Sentinels remember (started by the supervisor)
+    #[command(hide = true)]
     Redis(MemberDirectory),
     /// A Sentinel that monitors the master that the other Sentinels monitor
+    #[command(hide = true)]
     Sentinel(MemberDirectory),
     /// A Kafka broker, its storage formatted when it is new
+    #[command(hide = true)]
     Kafka(MemberDirectory),
+    /// An etcd member, in the cluster that the others are in
+    #[command(hide = true)]
+    Etcd(MemberDirectory),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NamedMember {
+    #[command(flatten)]
+    pub(crate) described: Described,
+    /// Which member, such as etcd-2
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Args)]
@@ -422,6 +441,9 @@ impl Cli {
             | Command::Diff(Diff { described, .. })
             | Command::Images {
                 action: Images::Build(described) | Images::Load { described, .. } | Images::List(described),
+            }
+            | Command::Member {
+                member: MemberCommand::Replace(NamedMember { described, .. }) | MemberCommand::Recover(NamedMember { described, .. }),
             }
             | Command::Verify(described) => described.short_file.clone(),
             Command::Drill(drill) => drill.described.short_file.clone(),

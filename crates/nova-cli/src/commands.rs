@@ -9,6 +9,7 @@ mod doctor;
 mod drill;
 mod images;
 mod logs;
+mod member;
 mod place;
 mod render;
 mod schema;
@@ -23,7 +24,7 @@ use nova_drill::error::DrillError;
 use nova_kubernetes::target::KubernetesError;
 use nova_local::layout::Layout;
 use nova_local::target::LocalTarget;
-use nova_member::{Place, kafka_start, redis_start, sentinel_start};
+use nova_member::{Place, etcd_start, kafka_start, redis_start, sentinel_start};
 use nova_platform::checks::Checks;
 use nova_platform::load::{self, Platform};
 use nova_platform::secrets::Secrets;
@@ -44,14 +45,22 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         }
         Command::Agent { listen, secrets, probe } => return agent::run(*listen, secrets, *probe),
         Command::Clients { secrets } => return clients::run(secrets),
-        Command::Member { member } => {
-            // These end only by becoming the program that they start.
-            match member {
-                MemberCommand::Redis(member) => redis_start::run(&Place::Directory(member.dir.clone()))?,
-                MemberCommand::Sentinel(member) => sentinel_start::run(&Place::Directory(member.dir.clone()))?,
-                MemberCommand::Kafka(member) => kafka_start::run(&Place::Directory(member.dir.clone()))?,
-            };
-        }
+        // These end only by becoming the program that they start.
+        Command::Member { member } => match member {
+            MemberCommand::Redis(member) => {
+                redis_start::run(&Place::Directory(member.dir.clone()))?;
+            }
+            MemberCommand::Sentinel(member) => {
+                sentinel_start::run(&Place::Directory(member.dir.clone()))?;
+            }
+            MemberCommand::Kafka(member) => {
+                kafka_start::run(&Place::Directory(member.dir.clone()))?;
+            }
+            MemberCommand::Etcd(member) => {
+                etcd_start::run(&Place::Directory(member.dir.clone()))?;
+            }
+            MemberCommand::Replace(_) | MemberCommand::Recover(_) => {}
+        },
         Command::Schema => return schema::run(),
         _ => {}
     }
@@ -73,6 +82,12 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             Command::Images { action } => images::run(&session, action).await,
             Command::Render(args) => render::run(&session, args),
             Command::Secrets { action } => secrets::run(&session, action).await,
+            Command::Member {
+                member: MemberCommand::Replace(member),
+            } => member::replace(&session, &member.name).await,
+            Command::Member {
+                member: MemberCommand::Recover(member),
+            } => member::recover(&session, &member.name).await,
             Command::Schema
             | Command::Agent { .. }
             | Command::Clients { .. }

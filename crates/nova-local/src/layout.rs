@@ -99,6 +99,12 @@ impl Layout {
         self.directory.join("members.json")
     }
 
+    /// Written when etcd's cluster was formed: there must never be a second one.
+    #[must_use]
+    pub fn etcd_mark(&self) -> PathBuf {
+        self.directory.join("etcd-cluster")
+    }
+
     /// Held by the one supervisor.
     #[must_use]
     pub fn supervisor_lock(&self) -> PathBuf {

@@ -146,6 +146,7 @@ fn base_plan(member: &Member, program: impl Into<PathBuf>) -> MemberPlan {
         redis: None,
         kafka: None,
         sentinel: None,
+        etcd: None,
         stop_signal: StopSignal::Term,
         stop_grace: std::time::Duration::from_secs(10),
     }
@@ -156,12 +157,20 @@ fn file(path: &str, content: impl Into<String>) -> PlannedFile {
         path: path.into(),
         content: content.into(),
         once: false,
+        at_start: false,
     }
 }
 
 fn once(path: &str, content: impl Into<String>) -> PlannedFile {
     PlannedFile {
         once: true,
+        ..file(path, content)
+    }
+}
+
+fn at_start(path: &str, content: impl Into<String>) -> PlannedFile {
+    PlannedFile {
+        at_start: true,
         ..file(path, content)
     }
 }

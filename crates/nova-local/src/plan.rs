@@ -40,6 +40,8 @@ pub struct MemberPlan {
     pub kafka: Option<PathBuf>,
     /// Its directory when it is a Sentinel, which is started anew when the others have left it behind.
     pub sentinel: Option<PathBuf>,
+    /// Its directory when it is an etcd member, which is seen to while it runs.
+    pub etcd: Option<PathBuf>,
     /// Signal that asks it to end in good order.
     pub stop_signal: StopSignal,
     /// How long it may take to end before it is killed.
@@ -56,6 +58,8 @@ pub struct PlannedFile {
     /// Written only when it is absent, because the program rewrites it afterwards (Redis, Sentinel). A change of the
     /// content then does not count as a change of the member.
     pub once: bool,
+    /// Looked at by whoever starts it, and never while it runs: written each time, and a change does not count as one of the member.
+    pub at_start: bool,
 }
 
 /// Without the content, which may hold passwords.
@@ -65,6 +69,7 @@ impl fmt::Debug for PlannedFile {
             .field("path", &self.path)
             .field("bytes", &self.content.len())
             .field("once", &self.once)
+            .field("at_start", &self.at_start)
             .finish()
     }
 }

@@ -13,6 +13,7 @@ mod parts;
 mod plan;
 mod prepare;
 mod remove;
+mod replace;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

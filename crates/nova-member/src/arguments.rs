@@ -9,12 +9,12 @@ use nova_member::Place;
 pub(crate) const USAGE: &str = "\
 usage: nova-member run PROGRAM [ARGUMENT]...
        nova-member redis|sentinel --config DIR --member NAME --secrets DIR --data DIR --run DIR [--ready PORT]
-       nova-member kafka|postgres --config DIR --member NAME --secrets DIR --data DIR --run DIR
+       nova-member etcd|kafka|postgres --config DIR --member NAME --secrets DIR --data DIR --run DIR
        nova-member probe redis|sentinel --config DIR --member NAME --secrets DIR
 
   --config   the settings: <member>.<file> for what is one member's, <file> for what all share
   --member   the member's name, such as redis-1
-  --secrets  one file a password (kafka needs none)
+  --secrets  one file a password (etcd and kafka need none)
   --data     what outlives the container
   --run      the working directory, which files are made in on each start
   --ready    where the first process of a container says at /ready whether the server is fit for use";
@@ -53,6 +53,7 @@ pub(crate) enum Task {
     Sentinel,
     Kafka,
     Postgres,
+    Etcd,
     ProbeRedis,
     ProbeSentinel,
 }
@@ -115,6 +116,7 @@ fn task(words: &mut impl Iterator<Item = String>) -> Result<Task, String> {
         "sentinel" => Task::Sentinel,
         "kafka" => Task::Kafka,
         "postgres" => Task::Postgres,
+        "etcd" => Task::Etcd,
         "probe" => match words.next().as_deref() {
             Some("redis") => Task::ProbeRedis,
             Some("sentinel") => Task::ProbeSentinel,
@@ -123,7 +125,7 @@ fn task(words: &mut impl Iterator<Item = String>) -> Result<Task, String> {
         },
         other => {
             return Err(format!(
-                "unknown command {other:?}: there are run, redis, sentinel, kafka, postgres and probe"
+                "unknown command {other:?}: there are run, redis, sentinel, kafka, postgres, etcd and probe"
             ));
         }
     })
@@ -184,7 +186,7 @@ impl Flags {
         Ok(Place::Mounted {
             config: needed("--config", self.config)?.into(),
             member,
-            secrets: optional("--secrets", self.secrets, task != Task::Kafka)?,
+            secrets: optional("--secrets", self.secrets, !matches!(task, Task::Kafka | Task::Etcd))?,
             data: optional("--data", self.data, task.starts_a_program())?,
             run: optional("--run", self.run, task.starts_a_program())?,
         })
@@ -222,6 +224,7 @@ mod tests {
             ("sentinel", Task::Sentinel),
             ("kafka", Task::Kafka),
             ("postgres", Task::Postgres),
+            ("etcd", Task::Etcd),
         ] {
             let expected = Arguments::Member {
                 task,
@@ -242,6 +245,7 @@ mod tests {
             })
         ));
         assert!(parse("kafka --config /c --member kafka-1 --data /d --run /r").is_ok());
+        assert!(parse("etcd --config /c --member etcd-1 --data /d --run /r").is_ok());
         assert_eq!(parse("redis --help"), Ok(Arguments::Help));
     }
 
@@ -258,7 +262,7 @@ mod tests {
     fn wrong_usage_is_told() {
         for (line, told) in [
             ("", "nothing to do"),
-            ("etcd", "unknown command \"etcd\""),
+            ("zookeeper", "unknown command \"zookeeper\""),
             ("run", "no program to run"),
             ("probe", "nothing to probe"),
             ("probe kafka", "cannot probe \"kafka\""),

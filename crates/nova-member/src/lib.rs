@@ -1,8 +1,13 @@
 //! How members start the careful way: Redis and Sentinel find their role first, Kafka's storage is formatted when it is new,
-//! Patroni is given its passwords. The same on every target; a binary of its own, since it is all of Nova that a store's image holds.
+//! Patroni is given its passwords, etcd finds its cluster. The same on every target; a binary of its own, since it is all of Nova that a store's image holds.
 
 mod address;
 mod error;
+pub mod etcd_api;
+pub mod etcd_leave;
+mod etcd_space;
+pub mod etcd_start;
+pub mod etcd_watch;
 mod files;
 pub mod init;
 pub mod kafka_fence;

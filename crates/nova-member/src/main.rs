@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use nova_member::kafka_fence::Fence;
 use nova_member::{
-    Place, StartError, init, kafka_start, postgres_start, probe, ready, redis_start, sentinel_start, sentinel_watch,
+    Place, StartError, etcd_start, etcd_watch, init, kafka_start, postgres_start, probe, ready, redis_start,
+    sentinel_start, sentinel_watch,
 };
 
 use crate::arguments::{Arguments, BECOME, Task, USAGE};
@@ -63,6 +64,7 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
         Task::Sentinel => sentinel_start::run(&place).map(|_| ()),
         Task::Kafka => kafka_start::run(&place).map(|_| ()),
         Task::Postgres => postgres_start::run(&place).map(|_| ()),
+        Task::Etcd => etcd_start::run(&place).map(|_| ()),
         Task::ProbeRedis => probe::redis(&place),
         Task::ProbeSentinel => probe::sentinel(&place),
     }
@@ -78,6 +80,9 @@ fn first_process(task: Task, place: &Place, ready: Option<u16>) -> Result<(), St
     }
     if task == Task::Kafka {
         end_last_session(place);
+    }
+    if task == Task::Etcd {
+        see_to_etcd(place.clone());
     }
     let when_it_dies = || {
         let told = match task {
@@ -103,6 +108,18 @@ fn say_when_ready(port: u16, task: Task, place: Place) {
     if let Err(error) = ready::serve(port, ask) {
         eprintln!("nova-member: port {port}, which is to say whether it is ready, cannot be used: {error}");
     }
+}
+
+/// For as long as this process is there.
+fn see_to_etcd(place: Place) {
+    thread::spawn(move || {
+        let mut watch = etcd_watch::Watch::default();
+        loop {
+            let look = watch.look(&place);
+            look.told.into_iter().for_each(|told| println!("nova: {told}"));
+            thread::sleep(look.pause);
+        }
+    });
 }
 
 fn tell(told: Result<Option<String>, StartError>) {

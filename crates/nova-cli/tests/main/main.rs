@@ -11,6 +11,7 @@ mod bad_input;
 mod call;
 mod calls;
 mod drill;
+mod etcd_members;
 mod faults;
 mod lifecycle;
 #[path = "../common/long.rs"]

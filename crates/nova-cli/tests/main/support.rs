@@ -75,6 +75,14 @@ impl TestPlatform {
         std::fs::write(&file, format!("{described}{more}")).unwrap();
     }
 
+    /// Puts other lines in the place of some of its nova.toml.
+    pub(crate) fn replace(&self, lines: &str, others: &str) {
+        let file = self.directory.path().join("nova.toml");
+        let described = std::fs::read_to_string(&file).unwrap();
+        assert!(described.contains(lines), "{described}");
+        std::fs::write(&file, described.replace(lines, others)).unwrap();
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

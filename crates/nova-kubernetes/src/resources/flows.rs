@@ -31,7 +31,8 @@ pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
     let to_postgres = [gateway.primary_port, gateway.replicas_port];
     let to_services: Vec<u16> = spec.services.values().map(|service| service.port).collect();
     let mut flows = vec![
-        flow("etcd", "etcd", &[etcd.peer_port]),
+        // A member that starts asks the others as a client what has become of the cluster.
+        flow("etcd", "etcd", &[etcd.client_port, etcd.peer_port]),
         flow("postgres", "etcd", &[etcd.client_port]),
         // Replicas follow the leader, and Patronis ask each other before a failover and while etcd is gone.
         flow("postgres", "postgres", &[postgres.port, postgres.patroni_port]),

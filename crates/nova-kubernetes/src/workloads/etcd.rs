@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use nova_platform::components::ComponentId;
 use nova_platform::config;
 use nova_platform::spec::Spec;
-use nova_platform::topology::{Kind, Member};
+use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, DATA_DIR, Form, MEMBER_VARIABLE, Port, Probe, Probes, Workload, run};
-use crate::names::{self, Area};
+use super::{Ask, DATA_DIR, Form, Port, Probe, Probes, Workload, nova_member, run_dir};
+use crate::names::Area;
 use crate::profile::Profile;
+
+const SERVER: &str = "/usr/bin/etcd";
+/// Who the members are: looked at by one that starts.
+const MEMBERS: &str = "members.json";
 
 pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     let client = spec.etcd.client_port;
@@ -19,7 +23,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         component: ComponentId::Etcd,
         area: Area::of(Kind::Etcd),
         image: "etcd".to_owned(),
-        command: command(spec),
+        command: nova_member("etcd"),
         env: BTreeMap::from([("GOGC".to_owned(), "50".to_owned())]),
         ports: vec![Port::new("client", client), Port::new("peer", spec.etcd.peer_port)],
         probes: Probes {
@@ -27,10 +31,11 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
             readiness: Probe::readiness(Ask::Http("/readyz", client)),
             liveness: Probe::liveness(Ask::Http("/livez", client)),
         },
-        config: BTreeMap::new(),
-        config_once: &[],
+        config: config(spec),
+        // A member that has data knows the others from them.
+        config_once: &[MEMBERS],
         secret: None,
-        scratch: Vec::new(),
+        scratch: vec![run_dir()],
         exceptions: &[],
         sizes: profile.of_kind(Kind::Etcd),
         members: spec.etcd.members,
@@ -43,18 +48,12 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     }
 }
 
-/// The same for every member: where one of them stands by name, the kubelet puts the pod's.
-fn command(spec: &Spec) -> Vec<String> {
-    let member = Member {
-        name: format!("$({MEMBER_VARIABLE})"),
-        component: ComponentId::Etcd,
-        kind: Kind::Etcd,
-        ordinal: 1,
-        node: None,
-    };
-    debug_assert!(names::member_host(spec, &member).starts_with(&member.name));
-    let arguments = config::etcd::args(&ClusterSite(spec), &member, &format!("{DATA_DIR}/etcd"));
-    run(["/usr/bin/etcd"]
-        .into_iter()
-        .chain(arguments.iter().map(String::as_str)))
+fn config(spec: &Spec) -> BTreeMap<String, String> {
+    let site = ClusterSite(spec);
+    let own = config::members(spec, Kind::Etcd).into_iter().map(|member| {
+        let start = config::etcd::start(&site, &member, SERVER, &format!("{DATA_DIR}/etcd"), None);
+        (format!("{}.start.json", member.name), format!("{start:#}\n"))
+    });
+    own.chain([(MEMBERS.to_owned(), format!("{:#}\n", config::etcd::members(&site)))])
+        .collect()
 }

@@ -22,7 +22,7 @@ const DRAWN: &str = "
     gateway      -> postgres     5432 8008
     postgres     -> postgres     5432 8008
     postgres     -> etcd         2379
-    etcd         -> etcd         2380
+    etcd         -> etcd         2379 2380
 
     redis        -> redis        6379
     redis        -> sentinel     26379

@@ -107,6 +107,9 @@ pub struct Launch {
     /// Its directory when it is a Sentinel: one that the others have left behind is started anew.
     #[serde(default)]
     pub sentinel: Option<PathBuf>,
+    /// Its directory when it is an etcd member, which is seen to while it runs.
+    #[serde(default)]
+    pub etcd: Option<PathBuf>,
     /// Signal that asks it to end.
     pub stop_signal: StopSignal,
     /// How long it may take to end, in milliseconds.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
+use nova_member::{Address, etcd_leave, etcd_start};
 use nova_platform::components::{ComponentId, names};
 use nova_platform::topology::components;
 
@@ -69,6 +70,10 @@ impl LocalTarget {
 
     async fn apply_member(&self, prepared: &Prepared, plan: &MemberPlan) -> Result<(), LocalError> {
         lay_out(&self.layout, plan, &prepared.owner)?;
+        if plan.etcd.is_some() {
+            // It left, and is wanted again.
+            remove_if_present(&self.layout.member(&plan.name).join(etcd_start::LEAVES))?;
+        }
         let launch = Box::new(launch(plan, &self.spec, &prepared.helper));
         self.client.ask(&Request::Ensure { launch }).await?;
         Ok(())
@@ -80,6 +85,7 @@ impl LocalTarget {
         let wanted: BTreeSet<&str> = prepared.members.iter().map(|plan| plan.name.as_str()).collect();
         let report = self.client.list().await?;
         let is_unwanted = |member: &&MemberReport| !wanted.contains(member.launch.member.as_str());
+        self.leave_etcd(&report.members, &wanted, &prepared.owner).await?;
         for member in report.members.iter().filter(is_unwanted) {
             let member = &member.launch.member;
             let forget = Request::Forget {
@@ -99,6 +105,47 @@ impl LocalTarget {
         remove_unused(&self.layout, &used);
         Ok(())
     }
+
+    /// Members of etcd leave its cluster while they run: those that stay would otherwise wait for them to come back, with their votes.
+    async fn leave_etcd(&self, members: &[MemberReport], wanted: &BTreeSet<&str>, owner: &Owner) -> Result<(), LocalError> {
+        let etcd = members.iter().filter(|member| member.launch.component == "etcd");
+        let (staying, leaving): (Vec<_>, Vec<_>) = etcd.partition(|member| wanted.contains(member.launch.member.as_str()));
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        let staying: Vec<Address> = staying.into_iter().filter_map(client_address).collect();
+        let leaving: Vec<String> = leaving.iter().map(|member| member.launch.member.clone()).collect();
+        for member in &leaving {
+            // It ends with its removal, and is not to join again while it is still kept.
+            let home = self.layout.member(member);
+            if home.is_dir() {
+                write_atomic(&home.join(etcd_start::LEAVES), b"", 0o600, owner)?;
+            }
+        }
+        let failed = |why: String| LocalError::Leave {
+            members: leaving.join(", "),
+            why,
+        };
+        let names = leaving.clone();
+        let left = tokio::task::spawn_blocking(move || etcd_leave::leave(&staying, &names)).await;
+        if let Err(why) = left.unwrap_or_else(|error| Err(error.to_string())) {
+            for member in &leaving {
+                remove_if_present(&self.layout.member(member).join(etcd_start::LEAVES))?;
+            }
+            return Err(failed(why));
+        }
+        Ok(())
+    }
+}
+
+/// Where clients meet a member of etcd, as it was started: its first port.
+fn client_address(member: &MemberReport) -> Option<Address> {
+    let (host, port) = member.launch.ports.first()?;
+    Some(Address {
+        member: member.launch.member.clone(),
+        host: host.clone(),
+        port: *port,
+    })
 }
 
 /// Makes a member's directory and what must stand in it before it starts.

@@ -48,6 +48,17 @@ pub enum LocalError {
     /// Some members could not be started or ended.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Members(Vec<MemberFailure>),
+    /// Members cannot leave etcd's cluster.
+    #[error("cannot take {members} out of etcd's cluster: {why}")]
+    Leave {
+        /// Which ones.
+        members: String,
+        /// Why not, and what was done by then.
+        why: String,
+    },
+    /// etcd's cluster cannot be formed anew.
+    #[error("etcd's cluster is not formed anew: {0}")]
+    Recover(String),
     /// One of our own programs is not there.
     #[error("cannot copy {what}; build it with `./nova`, which builds what is missing")]
     Binary {

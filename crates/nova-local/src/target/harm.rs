@@ -64,7 +64,7 @@ impl LocalTarget {
         Ok(healed)
     }
 
-    async fn reports_of(&self, members: &[String]) -> Result<Vec<MemberReport>, LocalError> {
+    pub(super) async fn reports_of(&self, members: &[String]) -> Result<Vec<MemberReport>, LocalError> {
         let reports = self.known_members().await?;
         let known = || {
             let names: Vec<&str> = reports.iter().map(|report| report.launch.member.as_str()).collect();
@@ -117,7 +117,7 @@ impl LocalTarget {
         }
     }
 
-    async fn stop(&self, report: &MemberReport, grace_ms: Option<u64>) -> Result<(), LocalError> {
+    pub(super) async fn stop(&self, report: &MemberReport, grace_ms: Option<u64>) -> Result<(), LocalError> {
         let stop = Request::Stop {
             member: report.launch.member.clone(),
             grace_ms,
@@ -126,7 +126,7 @@ impl LocalTarget {
         Ok(())
     }
 
-    async fn start(&self, report: &MemberReport) -> Result<(), LocalError> {
+    pub(super) async fn start(&self, report: &MemberReport) -> Result<(), LocalError> {
         let launch = Box::new(report.launch.clone());
         self.client.ask(&Request::Ensure { launch }).await?;
         Ok(())

@@ -30,7 +30,7 @@ pub(super) fn parts(plan: &MemberPlan, helper: &Path) -> BTreeMap<String, String
             hash(plan.env.iter().map(|(name, value)| format!("{name}={}", steady(value)))),
         ),
     ]);
-    let files = plan.files.iter().filter(|file| !file.once);
+    let files = plan.files.iter().filter(|file| !file.once && !file.at_start);
     parts.extend(files.map(|file| (file.path.to_string_lossy().into_owned(), hash([&file.content]))));
     parts
 }
@@ -60,6 +60,7 @@ pub(super) fn launch(plan: &MemberPlan, spec: &Spec, helper: &Path) -> Launch {
         redis: plan.redis.clone(),
         kafka: plan.kafka.clone(),
         sentinel: plan.sentinel.clone(),
+        etcd: plan.etcd.clone(),
         stop_signal: plan.stop_signal,
         stop_grace_ms: u64::try_from(plan.stop_grace.as_millis()).unwrap_or(u64::MAX),
         restart_backoff_ms: spec.local.restart_backoff.as_millis(),
@@ -104,11 +105,13 @@ mod tests {
                     path: "base.conf".into(),
                     content: "maxmemory 1".into(),
                     once: false,
+                    at_start: false,
                 },
                 PlannedFile {
                     path: "redis.conf".into(),
                     content: "include base.conf".into(),
                     once: true,
+                    at_start: false,
                 },
             ],
             directories: Vec::new(),
@@ -118,6 +121,7 @@ mod tests {
             redis: None,
             kafka: None,
             sentinel: None,
+            etcd: None,
             stop_signal: StopSignal::Term,
             stop_grace: std::time::Duration::from_secs(1),
         }

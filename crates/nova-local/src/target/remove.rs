@@ -162,6 +162,7 @@ impl LocalTarget {
             self.layout.members(),
             self.layout.secrets_file(),
             self.layout.platform_file(),
+            self.layout.etcd_mark(),
             self.layout.command_lock(),
         ];
         for path in entries(directory, left) {

@@ -94,6 +94,7 @@ impl Home {
             redis: None,
             kafka: None,
             sentinel: None,
+            etcd: None,
             stop_signal: StopSignal::Term,
             stop_grace_ms: 10_000,
             restart_backoff_ms: 20,

@@ -32,11 +32,13 @@ fn member(name: &str, component: &str, script: &str) -> MemberPlan {
                 path: "etc/base.conf".into(),
                 content: "base\n".into(),
                 once: false,
+                at_start: false,
             },
             PlannedFile {
                 path: "own.conf".into(),
                 content: "own\n".into(),
                 once: true,
+                at_start: false,
             },
         ],
         directories: vec!["data/deep".into()],
@@ -46,6 +48,7 @@ fn member(name: &str, component: &str, script: &str) -> MemberPlan {
         redis: None,
         kafka: None,
         sentinel: None,
+        etcd: None,
         stop_signal: StopSignal::Term,
         stop_grace: Duration::from_secs(10),
     }

@@ -1,4 +1,7 @@
-//! etcd, through its JSON gateway: a write and a linearizable read need a quorum, and each member is asked for itself.
+//! etcd, through its JSON gateway: a write and a linearizable read need a quorum, all members must be of the one cluster and it of them, and
+//! each member is asked for itself.
+
+mod cluster;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,8 +22,10 @@ pub(super) struct Etcd {
     http: Http,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Header {
+    #[serde(default, deserialize_with = "number")]
+    cluster_id: u64,
     #[serde(default, deserialize_with = "number")]
     member_id: u64,
     #[serde(default, deserialize_with = "number")]
@@ -51,11 +56,16 @@ struct Health {
     reason: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Status {
     header: Header,
     #[serde(default, deserialize_with = "number")]
     leader: u64,
+    #[serde(default, rename = "isLearner")]
+    is_learner: bool,
+    /// Alarms.
+    #[serde(default)]
+    errors: Vec<String>,
 }
 
 impl Etcd {
@@ -74,8 +84,9 @@ impl Etcd {
                 self.member(member, &stage).await
             })
         }));
-        let (quorum, mut results) = tokio::join!(quorum, members);
-        results.insert(0, quorum);
+        let cluster = check("members", until, async |stage| self.is_as_described(&stage).await);
+        let (quorum, cluster, mut results) = tokio::join!(quorum, cluster, members);
+        results.splice(0..0, [quorum, cluster]);
         results
     }
 
@@ -84,6 +95,7 @@ impl Etcd {
             let status = timeout_at(until, self.status(member)).await;
             let role = status.ok().and_then(Result::ok).map(|status| {
                 let role = match status.leader {
+                    _ if status.is_learner => "learner",
                     0 => "no leader known",
                     leader if leader == status.header.member_id => "leader",
                     _ => "follower",
@@ -101,9 +113,16 @@ impl Etcd {
 
     async fn quorum(&self, stage: &Stage) -> Verdict {
         stage.enter(format!("a quorum to write {} and read it again", self.key));
-        first_answer(&self.members, Some(stage), |member| self.write_and_read(member))
-            .await
-            .map_err(|refusals| format!("no member could write {} and read it again: {refusals}", self.key))
+        let written = first_answer(&self.members, Some(stage), |member| self.write_and_read(member));
+        let (written, statuses) = tokio::join!(written, self.statuses());
+        cluster::is_one(&statuses)?;
+        written.map_err(|refusals| {
+            let told = format!("no member could write {} and read it again: {refusals}", self.key);
+            match cluster::alarm(&statuses) {
+                Some(alarm) => format!("{alarm} ({told})"),
+                None => told,
+            }
+        })
     }
 
     /// Both through one member: a linearizable read asks a quorum, whichever member answers.

@@ -1,13 +1,20 @@
 //! What Patroni says: who leads, by any member's REST API, and how each member is, by its own.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::MemberRole;
 use super::bounded::{Stage, first_answer};
 use super::http::Http;
 use crate::endpoints::{Endpoints, PostgresEndpoint};
+
+/// Longest wait for what one member says about a split; a member that does not answer leads nobody.
+const ANSWER: Duration = Duration::from_secs(1);
+/// After that, two that lead are no hand-over any more.
+const HANDED_OVER: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Clone)]
@@ -42,6 +49,9 @@ struct Member {
     sync_standby: bool,
     #[serde(default)]
     quorum_standby: bool,
+    /// Made with the data, and the same for all copies of them.
+    #[serde(default)]
+    database_system_identifier: Option<String>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -83,8 +93,22 @@ impl Patroni {
         leader_of(&cluster, &self.members).map_err(|reason| format!("Patroni of {source} {reason}"))
     }
 
+    /// Whether the members are one cluster: copies of the same data, and not more than one that leads.
+    pub(super) async fn is_one(&self) -> Result<(), String> {
+        let first = judge_split(&self.members, &self.ask_all(Instant::now() + ANSWER).await);
+        if !matches!(first, Err(Split::Leaders(_))) {
+            return first.map_err(Split::told);
+        }
+        sleep(HANDED_OVER).await;
+        judge_split(&self.members, &self.ask_all(Instant::now() + ANSWER).await).map_err(Split::told)
+    }
+
     /// Each member by its own account; the role of one that does not answer, or whose PostgreSQL does not run, is `None`.
     pub(super) async fn roles(&self, until: Instant) -> Vec<MemberRole> {
+        judge_roles(&self.members, &self.ask_all(until).await)
+    }
+
+    async fn ask_all(&self, until: Instant) -> Vec<Option<Member>> {
         let ask = async |member: &PostgresEndpoint| {
             let answer = timeout_at(until, self.http.get(&member.patroni, "/patroni"))
                 .await
@@ -92,9 +116,51 @@ impl Patroni {
                 .ok()?;
             serde_json::from_str::<Member>(&answer.body).ok()
         };
-        let found = join_all(self.members.iter().map(ask)).await;
-        judge_roles(&self.members, &found)
+        join_all(self.members.iter().map(ask)).await
     }
+}
+
+/// How members are not one cluster.
+#[derive(Debug, PartialEq, Eq)]
+enum Split {
+    /// These lead.
+    Leaders(String),
+    /// These have data of another origin.
+    Data(String),
+}
+
+impl Split {
+    fn told(self) -> String {
+        match self {
+            Self::Leaders(members) => format!(
+                "PostgreSQL is split: {members} lead, each of them takes writes that the others do not have. Stop writing, find the one with \
+                 the truth, and see `nova status` of etcd for the cause"
+            ),
+            Self::Data(members) => format!(
+                "PostgreSQL is split: the members' data are not copies of each other: {members}. Find the ones with the truth before \
+                 anything is removed"
+            ),
+        }
+    }
+}
+
+fn judge_split(members: &[PostgresEndpoint], found: &[Option<Member>]) -> Result<(), Split> {
+    let named = || members.iter().zip(found).filter_map(|(member, found)| Some((member.member.as_str(), found.as_ref()?)));
+    let origins: Vec<(&str, &str)> = named()
+        .filter_map(|(name, member)| Some((name, member.database_system_identifier.as_deref()?)))
+        .collect();
+    if origins.iter().any(|(_, origin)| *origin != origins[0].1) {
+        let told: Vec<String> = origins.iter().map(|(name, origin)| format!("{name} has {origin}")).collect();
+        return Err(Split::Data(told.join(", ")));
+    }
+    let leaders: Vec<&str> = named()
+        .filter(|(_, member)| role_of(member) == Some("leader"))
+        .map(|(name, _)| name)
+        .collect();
+    if leaders.len() > 1 {
+        return Err(Split::Leaders(leaders.join(" and ")));
+    }
+    Ok(())
 }
 
 fn leader_of(cluster: &Cluster, members: &[PostgresEndpoint]) -> Result<PostgresEndpoint, String> {
@@ -159,7 +225,7 @@ fn role_of(member: &Member) -> Option<&'static str> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 mod tests {
-    use super::{Cluster, Member, judge_roles, leader_of};
+    use super::{Cluster, Member, Split, judge_roles, judge_split, leader_of};
     use crate::endpoints::{HostPort, PostgresEndpoint};
 
     fn members() -> Vec<PostgresEndpoint> {
@@ -196,6 +262,21 @@ mod tests {
         assert_eq!(error, "knows no leader: postgres-1 is replica (creating replica)");
         let error = leader_of(&cluster(r#"{"members":[]}"#), &members()).unwrap_err();
         assert_eq!(error, "knows no leader: no member has registered");
+    }
+
+    #[test]
+    fn two_leaders_and_two_origins_are_a_split() {
+        let member = |role: &str, origin: &str| -> Option<Member> {
+            let text = format!(r#"{{"state":"running","role":"{role}","database_system_identifier":"{origin}"}}"#);
+            Some(serde_json::from_str(&text).unwrap())
+        };
+        let judge = |found: [Option<Member>; 3]| judge_split(&members(), &found);
+        assert_eq!(judge([member("primary", "7"), member("replica", "7"), None]), Ok(()));
+        assert_eq!(
+            judge([member("primary", "7"), member("primary", "7"), member("replica", "7")]),
+            Err(Split::Leaders("postgres-1 and postgres-2".to_owned()))
+        );
+        assert!(matches!(judge([member("primary", "7"), None, member("replica", "8")]), Err(Split::Data(_))));
     }
 
     #[test]

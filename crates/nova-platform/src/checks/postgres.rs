@@ -73,12 +73,17 @@ impl Postgres {
         let name = leader.as_ref().ok().map(|leader| leader.member.as_str());
 
         let write = check(CheckKind::WriteRead, until, async |stage| {
-            let beat = match &leader {
-                Ok(leader) => self.write_and_read(leader, &stage).await,
-                Err(error) => Err(error.clone()),
+            let write = async {
+                let beat = match &leader {
+                    Ok(leader) => self.write_and_read(leader, &stage).await,
+                    Err(error) => Err(error.clone()),
+                };
+                written.send_replace(Some(beat.as_ref().copied().map_err(drop)));
+                beat.map(drop)
             };
-            written.send_replace(Some(beat.as_ref().copied().map_err(drop)));
-            beat.map(drop)
+            // One of two that lead takes the write as well.
+            let (write, one) = tokio::join!(write, self.patroni.is_one());
+            one.and(write)
         });
         let replicas = self
             .members

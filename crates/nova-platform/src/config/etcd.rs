@@ -1,21 +1,42 @@
 //! An etcd voter, which holds Patroni's leader key and nothing else.
 
-use super::{Site, members};
+use serde_json::{Value, json};
+
+use super::{Site, members as members_of};
 use crate::endpoints::HostPort;
 use crate::topology::{Kind, Member};
 
-/// The arguments of `etcd`. Its data goes to `data_dir`.
-///
-/// A name that a target fills in later, such as `$(NOVA_MEMBER)`, may stand for the member's.
+/// What `nova-member etcd` runs, as its `start.json`. The data goes to `data_dir`; `mark` is a file that all members see, where the target
+/// has a place for one.
 #[must_use]
-pub fn args(site: &dyn Site, member: &Member, data_dir: &str) -> Vec<String> {
+pub fn start(site: &dyn Site, member: &Member, server: &str, data_dir: &str, mark: Option<&str>) -> Value {
+    json!({
+        "server": server,
+        "member": member.name,
+        "bind": site.bind(member),
+        "arguments": args(site, member, data_dir),
+        "quota": site.spec().etcd.quota_backend_size.bytes(),
+        "mark": mark,
+    })
+}
+
+/// Who the members are, as the `members.json` of each: it is looked at on each start, so that a change of it restarts nobody.
+#[must_use]
+pub fn members(site: &dyn Site) -> Value {
+    let spec = site.spec();
+    let host = |member: &Member| json!({ "member": member.name, "host": site.host(member) });
+    json!({
+        "token": spec.platform.name,
+        "client_port": spec.etcd.client_port,
+        "peer_port": spec.etcd.peer_port,
+        "members": members_of(spec, Kind::Etcd).iter().map(host).collect::<Vec<_>>(),
+    })
+}
+
+/// The arguments of `etcd`, but for those that say whom it starts with: it finds that out on each start.
+fn args(site: &dyn Site, member: &Member, data_dir: &str) -> Vec<String> {
     let spec = &site.spec().etcd;
     let (host, bind) = (site.host(member), site.bind(member));
-    let cluster = members(site.spec(), Kind::Etcd)
-        .iter()
-        .map(|other| format!("{}=http://{}:{}", other.name, site.host(other), spec.peer_port))
-        .collect::<Vec<_>>()
-        .join(",");
     vec![
         format!("--name={}", member.name),
         format!("--data-dir={data_dir}"),
@@ -29,10 +50,6 @@ pub fn args(site: &dyn Site, member: &Member, data_dir: &str) -> Vec<String> {
             "--initial-advertise-peer-urls=http://{}",
             HostPort::new(&host, spec.peer_port)
         ),
-        format!("--initial-cluster={cluster}"),
-        // Looked at on the very first start only; afterwards the data directory knows the cluster.
-        "--initial-cluster-state=new".to_owned(),
-        format!("--initial-cluster-token={}", site.spec().platform.name),
         format!("--heartbeat-interval={}", spec.heartbeat_interval.as_millis()),
         format!("--election-timeout={}", spec.election_timeout.as_millis()),
         format!("--quota-backend-bytes={}", spec.quota_backend_size.bytes()),

@@ -49,21 +49,26 @@ fn has_lines(text: &str, lines: &[&str]) {
 #[test]
 fn etcd_listens_everywhere_and_is_met_by_name() {
     let site = Named::new();
-    let args = etcd::args(&site, &site.member("etcd-2"), "/data/etcd");
+    let start = etcd::start(&site, &site.member("etcd-2"), "/usr/bin/etcd", "/data/etcd", None);
+    let args: Vec<&str> = start["arguments"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for expected in [
         "--name=etcd-2",
         "--data-dir=/data/etcd",
         "--listen-peer-urls=http://0.0.0.0:2380",
         "--initial-advertise-peer-urls=http://etcd-2.example.org:2380",
         "--advertise-client-urls=http://etcd-2.example.org:2379",
-        "--initial-cluster=etcd-1=http://etcd-1.example.org:2380,etcd-2=http://etcd-2.example.org:2380,\
-         etcd-3=http://etcd-3.example.org:2380",
     ] {
-        assert!(
-            args.iter().any(|arg| arg == expected),
-            "{expected} is missing in {args:?}"
-        );
+        assert!(args.contains(&expected), "{expected} is missing in {args:?}");
     }
+    assert_eq!((&start["member"], &start["bind"]), (&"etcd-2".into(), &"0.0.0.0".into()));
+    let members = etcd::members(&site);
+    assert_eq!(members["members"].as_array().map(Vec::len), Some(3));
+    assert_eq!(members["members"][2]["host"], "etcd-3.example.org");
 }
 
 #[test]
