@@ -2,9 +2,10 @@
 
 use nova_platform::spec::Spec;
 
-use crate::doors::{Store, stores_of};
+use crate::doors::stores_of;
 use crate::fault::Fault;
-use crate::report::Budget;
+use crate::record::Budget;
+use crate::store::Store;
 
 /// What nova.toml says that a fault may cost each store.
 #[must_use]

@@ -22,10 +22,11 @@ use crate::error::DrillError;
 use crate::fault::Fault;
 use crate::health::{complaints, look};
 use crate::inflict::{Blow, explained, inflict};
-use crate::ledger::{Begin, Entry, Ledger, Line};
+use crate::ledger::Ledger;
 use crate::now_ms;
 use crate::phases;
-use crate::report::{Budget, DrillReport, RunReport};
+use crate::record::{Begin, Budget, Entry, Line, RunReport};
+use crate::report::DrillReport;
 
 /// The fault begins after this, or up to [`LATEST`] after the writers got going.
 const EARLIEST: Duration = Duration::from_millis(1500);
@@ -280,9 +281,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         );
         sleep(AFTERWARDS).await;
         let outcomes = clients.end().await.map_err(failed)?;
-        let report = self
-            .report(run, &blow, at, rejoined.as_ref().ok().copied(), outcomes)
-            .await?;
+        let report = self.report(run, &blow, at, &rejoined, outcomes).await?;
         (self.events)(Event::Run(Box::new(report.clone())));
         let ended = match (rejoined, written) {
             (Err(error), _) => Err(format!("run {run} did not become whole again: {error}")),
@@ -297,7 +296,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         run: u32,
         blow: &Blow,
         at: u64,
-        rejoined: Option<Duration>,
+        rejoined: &Result<Duration, String>,
         outcomes: Outcomes,
     ) -> Result<RunReport, DrillError> {
         self.warn(outcomes.stays);
@@ -307,8 +306,14 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             let of_store: Vec<&Entry> = of_store.collect();
             report.phases = phases::of_run(self.target, self.spec, blow.fault, report.store, &of_store, at).await;
         }
-        let rejoined_ms = rejoined.and_then(|took| u64::try_from(took.as_millis()).ok());
-        let report = RunReport::of(run, blow.members.clone(), rejoined_ms, stores);
+        let rejoined_ms = rejoined
+            .as_ref()
+            .ok()
+            .and_then(|took| u64::try_from(took.as_millis()).ok());
+        let report = RunReport {
+            not_whole: rejoined.as_ref().err().cloned(),
+            ..RunReport::of(run, blow.members.clone(), rejoined_ms, stores)
+        };
         self.ledger.append(Line::Judged {
             judged: Box::new(report.clone()),
         });

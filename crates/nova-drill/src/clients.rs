@@ -9,9 +9,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::doors::Store;
-use crate::ledger::{Begin, Entry};
-use crate::report::StoreReport;
+use crate::record::{Begin, Entry, StoreReport};
+use crate::store::Store;
 
 pub use here::Here;
 

@@ -6,7 +6,6 @@ mod posts;
 mod redis;
 mod requests;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +13,10 @@ use futures::future::BoxFuture;
 use nova_platform::endpoints::Endpoints;
 use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
-use serde::{Deserialize, Serialize};
 
 use crate::judge::Found;
-use crate::ledger::Outcome;
+use crate::record::Outcome;
+use crate::store::Store;
 
 /// After this an answer no longer counts and the outcome is unknown: as long as the services wait.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -27,62 +26,6 @@ const CONNECT: Duration = Duration::from_secs(1);
 const REACH: Duration = Duration::from_millis(250);
 /// Limit of making or reading everything that a run wrote.
 const WHOLE: Duration = Duration::from_secs(60);
-
-/// Where operations go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Store {
-    /// Rows through the gateway's door to the primary.
-    Postgres,
-    /// List elements, on the master that the Sentinels name.
-    Redis,
-    /// Records with acks=all and idempotence.
-    Kafka,
-    /// Posts through user-service, each repeated with its idempotency key until it is answered.
-    Posts,
-    /// Reading requests through the gateway, never repeated by the client.
-    Requests,
-}
-
-impl Store {
-    /// Those whose content is looked at afterwards.
-    pub const JUDGED: [Self; 4] = [Self::Postgres, Self::Redis, Self::Kafka, Self::Posts];
-
-    /// Whether what it holds is looked at afterwards.
-    #[must_use]
-    pub fn is_judged(self) -> bool {
-        Self::JUDGED.contains(&self)
-    }
-
-    /// Whether the platform promises to lose nothing that was acknowledged.
-    #[must_use]
-    pub fn keeps_everything(self) -> bool {
-        matches!(self, Self::Postgres | Self::Kafka | Self::Posts)
-    }
-
-    /// Operations a second when nothing was asked for. Each post is a transaction with an idempotency record, and each
-    /// request a token's worth of work: fewer of them than of bare writes.
-    #[must_use]
-    pub fn default_rate(self) -> u32 {
-        match self {
-            Self::Postgres | Self::Redis | Self::Kafka => 500,
-            Self::Posts => 50,
-            Self::Requests => 200,
-        }
-    }
-}
-
-impl fmt::Display for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Postgres => "postgres",
-            Self::Redis => "redis",
-            Self::Kafka => "kafka",
-            Self::Posts => "posts",
-            Self::Requests => "requests",
-        })
-    }
-}
 
 /// One store as clients meet it. Its errors say what was tried and what came back.
 pub trait Door: Send + Sync {

@@ -22,7 +22,7 @@ const OPEN: usize = 3;
 /// The whole page.
 #[must_use]
 pub fn page(report: &CampaignReport) -> String {
-    let title = format!("Drill of platform {}: {}", report.platform, report.result);
+    let title = format!("Drill of platform {}: {}", report.platform, report.result.name());
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Entry, Outcome};
+use crate::record::{Entry, Outcome};
 
 /// What a store holds after everything was healed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -103,8 +103,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Found, judge};
-    use crate::doors::Store;
-    use crate::ledger::{Entry, Outcome};
+    use crate::record::{Entry, Outcome};
+    use crate::store::Store;
 
     fn entry(id: u64, writer: u16, outcome: Outcome) -> Entry {
         Entry {

@@ -11,127 +11,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::circumstances::Circumstances;
-use crate::doors::Store;
-use crate::fault::Fault;
-use crate::report::{Budget, RunReport};
+use crate::record::{Header, Line};
 
 pub use read::{Read, ReadError, parse, read};
 
-/// Name and version of the file's first line.
-pub const SCHEMA: &str = "nova.ledger/v1";
 /// Lines that may wait to be written. When the disk does not keep up, the drill stops rather than forget.
 const WAITING: usize = 16_384;
 /// Longest time that a line stays in memory. From a cluster each flush is passed on by six processes.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
-
-/// How an operation ended, as its client knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// The store said that it is done: it must be there.
-    Acknowledged,
-    /// The store said that it is not done, or never heard of it: it must not be there.
-    Failed,
-    /// No answer: either is right.
-    Unknown,
-}
-
-/// One operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The run that it belongs to, from 1.
-    pub run: u32,
-    /// Which store was written to.
-    pub store: Store,
-    /// Unique within the run and the store; grows with time within one writer.
-    pub id: u64,
-    /// Which client wrote it, from 0.
-    pub writer: u16,
-    /// Unix time in milliseconds, by the client's clock, at which it was sent.
-    pub begun: u64,
-    /// And at which its outcome was known.
-    pub ended: u64,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// What a run was, written when its fault begins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begin {
-    /// Which run, from 1, over all components of the drill.
-    pub run: u32,
-    /// What was drilled.
-    pub component: String,
-    /// What was done to it.
-    pub fault: Fault,
-    /// To whom.
-    pub members: Vec<String>,
-    /// Unix time in milliseconds.
-    pub at: u64,
-    /// What it may cost.
-    #[serde(default)]
-    pub budgets: Vec<Budget>,
-}
-
-/// Whose ledger it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
-    /// [`SCHEMA`].
-    schema: String,
-    /// The platform's name.
-    pub platform: String,
-    /// `local` or `kubernetes`.
-    #[serde(default = "local")]
-    pub target: String,
-    /// What the choices follow from.
-    pub seed: u64,
-    /// What its numbers hold for, where that is known.
-    #[serde(default)]
-    pub circumstances: Option<Circumstances>,
-}
-
-impl Header {
-    /// Of a drill that begins.
-    #[must_use]
-    pub fn new(platform: &str, target: &str, seed: u64, circumstances: Option<Circumstances>) -> Self {
-        Self {
-            schema: SCHEMA.to_owned(),
-            platform: platform.to_owned(),
-            target: target.to_owned(),
-            seed,
-            circumstances,
-        }
-    }
-}
-
-/// Where every drill ran whose ledger does not tell.
-fn local() -> String {
-    "local".to_owned()
-}
-
-/// One line of the file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Line {
-    /// The first one.
-    Header(Box<Header>),
-    /// A fault begins.
-    Begin {
-        /// What it is.
-        begin: Begin,
-    },
-    /// A run was judged against what the store holds.
-    Judged {
-        /// What was found.
-        judged: Box<RunReport>,
-    },
-    /// An operation.
-    Entry(Entry),
-}
 
 /// The ledger cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -334,8 +223,9 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::{Entry, Header, Ledger, Line, Outcome, read};
-    use crate::doors::Store;
+    use super::{Ledger, read};
+    use crate::record::{Entry, Header, Line, Outcome};
+    use crate::store::Store;
 
     fn header() -> Header {
         Header::new("nova", "kubernetes", 7, None)

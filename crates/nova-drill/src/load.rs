@@ -8,9 +8,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::doors::{Client, Door, Store};
-use crate::ledger::{Entry, Ledger, Line, Outcome};
+use crate::doors::{Client, Door};
+use crate::ledger::Ledger;
 use crate::now_ms;
+use crate::record::{Entry, Line, Outcome};
+use crate::store::Store;
 
 /// How hard clients write.
 #[derive(Debug, Clone, Copy)]

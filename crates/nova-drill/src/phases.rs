@@ -10,29 +10,14 @@ use nova_platform::log_time::written_ms;
 use nova_platform::spec::Spec;
 use nova_platform::target::{LogQuery, Target};
 use nova_platform::topology::{Kind, components};
-use serde::{Deserialize, Serialize};
 
-use crate::doors::Store;
 use crate::fault::Fault;
-use crate::gaps::{Gap, all_acknowledged_from, longest_gap};
-use crate::ledger::Entry;
+use crate::record::{Entry, Phases};
+use crate::recovery_times::{Gap, all_acknowledged_from, longest_gap};
+use crate::store::Store;
 
 /// Lines of a member's log that are looked at: far more than a failover writes.
 const TAIL: usize = 5000;
-
-/// What a failover spent its time on, in milliseconds, one after another from the fault to the acknowledgement that the last of
-/// the clients waited for. `null` is what the logs do not tell, and everything when nobody else had to lead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Phases {
-    /// Until the others knew that the leader was gone.
-    pub detection_ms: Option<u64>,
-    /// Until another one was chosen.
-    pub election_ms: Option<u64>,
-    /// Until that one served.
-    pub promotion_ms: Option<u64>,
-    /// Until the slowest client was acknowledged by it.
-    pub rerouting_ms: Option<u64>,
-}
 
 /// When each step was done, in Unix milliseconds, as far as the logs tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,33 +34,16 @@ pub(crate) struct Said<'a> {
     pub(crate) text: &'a str,
 }
 
-impl Phases {
-    /// The names as they are shown, and how long each took.
-    #[must_use]
-    pub fn named(&self) -> [(&'static str, Option<u64>); 4] {
-        [
-            ("detection", self.detection_ms),
-            ("election", self.election_ms),
-            ("promotion", self.promotion_ms),
-            ("rerouting", self.rerouting_ms),
-        ]
-    }
-
-    /// Whether anything is known.
-    #[must_use]
-    pub fn is_known(&self) -> bool {
-        self.named().iter().any(|(_, took)| took.is_some())
-    }
-
+impl Moments {
     /// `at` is when the fault began, `back` when the last client was acknowledged again.
-    fn between(at: u64, moments: Moments, back: Option<u64>) -> Self {
-        let Moments {
+    fn phases(self, at: u64, back: Option<u64>) -> Phases {
+        let Self {
             detected,
             elected,
             served,
-        } = moments;
+        } = self;
         let took = |from: Option<u64>, to: Option<u64>| Some(to?.saturating_sub(from?));
-        Self {
+        Phases {
             detection_ms: took(Some(at), detected),
             election_ms: took(detected, elected),
             promotion_ms: took(elected, served),
@@ -143,7 +111,7 @@ fn of_logs(store: Store, logs: &[Vec<String>], at: u64, gap: Gap, back: impl Fn(
     };
     // Whoever is believed to be away and comes back in time needs no successor.
     moments.elected.or(moments.served)?;
-    let phases = Phases::between(at, moments, moments.served.and_then(back));
+    let phases = moments.phases(at, moments.served.and_then(back));
     phases.is_known().then_some(phases)
 }
 

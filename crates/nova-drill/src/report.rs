@@ -1,89 +1,19 @@
 //! What drills cost: each run, and p50, p95 and max over the runs. Serialises as `nova.drill/v1`.
 
 mod build;
+mod failure;
 
 use serde::{Deserialize, Serialize};
 
 use crate::circumstances::Circumstances;
-use crate::doors::Store;
 use crate::fault::Fault;
-use crate::phases::Phases;
+use crate::record::RunReport;
+use crate::store::Store;
+
+pub use failure::{Failure, FailureKind};
 
 /// Name and version of the JSON shape.
 pub const SCHEMA: &str = "nova.drill/v1";
-
-/// What a fault may cost one store: p95 of the recovery time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Budget {
-    /// Which store.
-    pub store: Store,
-    /// Milliseconds.
-    pub ms: u64,
-}
-
-/// One store's part in a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StoreReport {
-    /// Which store.
-    pub store: Store,
-    /// The longest time that a writer went without an acknowledgement; `null` when one never got any again.
-    pub rto_ms: Option<u64>,
-    /// Acknowledged operations.
-    pub acknowledged: u64,
-    /// Operations that surely were not done.
-    pub failed: u64,
-    /// Operations without an answer.
-    pub unknown: u64,
-    /// Acknowledged and missing at the end; `null` when what the store holds was not looked at.
-    pub lost: Option<u64>,
-    /// Present more than once.
-    pub duplicated: u64,
-    /// Failed, and present all the same.
-    pub risen: u64,
-    /// Behind a later one of the same writer, where the store promises the order.
-    pub reordered: u64,
-    /// The first of the ids that are lost, duplicated, risen or reordered.
-    pub suspects: Vec<u64>,
-    /// Acknowledged operations a second.
-    pub timeline: Vec<u64>,
-    /// Which of those seconds the fault begins.
-    pub fault_second: usize,
-    /// Acknowledged operations in each 100 ms, from at most two seconds before the fault on.
-    #[serde(default)]
-    pub steps: Vec<u64>,
-    /// Which of those begins with the fault.
-    #[serde(default)]
-    pub fault_step: usize,
-    /// What the time was spent on; `null` when the logs do not tell, or when nobody else had to lead.
-    #[serde(default)]
-    pub phases: Option<Phases>,
-}
-
-/// One run: one fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunReport {
-    /// Counts from 1, over all of a call's drills.
-    pub run: u32,
-    /// Whom it hit.
-    pub members: Vec<String>,
-    /// The worst of the stores; `null` when one did not recover.
-    pub rto_ms: Option<u64>,
-    /// Of all stores.
-    pub acknowledged: u64,
-    /// Of all stores.
-    pub failed: u64,
-    /// Of all stores.
-    pub unknown: u64,
-    /// Of all stores; `null` when what one of them holds was not looked at.
-    pub lost: Option<u64>,
-    /// Of all stores.
-    pub duplicated: u64,
-    /// From the end of what was done (the kill, the continuation, the node's return) until every member ran again and every
-    /// check passed; `null` when that is not known.
-    pub rejoined_ms: Option<u64>,
-    /// Each store.
-    pub stores: Vec<StoreReport>,
-}
 
 /// Over the runs, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,13 +42,13 @@ pub struct StoreSummary {
 /// Each phase over those runs that tell it; `null` when none does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PhaseSpreads {
-    /// See [`Phases::detection_ms`].
+    /// See [`crate::record::Phases::detection_ms`].
     pub detection_ms: Option<Spread>,
-    /// See [`Phases::election_ms`].
+    /// See [`crate::record::Phases::election_ms`].
     pub election_ms: Option<Spread>,
-    /// See [`Phases::promotion_ms`].
+    /// See [`crate::record::Phases::promotion_ms`].
     pub promotion_ms: Option<Spread>,
-    /// See [`Phases::rerouting_ms`].
+    /// See [`crate::record::Phases::rerouting_ms`].
     pub rerouting_ms: Option<Spread>,
 }
 
@@ -160,7 +90,52 @@ pub struct DrillReport {
     /// Each store's, against its budget.
     pub stores: Vec<StoreSummary>,
     /// Why it did not pass; empty when it did.
-    pub failures: Vec<String>,
+    pub failures: Vec<Failure>,
+}
+
+/// What a call of `nova drill` came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything was done, and nothing is wrong.
+    Passed,
+    /// A drill has failures, or not everything could be done.
+    Failed,
+    /// Somebody ended it.
+    Interrupted,
+}
+
+impl Verdict {
+    /// As it is shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Why a call of `nova drill` ended before everything was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// What it is.
+    pub kind: BrokenKind,
+    /// For people.
+    pub message: String,
+}
+
+/// See [`Broken`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BrokenKind {
+    /// Something that the drill needs did not work.
+    Failed,
+    /// The platform or its clients did not recover in time; the drill's failures say more.
+    NotRecovered,
+    /// Somebody ended it.
+    Interrupted,
 }
 
 /// A whole call of `nova drill`.
@@ -174,8 +149,11 @@ pub struct CampaignReport {
     pub target: String,
     /// What the choices followed from.
     pub seed: u64,
-    /// `passed`, `failed`, or `interrupted`.
-    pub result: String,
+    /// What it came to.
+    pub result: Verdict,
+    /// Why it ended before all that was planned was done; `null` when it did not.
+    #[serde(default)]
+    pub error: Option<Broken>,
     /// Where the ledger is.
     pub ledger: String,
     /// Whether the ledger's last line was cut.

@@ -4,9 +4,9 @@
 use serde::Serialize;
 
 use crate::chance::Chance;
-use crate::doors::Store;
 use crate::judge::{Found, Judgement, judge};
-use crate::ledger::{Entry, Outcome};
+use crate::record::{Entry, Outcome};
+use crate::store::Store;
 
 /// Operations of the made-up ledger.
 const OPERATIONS: u64 = 4000;

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clients::{Clients, Outcomes, Request};
 use crate::error::DrillError;
 use crate::fault::Fault;
-use crate::ledger::{Begin, Ledger, Line};
+use crate::ledger::Ledger;
 use crate::now_ms;
-use crate::report::RunReport;
+use crate::record::{Begin, Line, RunReport};
 
 /// What a watch is about, as a report's component.
 const WATCHED: &str = "all";

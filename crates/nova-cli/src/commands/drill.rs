@@ -16,8 +16,9 @@ use nova_drill::clients::{Clients, Here};
 use nova_drill::doors::Site;
 use nova_drill::error::DrillError;
 use nova_drill::fault::Fault;
-use nova_drill::ledger::{self, Header, Ledger};
-use nova_drill::report::{CampaignReport, DrillReport};
+use nova_drill::ledger::{self, Ledger};
+use nova_drill::record::Header;
+use nova_drill::report::{CampaignReport, DrillReport, Verdict};
 use nova_kubernetes::agent::ClusterProber;
 use nova_platform::rollout::Prober;
 use nova_platform::secrets::Secrets;
@@ -245,7 +246,6 @@ impl Stage {
         let mut report = CampaignReport::of(&self.header, &self.path.to_string_lossy(), drills);
         match ended {
             Ok(()) => {}
-            Err(DrillError::Interrupted) => "interrupted".clone_into(&mut report.result),
             Err(error @ (DrillError::Unhealthy(_) | DrillError::Usage(_))) => {
                 // Nothing was written down but the header.
                 let _ = std::fs::remove_file(&self.path);
@@ -255,19 +255,17 @@ impl Stage {
                 return Err(error.into());
             }
             Err(error) => {
-                "failed".clone_into(&mut report.result);
-                eprintln!("{}", session.output.paint(RED, &format!("error: {error}")));
+                if !matches!(error, DrillError::Interrupted) {
+                    eprintln!("{}", session.output.paint(RED, &format!("error: {error}")));
+                }
+                report.broke_off(&error);
             }
         }
         print(session, &report)?;
         if let Some(page) = &self.page {
             page.write(&report)?;
         }
-        Ok(match report.result.as_str() {
-            "passed" => Exit::Done,
-            "interrupted" => Exit::Interrupted,
-            _ => Exit::Failed,
-        })
+        Ok(exit(report.result))
     }
 }
 
@@ -302,11 +300,15 @@ fn report_of(session: &Session, path: &Path, html: Option<&Path>) -> anyhow::Res
     if let Some(html) = html {
         Page::create(html)?.write(&report)?;
     }
-    Ok(if report.result == "passed" {
-        Exit::Done
-    } else {
-        Exit::Failed
-    })
+    Ok(exit(report.result))
+}
+
+fn exit(result: Verdict) -> Exit {
+    match result {
+        Verdict::Passed => Exit::Done,
+        Verdict::Failed => Exit::Failed,
+        Verdict::Interrupted => Exit::Interrupted,
+    }
 }
 
 /// However often it is asked to end, it heals first.

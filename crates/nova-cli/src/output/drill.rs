@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use nova_drill::fault::Fault;
-use nova_drill::gaps::bars;
-use nova_drill::report::{CampaignReport, RunReport, Spread};
+use nova_drill::record::RunReport;
+use nova_drill::recovery_times::bars;
+use nova_drill::report::{CampaignReport, Spread, Verdict};
 
 use super::{BOLD, DIM, GREEN, Output, RED, table};
 
@@ -143,8 +144,8 @@ pub(crate) fn drill_text(report: &CampaignReport, output: Output) -> String {
             );
         }
     }
-    let style = if report.result == "passed" { GREEN } else { RED };
-    let result = output.paint(style, &report.result);
+    let style = if report.result == Verdict::Passed { GREEN } else { RED };
+    let result = output.paint(style, report.result.name());
     let _ = writeln!(text, "{result}: seed {}, ledger {}", report.seed, report.ledger);
     text
 }

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
+#[path = "../common/accepted.rs"]
+mod accepted;
 mod access;
 mod bad_input;
 #[path = "../common/call.rs"]

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::accepted::accepted;
 use crate::support::{Call, TestPlatform, member, members, pid};
 
 /// A member must be whole again after this.
@@ -53,7 +54,7 @@ fn drills_lose_nothing_and_heal() {
 /// Runs a drill and looks at everything that must hold whatever the machine's speed.
 fn drill(platform: &TestPlatform, args: &[&str]) -> Value {
     let call = call(platform, args);
-    let report = call.json();
+    let report = accepted(&call);
     assert_eq!(report["schema"], "nova.drill/v1");
     assert_eq!(report["seed"], 7);
     let drill = &report["drills"][0];
@@ -71,11 +72,6 @@ fn drill(platform: &TestPlatform, args: &[&str]) -> Value {
     for spread in ["p50", "p95", "max"] {
         assert_eq!(drill["rto_ms"][spread], run["rto_ms"], "{report:#}");
     }
-    // Times are measured here and asserted nowhere; a busy machine may exceed a budget, and nothing else may fail.
-    let failures = drill["failures"].as_array().unwrap();
-    let is_budget = |failure: &Value| failure.as_str().unwrap().contains("its budget for");
-    assert!(failures.iter().all(is_budget), "{report:#}");
-    assert_eq!(call.code, i32::from(!failures.is_empty()), "{}", call.stderr);
     platform.wait_for("healthy after a drill", WHOLE_AGAIN, |status| {
         status["verdict"] == "healthy"
     });

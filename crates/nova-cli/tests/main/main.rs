@@ -6,6 +6,8 @@
     reason = "a test may panic, and documents by its name"
 )]
 
+#[path = "../common/accepted.rs"]
+mod accepted;
 mod bad_input;
 #[path = "../common/call.rs"]
 mod call;

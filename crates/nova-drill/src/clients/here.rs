@@ -7,10 +7,11 @@ use futures::future::BoxFuture;
 
 use super::{Clients, Outcomes, Request, Run, SETTLED, WARM_UP, WRITE_AGAIN};
 use crate::doors::{self, Door, Site};
-use crate::ledger::{Begin, Entry, Ledger, Line};
+use crate::ledger::Ledger;
 use crate::load::{Load, Rate};
 use crate::now_ms;
-use crate::report::StoreReport;
+use crate::record::{Begin, Entry, Line, StoreReport};
+use crate::store::Store;
 use crate::switchover;
 
 /// See the module.
@@ -51,7 +52,7 @@ impl<'a> Here<'a> {
     }
 
     async fn try_start(&self, request: Request) -> Result<Writing<'_>, String> {
-        let open = |store: &doors::Store| doors::open(*store, &request.service, self.site);
+        let open = |store: &Store| doors::open(*store, &request.service, self.site);
         let doors: Vec<Arc<dyn Door>> = request.stores.iter().map(open).collect::<Result<_, _>>()?;
         let rate = Rate {
             writers: request.writers,

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::{Clients, Outcomes, Request};
-use crate::ledger::{Begin, Line};
-use crate::report::StoreReport;
+use crate::record::{Begin, Line, StoreReport};
 
 /// What clients are asked for, after the [`Request`] that they begin with. The end of what is said gives the run up, as
 /// [`Order::GiveUp`] does.
@@ -135,7 +134,7 @@ mod tests {
 
     use super::{Answer, Order, Said, serve};
     use crate::clients::{Clients, Outcomes, Request, Run};
-    use crate::ledger::{Begin, Line};
+    use crate::record::{Begin, Line};
 
     /// Clients that write down what is asked of them.
     #[derive(Default)]

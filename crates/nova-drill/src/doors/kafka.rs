@@ -18,9 +18,10 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
 
-use super::{Client, Door, Site, Store, WHOLE};
+use super::{Client, Door, Site, WHOLE};
 use crate::judge::Found;
-use crate::ledger::Outcome;
+use crate::record::Outcome;
+use crate::store::Store;
 
 /// A partition for each broker to lead.
 const PARTITIONS: i32 = 3;

@@ -10,9 +10,10 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::{CONNECT, Client, Door, PATIENCE, Site, Store, WHOLE, secret};
+use super::{CONNECT, Client, Door, PATIENCE, Site, WHOLE, secret};
 use crate::judge::Found;
-use crate::ledger::Outcome;
+use crate::record::Outcome;
+use crate::store::Store;
 
 /// See the module.
 pub(super) struct Postgres {

@@ -13,9 +13,10 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::{Client, Door, Site, Store, WHOLE, http, secret};
+use super::{Client, Door, Site, WHOLE, http, secret};
 use crate::judge::Found;
-use crate::ledger::Outcome;
+use crate::record::Outcome;
+use crate::store::Store;
 
 /// How long one post is repeated.
 const REPEAT: Duration = Duration::from_secs(60);

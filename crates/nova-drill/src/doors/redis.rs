@@ -13,9 +13,10 @@ use futures::future::BoxFuture;
 use nova_platform::checks::MASTER_NAME;
 use tokio::time::timeout;
 
-use super::{CONNECT, Client, Door, REACH, Site, Store, WHOLE, secret};
+use super::{CONNECT, Client, Door, REACH, Site, WHOLE, secret};
 use crate::judge::Found;
-use crate::ledger::Outcome;
+use crate::record::Outcome;
+use crate::store::Store;
 
 /// A server that is silent for this long while a command waits is given up.
 const SILENCE: Duration = Duration::from_secs(1);

@@ -4,9 +4,10 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{Client, Door, Site, Store, http};
+use super::{Client, Door, Site, http};
 use crate::judge::Found;
-use crate::ledger::Outcome;
+use crate::record::Outcome;
+use crate::store::Store;
 
 /// See the module.
 pub(super) struct Requests {

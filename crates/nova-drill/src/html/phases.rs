@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::text::of_time;
-use crate::doors::Store;
-use crate::phases::Phases;
+use crate::record::Phases;
 use crate::report::DrillReport;
+use crate::store::Store;
 
 const WIDTH: f64 = 640.0;
 const LEFT: f64 = 100.0;
@@ -24,7 +24,7 @@ struct Row {
 
 /// All runs whose phases are known one after another; nothing when none is, or when there is but one phase.
 pub(super) fn bars(drill: &DrillReport) -> String {
-    let of_run = |run: &crate::report::RunReport| {
+    let of_run = |run: &crate::record::RunReport| {
         let number = run.run;
         let known = run.stores.iter().filter_map(move |store| {
             Some(Row {

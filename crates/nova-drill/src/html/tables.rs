@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::text::{Text, of_count, of_time, whom};
-use crate::report::{CampaignReport, DrillReport, Spread, StoreReport, StoreSummary};
+use crate::record::StoreReport;
+use crate::report::{CampaignReport, DrillReport, Spread, StoreSummary};
 
 /// Every store of every drill against its budget.
 pub(super) fn summary(report: &CampaignReport) -> String {

@@ -1,11 +1,10 @@
 use super::page;
 use crate::circumstances::{Circumstances, Machine};
-use crate::doors::Store;
 use crate::fault::Fault;
 use crate::judge::Found;
-use crate::ledger::{Entry, Header, Outcome};
-use crate::phases::Phases;
-use crate::report::{Budget, CampaignReport, DrillReport, RunReport, StoreReport};
+use crate::record::{Budget, Entry, Header, Outcome, Phases, RunReport, StoreReport};
+use crate::report::{CampaignReport, DrillReport};
+use crate::store::Store;
 
 fn report(platform: &str, ids: &[u64], budget: u64) -> CampaignReport {
     let times = [900_u64, 1000, 1100, 3300, 3400];

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::text::{of_count, of_time};
-use crate::gaps::STEP_MS;
-use crate::report::StoreReport;
+use crate::record::StoreReport;
+use crate::recovery_times::STEP_MS;
 
 /// Of the drawing, in its own units.
 const WIDTH: f64 = 640.0;

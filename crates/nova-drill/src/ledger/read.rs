@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Begin, Entry, Header, Line, SCHEMA};
-use crate::report::RunReport;
+use crate::record::{Begin, Entry, Header, LEDGER_SCHEMA, Line, RunReport};
 
 /// Everything that a ledger says.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +45,7 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// It is something else.
-    #[error("{} is no ledger of a drill: its first line must name \"schema\": \"{SCHEMA}\"", .0.display())]
+    #[error("{} is no ledger of a drill: its first line must name \"schema\": \"{LEDGER_SCHEMA}\"", .0.display())]
     Foreign(PathBuf),
     /// A line in the middle makes no sense.
     #[error("{} is damaged at line {line}: {reason}; only its last line may be cut", .path.display())]
@@ -79,7 +78,7 @@ pub fn read(path: &Path) -> Result<Read, ReadError> {
 pub fn parse(text: &[u8], path: &Path) -> Result<Read, ReadError> {
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
     let mut read = match lines.next().map(|(_, line)| serde_json::from_slice(line)) {
-        Some(Ok(Line::Header(header))) if header.schema == SCHEMA => Read::of(*header),
+        Some(Ok(Line::Header(header))) if header.schema == LEDGER_SCHEMA => Read::of(*header),
         _ => return Err(ReadError::Foreign(path.to_owned())),
     };
     while let Some((index, line)) = lines.next() {
@@ -113,8 +112,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{ReadError, parse};
-    use crate::doors::Store;
-    use crate::ledger::{Entry, Header, Line, Outcome};
+    use crate::record::{Entry, Header, Line, Outcome};
+    use crate::store::Store;
 
     fn text(count: u64) -> Vec<u8> {
         let header = Line::Header(Box::new(Header::new("nova", "local", 3, None)));

@@ -1,8 +1,8 @@
 //! On lines that real stores wrote during drills.
 
 use super::{Phases, of_logs};
-use crate::doors::Store;
-use crate::gaps::Gap;
+use crate::recovery_times::Gap;
+use crate::store::Store;
 
 fn log(lines: &str) -> Vec<String> {
     lines.lines().map(str::to_owned).collect()

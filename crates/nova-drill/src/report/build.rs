@@ -1,12 +1,18 @@
 //! Puts reports together: what was found about a store becomes a run's, runs become a drill's, drills a call's.
 
-use super::{Budget, CampaignReport, DrillReport, PhaseSpreads, RunReport, SCHEMA, Spread, StoreReport, StoreSummary};
-use crate::doors::Store;
+use super::{
+    Broken, BrokenKind, CampaignReport, DrillReport, Failure, FailureKind, PhaseSpreads, SCHEMA, Spread, StoreSummary,
+    Verdict,
+};
+use nova_platform::explained::explained;
+
+use crate::error::DrillError;
 use crate::fault::Fault;
-use crate::gaps::{Gap, longest_gap, percentile, steps, timeline};
 use crate::judge::{Found, Judgement, judge};
-use crate::ledger::{Begin, Entry, Header, Read};
-use crate::phases::Phases;
+use crate::ledger::Read;
+use crate::record::{Begin, Budget, Entry, Header, Phases, RunReport, StoreReport};
+use crate::recovery_times::{Gap, longest_gap, percentile, steps, timeline};
+use crate::store::Store;
 
 /// Ids that a report names at most; the ledger has all.
 const SHOWN: usize = 20;
@@ -69,6 +75,7 @@ impl RunReport {
             lost: looked.map(|all| all.into_iter().sum()),
             duplicated: sum(|store| store.duplicated),
             rejoined_ms,
+            not_whole: None,
             stores,
         }
     }
@@ -105,27 +112,28 @@ impl DrillReport {
             .collect();
         for run in &runs {
             for report in &run.stores {
-                failures.extend(
-                    report
-                        .failures()
-                        .into_iter()
-                        .map(|why| format!("run {}: {why}", run.run)),
-                );
+                let wrong = report.failures().into_iter();
+                failures.extend(wrong.map(|kind| Failure::of_run(component, run.run, report.store, kind)));
             }
+            let amiss = run.not_whole.as_deref();
+            failures.extend(amiss.map(|why| Failure::not_whole(component, run.run, why)));
         }
         // What the gateway may repeat, no user may see fail when a member of a service ends and others are there.
         let refused: u64 = of_store(Store::Requests).map(|report| report.failed).sum();
         if refused > 0 && matches!(fault, Fault::Kill | Fault::Rolling) {
-            failures.push(format!("requests: {refused} failed, its budget for {fault} is none"));
+            let kind = FailureKind::RequestsFailed { failed: refused, fault };
+            failures.push(Failure::of_store(component, Store::Requests, kind));
         }
         for summary in &summaries {
             if let (Some(spread), Some(budget)) = (summary.rto_ms, summary.budget_ms)
                 && spread.p95 > budget
             {
-                failures.push(format!(
-                    "{}: p95 of the recovery is {} ms, its budget for {fault} is {budget} ms",
-                    summary.store, spread.p95
-                ));
+                let kind = FailureKind::OverBudget {
+                    p95_ms: spread.p95,
+                    budget_ms: budget,
+                    fault,
+                };
+                failures.push(Failure::of_store(component, summary.store, kind));
             }
         }
         Self {
@@ -142,24 +150,34 @@ impl DrillReport {
 
 impl StoreReport {
     /// What is wrong, whatever the budget: Redis holds only what can be rebuilt, so its loss is told and no more.
-    fn failures(&self) -> Vec<String> {
-        let store = self.store;
+    fn failures(&self) -> Vec<FailureKind> {
         let mut failures = Vec::new();
-        let ids = || self.suspects.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
         if self.rto_ms.is_none() {
-            failures.push(format!("{store}: a writer was not acknowledged again"));
+            failures.push(FailureKind::NotAcknowledgedAgain);
         }
-        if store.keeps_everything() {
-            for (count, what) in [
-                (self.lost.unwrap_or(0), "acknowledged writes are missing"),
-                (self.duplicated, "writes are present more than once"),
-                (self.risen, "writes are present that were said to have failed"),
-                (self.reordered, "writes stand behind a later one of the same writer"),
-            ] {
-                if count > 0 {
-                    failures.push(format!("{store}: {count} {what} (ids {})", ids()));
-                }
-            }
+        if self.store.keeps_everything() {
+            let ids = || self.suspects.clone();
+            let (lost, duplicated) = (self.lost.unwrap_or(0), self.duplicated);
+            let (risen, reordered) = (self.risen, self.reordered);
+            let wrong = [
+                (lost > 0).then(|| FailureKind::Lost {
+                    count: lost,
+                    ids: ids(),
+                }),
+                (duplicated > 0).then(|| FailureKind::Duplicated {
+                    count: duplicated,
+                    ids: ids(),
+                }),
+                (risen > 0).then(|| FailureKind::Risen {
+                    count: risen,
+                    ids: ids(),
+                }),
+                (reordered > 0).then(|| FailureKind::Reordered {
+                    count: reordered,
+                    ids: ids(),
+                }),
+            ];
+            failures.extend(wrong.into_iter().flatten());
         }
         failures
     }
@@ -201,12 +219,32 @@ impl CampaignReport {
             platform: header.platform.clone(),
             target: header.target.clone(),
             seed: header.seed,
-            result: if passed { "passed" } else { "failed" }.to_owned(),
+            result: if passed { Verdict::Passed } else { Verdict::Failed },
+            error: None,
             ledger: ledger.to_owned(),
             torn: false,
             circumstances: header.circumstances.clone(),
             drills,
         }
+    }
+}
+
+impl CampaignReport {
+    /// Says that the call ended before everything was done, and why.
+    pub fn broke_off(&mut self, error: &DrillError) {
+        let kind = match error {
+            DrillError::Interrupted => BrokenKind::Interrupted,
+            DrillError::NotRecovered(_) => BrokenKind::NotRecovered,
+            DrillError::Usage(_) | DrillError::Unhealthy(_) | DrillError::Failed(_) => BrokenKind::Failed,
+        };
+        self.result = match kind {
+            BrokenKind::Interrupted => Verdict::Interrupted,
+            BrokenKind::NotRecovered | BrokenKind::Failed => Verdict::Failed,
+        };
+        self.error = Some(Broken {
+            kind,
+            message: explained(error),
+        });
     }
 }
 
@@ -247,12 +285,12 @@ fn spread(times: impl Iterator<Item = Option<u64>>) -> Option<Spread> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Budget, CampaignReport, DrillReport, RunReport, StoreReport};
-    use crate::doors::Store;
+    use super::{CampaignReport, DrillReport, FailureKind};
     use crate::fault::Fault;
     use crate::judge::Found;
-    use crate::ledger::{Begin, Entry, Header, Outcome, Read};
-    use crate::phases::Phases;
+    use crate::ledger::Read;
+    use crate::record::{Begin, Budget, Entry, Header, Outcome, Phases, RunReport, StoreReport};
+    use crate::store::Store;
 
     fn entries(store: Store, times: &[u64]) -> Vec<Entry> {
         let entry = |(id, at): (u64, &u64)| Entry {
@@ -277,6 +315,11 @@ mod tests {
         RunReport::of(1, vec!["postgres-1".to_owned()], Some(9), vec![report])
     }
 
+    /// What people read.
+    fn told(drill: &DrillReport) -> Vec<String> {
+        drill.failures.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn a_loss_fails_a_drill_where_nothing_may_be_lost() {
         let drill = |store, runs| DrillReport::of("x", Fault::Kill, runs, &[Budget { store, ms: 2000 }]);
@@ -285,9 +328,11 @@ mod tests {
         assert_eq!(fine.rto_ms.map(|spread| spread.max), Some(1100));
         let lost = drill(Store::Postgres, vec![run(Store::Postgres, &[900, 2000], &[0])]);
         assert_eq!(
-            lost.failures,
+            told(&lost),
             ["run 1: postgres: 1 acknowledged writes are missing (ids 1)"]
         );
+        let kind = FailureKind::Lost { count: 1, ids: vec![1] };
+        assert_eq!((&lost.failures[0].kind, lost.failures[0].run), (&kind, Some(1)));
         let redis = drill(Store::Redis, vec![run(Store::Redis, &[900, 2000], &[0])]);
         assert!(redis.failures.is_empty() && redis.runs[0].lost == Some(1));
     }
@@ -305,12 +350,54 @@ mod tests {
             &budget,
         );
         assert_eq!(
-            slow.failures,
+            told(&slow),
             ["postgres: p95 of the recovery is 1100 ms, its budget for kill is 1000 ms"]
         );
         let never = DrillReport::of("x", Fault::Kill, vec![run(Store::Postgres, &[900], &[0])], &budget);
-        assert_eq!(never.failures, ["run 1: postgres: a writer was not acknowledged again"]);
+        assert_eq!(told(&never), ["run 1: postgres: a writer was not acknowledged again"]);
         assert_eq!(never.rto_ms, None);
+    }
+
+    #[test]
+    fn a_users_request_that_failed_is_no_matter_of_time() {
+        let mut run = run(Store::Requests, &[900, 1010], &[]);
+        run.stores[0].failed = 3;
+        let of = |fault| DrillReport::of("auth-service", fault, vec![run.clone()], &[]);
+        let killed = of(Fault::Kill);
+        assert_eq!(told(&killed), ["requests: 3 failed, its budget for kill is none"]);
+        let fault = Fault::Kill;
+        assert_eq!(
+            killed.failures[0].kind,
+            FailureKind::RequestsFailed { failed: 3, fault }
+        );
+        assert_eq!(killed.failures[0].store, Some(Store::Requests));
+        // Whoever is frozen answers nobody for a while.
+        assert!(of(Fault::Stop).failures.is_empty());
+    }
+
+    #[test]
+    fn a_platform_that_is_not_whole_again_fails_its_drill_also_when_its_ledger_is_read() {
+        let amiss = RunReport {
+            not_whole: Some("after 120 s still: redis".to_owned()),
+            ..run(Store::Redis, &[900, 2000], &[0, 1])
+        };
+        let drill = DrillReport::of("redis", Fault::Kill, vec![amiss], &[]);
+        let sentence = "run 1 did not become whole again: after 120 s still: redis";
+        assert_eq!(told(&drill), [sentence]);
+        assert_eq!(drill.failures[0].store, None);
+    }
+
+    #[test]
+    fn programs_read_a_failure_by_its_kind_and_figures() {
+        let run = run(Store::Postgres, &[900, 2000], &[0]);
+        let drill = DrillReport::of("postgres", Fault::Kill, vec![run], &[]);
+        let json = serde_json::to_value(&drill.failures).unwrap_or_default();
+        let wanted = serde_json::json!([{
+            "kind": "lost", "count": 1, "ids": [1], "component": "postgres", "store": "postgres", "run": 1,
+            "message": "run 1: postgres: 1 acknowledged writes are missing (ids 1)",
+        }]);
+        assert_eq!(json, wanted);
+        assert_eq!(serde_json::from_value(json).ok(), Some(drill.failures));
     }
 
     #[test]

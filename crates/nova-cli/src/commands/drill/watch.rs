@@ -1,9 +1,10 @@
 //! `nova drill watch`: clients write and keep the ledger while somebody else breaks things.
 
 use nova_drill::clients::{Clients, Here, Request};
-use nova_drill::doors::{Site, Store};
+use nova_drill::doors::Site;
 use nova_drill::error::DrillError;
 use nova_drill::ledger::Ledger;
+use nova_drill::store::Store;
 use nova_drill::watch::watch;
 use nova_platform::secrets::Secrets;
 use nova_platform::target::Target;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ledger::{Entry, Outcome};
+use crate::record::{Entry, Outcome};
 
 /// Length of a step of a fine timeline, in milliseconds.
 pub const STEP_MS: u64 = 100;
@@ -146,8 +146,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Gap, all_acknowledged_from, bars, longest_gap, percentile, steps, timeline};
-    use crate::doors::Store;
-    use crate::ledger::{Entry, Outcome};
+    use crate::record::{Entry, Outcome};
+    use crate::store::Store;
 
     fn entry(writer: u16, ended: u64, outcome: Outcome) -> Entry {
         Entry {
