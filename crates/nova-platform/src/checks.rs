@@ -134,6 +134,13 @@ fn unknown(component: &ComponentId) -> CheckResult {
 }
 
 impl Prober for Checks {
+    async fn stage(&self, component: &ComponentId, limit: Duration) -> Result<Vec<String>, String> {
+        match component {
+            ComponentId::Redis => self.0.redis.stage(limit).boxed().await,
+            _ => Ok(Vec::new()),
+        }
+    }
+
     async fn prepare(&self, component: &ComponentId, limit: Duration) -> Result<Vec<String>, String> {
         let Parts {
             spec,
@@ -144,15 +151,17 @@ impl Prober for Checks {
         match component {
             ComponentId::Postgres => {
                 let password = provision::password(secrets, "patroni-rest").map_err(|error| error.to_string())?;
-                let mut changes = patroni_settings::ensure(spec, endpoints, &password, limit)
+                let superuser = provision::password(secrets, SUPERUSER_SECRET).map_err(|error| error.to_string())?;
+                let superuser = Login::superuser(superuser);
+                let mut changes = patroni_settings::ensure(spec, endpoints, &superuser, &password, limit)
                     .boxed()
                     .await?;
                 let provisioning = provision::provision(spec, endpoints, secrets, limit).boxed();
                 changes.extend(provisioning.await.map_err(|error| error.to_string())?);
                 Ok(changes)
             }
+            ComponentId::Redis => self.0.redis.ensure(limit).boxed().await,
             ComponentId::Etcd
-            | ComponentId::Redis
             | ComponentId::Kafka
             | ComponentId::Gateway
             | ComponentId::Service(_)
@@ -162,7 +171,12 @@ impl Prober for Checks {
     }
 
     async fn check(&self, component: &ComponentId, limit: Duration) -> Vec<CheckResult> {
-        self.component(component, Depth::Full, limit).await
+        let found = self.component(component, Depth::Status, limit).await;
+        // What is meant to be refused stands in the stores' logs: once, and not in every round.
+        if Depth::Full.adds_to(component) && found.iter().all(|result| result.ok) {
+            return self.component(component, Depth::Full, limit).await;
+        }
+        found
     }
 
     async fn roles(&self, component: &ComponentId, limit: Duration) -> Vec<MemberRole> {

@@ -1,35 +1,26 @@
 //! The settings that PostgreSQL's members share. Patroni keeps them in etcd and reads its files only once, so a later change
-//! is sent to its REST API (`PATCH /config`), and what needs a restart is restarted member by member, the leader last.
+//! is sent to its REST API (`PATCH /config`), and what needs a restart is restarted member by member. Whether that is done is asked of
+//! the servers, so that what another deploy left half done is found.
+
+mod restarts;
+mod running;
 
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::checks::http::Http;
 use crate::checks::patroni::Patroni;
-use crate::endpoints::{Endpoints, PostgresEndpoint};
+use crate::endpoints::Endpoints;
+use crate::postgres_login::Login;
 use crate::spec::{Spec, SynchronousMode};
 use crate::units::Size;
+use restarts::Members;
 
 /// Name that Patroni's REST API asks for before it changes anything.
 pub const REST_USER: &str = "nova";
-
-/// Time that one member may take to restart its PostgreSQL.
-const RESTART: Duration = Duration::from_secs(60);
-/// Pause between two looks at a member that has to notice a change.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-
-/// `GET /patroni`, as far as it matters here.
-#[derive(Deserialize)]
-struct Member {
-    #[serde(default)]
-    pending_restart: bool,
-    /// Unix time in seconds at which it last read the shared settings.
-    dcs_last_seen: Option<u64>,
-}
 
 /// Brings a running cluster's shared settings to what the description says, and says what it changed.
 ///
@@ -37,9 +28,10 @@ struct Member {
 ///
 /// # Errors
 /// When no Patroni answers or one refuses. Safe to repeat.
-pub async fn ensure(
+pub(crate) async fn ensure(
     spec: &Spec,
     endpoints: &Endpoints,
+    superuser: &Login,
     password: &SecretString,
     limit: Duration,
 ) -> Result<Vec<String>, String> {
@@ -51,63 +43,36 @@ pub async fn ensure(
         .await
         .map_err(|_| too_slow())??
         .json()?;
-    let Some(change) = difference(&shared_settings(spec), &current) else {
-        return Ok(Vec::new());
-    };
-    let sent = http.patch(
-        &leader.patroni,
-        "/config",
-        &change,
-        (REST_USER, password.expose_secret()),
-    );
-    let answer = timeout(limit, sent).await.map_err(|_| too_slow())??;
-    let after = answer.json::<Value>().map(|_| now())?;
-    let mut changes = vec![format!("changed PostgreSQL settings {}", names(&change).join(", "))];
-
-    let replicas = endpoints
-        .postgres
-        .iter()
-        .filter(|member| member.member != leader.member);
-    for member in replicas.chain([&leader]) {
-        // A member that does not answer reads the settings when it comes back.
-        let noticed = after + spec.postgres.loop_wait.as_secs() + 1;
-        let patience = spec.postgres.loop_wait.0 * 3 + Duration::from_secs(2);
-        let Ok(true) = timeout(patience, needs_restart(&http, member, noticed)).await else {
-            continue;
-        };
-        let body = json!({ "restart_pending": true });
-        let restart = http.post_as(
-            &member.patroni,
-            "/restart",
-            &body,
+    let wanted = shared_settings(spec);
+    let mut changes = Vec::new();
+    if let Some(change) = difference(&wanted, &current) {
+        let sent = http.patch(
+            &leader.patroni,
+            "/config",
+            &change,
             (REST_USER, password.expose_secret()),
         );
-        let answer = timeout(RESTART, restart)
-            .await
-            .map_err(|_| format!("{} did not restart its PostgreSQL within {RESTART:?}", member.member))??;
-        if answer.status != 200 {
-            return Err(answer.unexpected());
-        }
-        changes.push(format!("restarted the PostgreSQL of {}", member.member));
+        let answer = timeout(limit, sent).await.map_err(|_| too_slow())??;
+        answer.json::<Value>()?;
+        changes.push(format!("changed PostgreSQL settings {}", names(&change).join(", ")));
     }
+    let members = Members {
+        http: &http,
+        leader: &leader,
+        replicas: endpoints
+            .postgres
+            .iter()
+            .filter(|member| member.member != leader.member)
+            .collect(),
+        wanted: &wanted["postgresql"]["parameters"],
+        superuser,
+        password,
+        loop_wait: spec.postgres.loop_wait.0,
+        limit,
+    };
+    // An earlier deploy may have ended between the settings and the restarts.
+    changes.extend(members.settle(!changes.is_empty()).await?);
     Ok(changes)
-}
-
-/// Whether a member wants a restart, once it has read the settings after `noticed`.
-async fn needs_restart(http: &Http, member: &PostgresEndpoint, noticed: u64) -> bool {
-    loop {
-        if let Ok(answer) = http.get(&member.patroni, "/patroni").await
-            && let Ok(state) = serde_json::from_str::<Member>(&answer.body)
-        {
-            if state.pending_restart {
-                return true;
-            }
-            if state.dcs_last_seen.is_some_and(|seen| seen >= noticed) {
-                return false;
-            }
-        }
-        sleep(LOOK_EVERY).await;
-    }
 }
 
 fn too_slow() -> String {

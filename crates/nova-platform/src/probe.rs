@@ -40,8 +40,26 @@ pub enum Depth {
     Full,
 }
 
+impl Depth {
+    /// Whether more of this component is proved than what is cheap.
+    #[must_use]
+    pub fn adds_to(self, component: &ComponentId) -> bool {
+        self == Self::Full && *component == ComponentId::Postgres
+    }
+}
+
 /// Proves that components work; [`crate::checks::Checks`] against real stores.
 pub trait Prober: Sync {
+    /// Readies a component that runs for members that start with other settings, before the first of them is changed. Safe to
+    /// repeat; says what it did. An error means "not yet": it is shown as the failing check and tried again.
+    fn stage(
+        &self,
+        _component: &ComponentId,
+        _limit: Duration,
+    ) -> impl Future<Output = Result<Vec<String>, String>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
     /// Makes what a component must hold before it can be checked (databases, roles, topics). Safe to repeat; says what it
     /// changed. An error means "not yet": it is shown as the failing check and tried again.
     fn prepare(

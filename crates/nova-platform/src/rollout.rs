@@ -1,8 +1,10 @@
 //! Brings a platform up along its dependency graph: a component starts when what *it* needs has passed its checks,
 //! everything else goes on in parallel, and nothing sleeps for a fixed time.
 
+mod degraded;
 mod failure;
 mod rolling;
+mod staging;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +20,10 @@ use crate::explained::explained;
 use crate::probe::{CheckKind, CheckResult};
 use crate::target::{Action, Plan, RunState, Target};
 use crate::topology::Component;
+use degraded::{Bearable, Patience, serves};
 
 pub use crate::probe::Prober;
+pub use degraded::Degraded;
 pub use failure::{Failure, LogExcerpt, Reason};
 pub use timing::{ComponentTiming, critical_chain};
 
@@ -74,6 +78,13 @@ pub enum Event {
         /// What was made.
         changes: Vec<String>,
     },
+    /// A component serves, and is not whole: what stands on it goes on.
+    Degraded {
+        /// Which component.
+        component: ComponentId,
+        /// The failing checks.
+        failing: Vec<CheckResult>,
+    },
     /// All checks of a component passed.
     Passed {
         /// Which component.
@@ -99,6 +110,8 @@ pub struct Outcome {
     pub total: Duration,
     /// What was made inside components.
     pub prepared: Vec<String>,
+    /// Components that serve and are not whole.
+    pub degraded: Vec<Degraded>,
 }
 
 /// Brings all components up, or says why one did not come.
@@ -139,12 +152,14 @@ pub async fn rollout<T: Target, P: Prober>(
 
     let mut timings = Vec::new();
     let mut prepared = Vec::new();
+    let mut degraded = Vec::new();
     let mut failures = Vec::new();
     while let Some(result) = running.next().await {
         match result {
-            Ok((timing, changes)) => {
-                timings.push(timing);
-                prepared.extend(changes);
+            Ok(risen) => {
+                timings.push(risen.timing);
+                prepared.extend(risen.changes);
+                degraded.extend(risen.degraded);
             }
             Err(stopped) => {
                 if let Reason::Skipped = stopped.reason {
@@ -161,7 +176,12 @@ pub async fn rollout<T: Target, P: Prober>(
         }
     }
     if failures.is_empty() {
+        let explained = degraded
+            .into_iter()
+            .map(|(component, member, failing)| degraded::explained(target, component, member, failing));
+        let degraded = futures::future::join_all(explained).await;
         return Ok(Outcome {
+            degraded,
             timings,
             total: begin.elapsed(),
             prepared,
@@ -185,6 +205,16 @@ struct Ascent<'a, T, P> {
     limit: Duration,
 }
 
+/// A component that came up, and what was made in it.
+struct Risen {
+    timing: ComponentTiming,
+    changes: Vec<String>,
+    degraded: Option<Lost>,
+}
+
+/// A component that is not whole, the member to blame, where it is known, and the failing checks.
+type Lost = (ComponentId, Option<String>, Vec<CheckResult>);
+
 /// A component that did not come up, before log lines are gathered.
 struct Stopped {
     component: ComponentId,
@@ -194,7 +224,7 @@ struct Stopped {
 }
 
 impl<T: Target, P: Prober> Ascent<'_, T, P> {
-    async fn bring_up(self) -> Result<(ComponentTiming, Vec<String>), Stopped> {
+    async fn bring_up(self) -> Result<Risen, Stopped> {
         let ahead = self.may_start_ahead();
         if !ahead {
             self.wait_for_needs().await?;
@@ -202,7 +232,8 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         let mut started = self.begin.elapsed();
         self.tell(Event::Starting { component: self.name() });
         let mut before = self.restarts().await;
-        self.roll(&before).await?;
+        let staged = self.stage().await?;
+        let failed_before = self.roll(&before).await?;
         if let Err(error) = self.target.apply(&self.component.id).await {
             return Err(self.refused(&error));
         }
@@ -211,14 +242,26 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
             started = self.begin.elapsed();
             before = forgiven(&before, self.restarts().await);
         }
-        let changes = self.prove(&before, &BTreeSet::new()).await?;
+        let bearable = match self.changes() {
+            true => Bearable::Only(failed_before),
+            false => Bearable::All,
+        };
+        let (made, degraded) = self.prove(&before, &BTreeSet::new(), Some(&bearable)).await?;
+        let mut changes = staged;
+        changes.extend(made);
         let finished = self.begin.elapsed();
         if let Some(passed) = self.passed.get(&self.component.id) {
             passed.send_replace(true);
         }
-        self.tell(Event::Passed {
-            component: self.name(),
-            took: finished.saturating_sub(started),
+        self.tell(match &degraded {
+            Some((component, _, failing)) => Event::Degraded {
+                component: component.clone(),
+                failing: failing.clone(),
+            },
+            None => Event::Passed {
+                component: self.name(),
+                took: finished.saturating_sub(started),
+            },
         });
         let timing = ComponentTiming {
             name: self.name(),
@@ -226,7 +269,17 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
             started,
             finished,
         };
-        Ok((timing, changes))
+        Ok(Risen {
+            timing,
+            changes,
+            degraded,
+        })
+    }
+
+    /// Whether members that are there are changed.
+    fn changes(&self) -> bool {
+        let mut steps = self.plan.steps.iter();
+        steps.any(|step| step.component == self.component.id && step.action == Action::Change)
     }
 
     /// Whether the component's members may be started before what they need works. What serves already is changed in the
@@ -271,18 +324,24 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         Ok(())
     }
 
-    /// Repeats the checks until all pass but those `tolerated`, of which none may be essential.
+    /// Repeats the checks until all pass but those `tolerated`, of which none may be essential; or until what fails has been
+    /// `bearable` for long enough. Returns what was made, and what fails.
     async fn prove(
         &self,
         before: &BTreeMap<String, u32>,
         tolerated: &BTreeSet<String>,
-    ) -> Result<Vec<String>, Stopped> {
+        bearable: Option<&Bearable>,
+    ) -> Result<(Vec<String>, Option<Lost>), Stopped> {
+        let mut patience = bearable.map(|bearable| Patience::new(bearable, self.limit));
         let mut changes = None;
         let mut pause = FIRST_PAUSE;
         let mut inspected = Instant::now();
         let mut failing: Vec<CheckResult> = Vec::new();
         loop {
             let limit = ROUND.min(self.remaining());
+            if limit.is_zero() && !failing.is_empty() {
+                return Err(self.stopped(None, Reason::TimedOut(self.limit), failing));
+            }
             let round = async {
                 let made = match &changes {
                     Some(_) => None,
@@ -295,7 +354,8 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
                 () = self.stop.cancelled() => return Err(self.stopped(None, Reason::Interrupted, failing)),
                 round = round => round,
             };
-            failing = match round {
+            let mut is_serving = false;
+            let found: Vec<CheckResult> = match round {
                 Ok((made, results)) => {
                     if let Some(made) = made {
                         if !made.is_empty() {
@@ -306,21 +366,38 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
                         }
                         changes = Some(made);
                     }
+                    is_serving = serves(&results);
                     let fails = |result: &CheckResult| !result.ok && !tolerated.contains(&result.name);
                     results.into_iter().filter(fails).collect()
                 }
                 Err(error) => vec![CheckResult::of(CheckKind::Prepare, Duration::ZERO, Err(error))],
             };
+            // In a round that was cut short a check says no more than that.
+            let said = |check: CheckResult| match failing.iter().find(|before| before.name == check.name) {
+                Some(before) if limit < ROUND => before.clone(),
+                _ => check,
+            };
+            failing = found.into_iter().map(said).collect();
             if failing.is_empty() {
-                return Ok(changes.unwrap_or_default());
+                return Ok((changes.unwrap_or_default(), None));
             }
+            let is_bearable = patience
+                .as_mut()
+                .is_some_and(|patience| patience.note(is_serving, &failing));
             self.tell(Event::Checking {
                 component: self.name(),
                 failing: failing.clone(),
             });
             if inspected.elapsed() >= INSPECT_EVERY {
                 inspected = Instant::now();
-                if let Some((member, reason)) = self.crash_loop(before).await {
+                let hopeless = self.crash_loop(before).await;
+                if is_bearable {
+                    let is_over = |patience: &Patience<'_>| patience.is_over(hopeless.is_some());
+                    if patience.as_ref().is_some_and(is_over) {
+                        let member = hopeless.map(|(member, _)| member);
+                        return Ok((changes.unwrap_or_default(), Some((self.name(), member, failing))));
+                    }
+                } else if let Some((member, reason)) = hopeless {
                     return Err(self.stopped(Some(member), reason, failing));
                 }
             }

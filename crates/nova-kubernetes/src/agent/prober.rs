@@ -6,7 +6,7 @@ use nova_platform::components::ComponentId;
 use nova_platform::probe::{CheckKind, CheckResult, Depth, MemberRole, Prober};
 use tokio::time::Instant;
 
-use super::wire::{LOOK, Look, Looked, PREPARE, Prepare, Prepared};
+use super::wire::{LOOK, Look, Looked, PREPARE, Prepare, Prepared, STAGE};
 use crate::target::KubernetesTarget;
 
 /// Most of a limit that is kept back for the way to the agent.
@@ -68,8 +68,9 @@ impl<'a> ClusterProber<'a> {
     }
 }
 
-impl Prober for ClusterProber<'_> {
-    async fn prepare(&self, component: &ComponentId, limit: Duration) -> Result<Vec<String>, String> {
+impl ClusterProber<'_> {
+    /// Has the agent change something inside a component.
+    async fn change(&self, path: &'static str, component: &ComponentId, limit: Duration) -> Result<Vec<String>, String> {
         if *component == ComponentId::Agent {
             return Ok(Vec::new());
         }
@@ -79,12 +80,26 @@ impl Prober for ClusterProber<'_> {
             component: component.clone(),
             limit_ms: millis(limit.saturating_sub(WAY.min(limit / 4))),
         };
-        let made: Result<Prepared, _> = self.target.agents().call(PREPARE, &prepare, limit).await;
+        let made: Result<Prepared, _> = self.target.agents().call(path, &prepare, limit).await;
         made.map(|made| made.changes).map_err(|error| error.to_string())
+    }
+}
+
+impl Prober for ClusterProber<'_> {
+    async fn stage(&self, component: &ComponentId, limit: Duration) -> Result<Vec<String>, String> {
+        self.change(STAGE, component, limit).await
+    }
+
+    async fn prepare(&self, component: &ComponentId, limit: Duration) -> Result<Vec<String>, String> {
+        self.change(PREPARE, component, limit).await
     }
 
     async fn check(&self, component: &ComponentId, limit: Duration) -> Vec<CheckResult> {
-        self.look(component, Depth::Full, limit).await.checks
+        let found = self.look(component, Depth::Status, limit).await.checks;
+        if Depth::Full.adds_to(component) && found.iter().all(|result| result.ok) {
+            return self.look(component, Depth::Full, limit).await.checks;
+        }
+        found
     }
 
     async fn roles(&self, component: &ComponentId, limit: Duration) -> Vec<MemberRole> {

@@ -30,7 +30,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::resolved;
-use super::wire::{HEALTH, LOOK, Look, Looked, PREPARE, Prepare, Prepared, Refused};
+use super::wire::{HEALTH, LOOK, Look, Looked, PREPARE, Prepare, Prepared, Refused, STAGE};
 
 /// Largest body that is read, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
@@ -132,7 +132,10 @@ impl Agent {
             return respond(StatusCode::OK, &serde_json::json!({"ok": true}));
         }
         if request.method() != Method::POST {
-            return refuse(StatusCode::METHOD_NOT_ALLOWED, "POST to /v1/look or /v1/prepare");
+            return refuse(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "POST to /v1/look, /v1/prepare or /v1/stage",
+            );
         }
         let Ok(_permit) = self.requests.try_acquire() else {
             return refuse(
@@ -146,10 +149,17 @@ impl Agent {
                 Err(answer) => answer,
             },
             PREPARE => match read(request).await {
-                Ok(prepare) => self.prepare(prepare).await,
+                Ok(prepare) => self.prepare(prepare, false).await,
                 Err(answer) => answer,
             },
-            _ => refuse(StatusCode::NOT_FOUND, "there are /v1/look, /v1/prepare and /healthz"),
+            STAGE => match read(request).await {
+                Ok(prepare) => self.prepare(prepare, true).await,
+                Err(answer) => answer,
+            },
+            _ => refuse(
+                StatusCode::NOT_FOUND,
+                "there are /v1/look, /v1/prepare, /v1/stage and /healthz",
+            ),
         }
     }
 
@@ -171,13 +181,19 @@ impl Agent {
         }
     }
 
-    async fn prepare(&self, prepare: Prepare) -> Response<Full<Bytes>> {
+    async fn prepare(&self, prepare: Prepare, ahead: bool) -> Response<Full<Bytes>> {
         let checks = match self.checks(&prepare.spec, &prepare.component, prepare.endpoints).await {
             Ok(checks) => checks,
             Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, &error),
         };
         let limit = Duration::from_millis(prepare.limit_ms).min(LONGEST);
-        let work = Prober::prepare(&checks, &prepare.component, limit);
+        let work = async {
+            if ahead {
+                Prober::stage(&checks, &prepare.component, limit).await
+            } else {
+                Prober::prepare(&checks, &prepare.component, limit).await
+            }
+        };
         match tokio::time::timeout(limit + GRACE, work).await {
             Ok(Ok(changes)) => respond(StatusCode::OK, &Prepared { changes }),
             Ok(Err(error)) => refuse(StatusCode::CONFLICT, &error),

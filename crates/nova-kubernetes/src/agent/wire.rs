@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub const LOOK: &str = "/v1/look";
 /// Where [`Prepare`] is posted.
 pub const PREPARE: &str = "/v1/prepare";
+/// Where [`Prepare`] is posted to ready a component before its members change.
+pub const STAGE: &str = "/v1/stage";
 /// Answers 200 to a GET as long as the agent works.
 pub const HEALTH: &str = "/healthz";
 

@@ -1,6 +1,7 @@
 //! Redis as its clients meet it: Sentinels name the master, a write there reaches a replica, and the Sentinels could fail over.
 
 mod node;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +25,7 @@ const EXPIRES_AFTER_MS: &str = "30000";
 
 /// See the module.
 pub(super) struct Redis {
+    spec: RedisSpec,
     servers: Vec<Node>,
     sentinels: Vec<Node>,
     /// Replicas that must have a write, as far as there are any.
@@ -55,6 +57,7 @@ impl Redis {
                 .collect()
         };
         Self {
+            spec: spec.clone(),
             servers: nodes(&endpoints.redis, password),
             sentinels: nodes(&endpoints.sentinels, sentinel),
             replicas_wanted: i64::from(spec.members > 1),

@@ -43,6 +43,8 @@ pub enum CheckKind {
     Known,
     /// What the component must hold before it can be checked was made.
     Prepare,
+    /// What a component that runs must have before its members change was made.
+    Stage,
     /// In a cluster, every pod is new and ready.
     Rollout,
     /// In a cluster, the agent answers.
@@ -71,6 +73,7 @@ impl CheckKind {
             Self::Dependencies => "dependencies",
             Self::Known => "known",
             Self::Prepare => "prepare",
+            Self::Stage => "stage",
             Self::Rollout => "rollout",
             Self::Agent => "agent",
         }
@@ -95,6 +98,7 @@ impl CheckKind {
             | Self::Dependencies
             | Self::Known
             | Self::Prepare
+            | Self::Stage
             | Self::Rollout
             | Self::Agent => false,
         }

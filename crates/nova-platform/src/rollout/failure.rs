@@ -99,6 +99,26 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// A member's last log lines, of its start before as well.
+pub(super) async fn last_words<T: Target>(target: &T, member: &str) -> Vec<LogExcerpt> {
+    let mut logs = Vec::new();
+    for previous in [true, false] {
+        let query = LogQuery {
+            tail: Some(LOG_LINES),
+            previous,
+        };
+        let lines = target.logs(member, &query).await.unwrap_or_default();
+        if !lines.is_empty() {
+            logs.push(LogExcerpt {
+                member: member.to_owned(),
+                previous,
+                lines,
+            });
+        }
+    }
+    logs
+}
+
 /// Picks the failure to show first and gathers what explains it.
 pub(super) async fn conclude<T: Target>(target: &T, mut stopped: Vec<Stopped>, interrupted: bool) -> Failure {
     let skipped = stopped
@@ -145,33 +165,22 @@ pub(super) async fn conclude<T: Target>(target: &T, mut stopped: Vec<Stopped>, i
     let blamed: Vec<String> = match &first.member {
         Some(member) => vec![member.clone()],
         None => {
-            let (ill, well): (Vec<&MemberStatus>, Vec<&MemberStatus>) = concerned
-                .iter()
-                .copied()
-                .partition(|member| member.state != RunState::Running || member.restarts > 0);
-            ill.into_iter()
-                .chain(well)
-                .take(LOGGED_MEMBERS)
-                .map(|member| member.name.clone())
-                .collect()
+            let is_ill = |member: &&MemberStatus| member.state != RunState::Running || member.restarts > 0;
+            let (ill, well): (Vec<&MemberStatus>, Vec<&MemberStatus>) = concerned.iter().copied().partition(is_ill);
+            match super::degraded::blamed(&first.failing) {
+                Some(member) => vec![member.to_owned()],
+                None => ill
+                    .into_iter()
+                    .chain(well)
+                    .take(LOGGED_MEMBERS)
+                    .map(|member| member.name.clone())
+                    .collect(),
+            }
         }
     };
     let mut logs = Vec::new();
     for member in blamed.iter().filter(|_| !interrupted) {
-        for previous in [true, false] {
-            let query = LogQuery {
-                tail: Some(LOG_LINES),
-                previous,
-            };
-            let lines = target.logs(member, &query).await.unwrap_or_default();
-            if !lines.is_empty() {
-                logs.push(LogExcerpt {
-                    member: member.clone(),
-                    previous,
-                    lines,
-                });
-            }
-        }
+        logs.extend(last_words(target, member).await);
     }
     Failure {
         component: first.component,

@@ -10,19 +10,20 @@ use crate::target::{Action, Target};
 impl<T: Target, P: Prober> Ascent<'_, T, P> {
     /// Does nothing where the target does this by itself, when fewer than two members change, or when the component does not serve: then there is nothing to
     /// keep up, and the change may be what mends it.
-    pub(super) async fn roll(&self, before: &BTreeMap<String, u32>) -> Result<(), Stopped> {
+    /// Returns the checks that failed before, and may go on failing.
+    pub(super) async fn roll(&self, before: &BTreeMap<String, u32>) -> Result<BTreeSet<String>, Stopped> {
         if self.target.rolls_itself() {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         let steps = self.plan.steps.iter();
         let changed = steps.filter(|step| step.component == self.component.id && step.action == Action::Change);
         let mut changed: Vec<String> = changed.map(|step| step.member.clone()).collect();
         if changed.len() < 2 {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         let results = self.prober.check(&self.component.id, ROUND.min(self.remaining())).await;
         if results.iter().any(|result| !result.ok && result.essential) {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         // What failed before the change, such as a replica that is away, must not hold it up.
         let tolerated: BTreeSet<String> = results
@@ -43,9 +44,9 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
             if let Err(error) = self.target.apply_member(member).await {
                 return Err(self.refused(&error));
             }
-            self.prove(before, &tolerated).await?;
+            self.prove(before, &tolerated, None).await?;
         }
-        Ok(())
+        Ok(tolerated)
     }
 
     async fn leading(&self) -> BTreeSet<String> {

@@ -29,12 +29,19 @@ enum Fate {
     CannotRun,
     FailsOnceChanged,
     WorksOnceApplied,
+    /// It serves, and its first member does not.
+    LacksAMember,
+    /// Its check fails, and says how long it was given.
+    TakesItsTime,
 }
 
 struct Fake {
     fates: BTreeMap<&'static str, Fate>,
     rolls_itself: bool,
     members_wait: bool,
+    stages: bool,
+    /// How often staging is not done yet.
+    refusals: Mutex<u32>,
     log: Mutex<Vec<String>>,
 }
 
@@ -44,6 +51,8 @@ impl Fake {
             fates: fates.iter().copied().collect(),
             rolls_itself: false,
             members_wait: false,
+            stages: false,
+            refusals: Mutex::default(),
             log: Mutex::default(),
         }
     }
@@ -152,16 +161,47 @@ impl Target for Fake {
 }
 
 impl Prober for Fake {
+    async fn stage(&self, component: &ComponentId, _: Duration) -> Result<Vec<String>, String> {
+        let mut refusals = self.refusals.lock().unwrap();
+        if *refusals > 0 {
+            *refusals -= 1;
+            return Err("not written yet".to_owned());
+        }
+        drop(refusals);
+        if self.stages {
+            self.note(format!("stage {component}"));
+        }
+        Ok(Vec::new())
+    }
+
     async fn prepare(&self, _: &ComponentId, _: Duration) -> Result<Vec<String>, String> {
         Ok(Vec::new())
     }
 
-    async fn check(&self, component: &ComponentId, _: Duration) -> Vec<CheckResult> {
+    async fn check(&self, component: &ComponentId, limit: Duration) -> Vec<CheckResult> {
+        let failed = |check: Check, error: String| CheckResult::of(check, Duration::ZERO, Err(error));
         let saw = |prefix| self.log.lock().unwrap().iter().any(|line| line.starts_with(prefix));
         let ok = match self.fates[component.as_str()] {
             Fate::Works => true,
             Fate::FailsOnceChanged => !saw("change"),
             Fate::WorksOnceApplied => saw("apply"),
+            Fate::LacksAMember => {
+                let works = CheckResult::of(CheckKind::WriteRead, Duration::ZERO, Ok(()));
+                return vec![
+                    works,
+                    failed(
+                    CheckKind::ReplicaRead.of_member(&format!("{component}-1")),
+                    "refused".to_owned(),
+                ),
+                ];
+            }
+            Fate::TakesItsTime => {
+                tokio::time::sleep(limit).await;
+                return vec![failed(
+                    CheckKind::WriteRead.into(),
+                    format!("nothing within {} ms", limit.as_millis()),
+                )];
+            }
             Fate::NeverPasses | Fate::Crashes | Fate::CannotStart | Fate::CannotRun => false,
         };
         self.note(format!("check {component}"));
@@ -419,4 +459,82 @@ async fn what_does_not_serve_changes_at_once() {
         .unwrap();
     let log = fake.log.lock().unwrap().clone();
     assert_eq!(log, ["check postgres", "apply postgres", "check postgres"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_component_without_one_member_does_not_hold_up_what_needs_it() {
+    let fake = Fake::new(&[("postgres", Fate::LacksAMember), ("service", Fate::Works)]);
+    let components = [component("postgres", &[]), component("service", &["postgres"])];
+    let outcome = run(&fake, &components, CancellationToken::new()).await.unwrap();
+    assert_eq!(fake.applied(), ["postgres", "service"]);
+    let [degraded] = &outcome.degraded[..] else {
+        panic!("{:?}", outcome.degraded);
+    };
+    assert_eq!(
+        (degraded.component.as_str(), degraded.member.as_deref()),
+        ("postgres", Some("postgres-1"))
+    );
+    assert_eq!(degraded.failing[0].name, "replica-read postgres-1");
+    assert_eq!(degraded.logs[1].lines, ["postgres-1 now"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_breaks_a_member_is_no_mere_degradation() {
+    let fake = Fake {
+        rolls_itself: true,
+        ..Fake::new(&[("postgres", Fate::LacksAMember), ("service", Fate::Works)])
+    };
+    let components = [component("postgres", &[]), component("service", &["postgres"])];
+    let plan = all_change("postgres");
+    let failure = run_plan(&fake, &components, &plan, CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.reason, Reason::TimedOut(Duration::from_secs(30)));
+    assert_eq!(fake.applied(), ["postgres"]);
+    assert_eq!(failure.logs[0].member, "postgres-1", "whom the failing check is about");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_before_a_change_may_fail_after_it() {
+    let fake = Fake::new(&[("postgres", Fate::LacksAMember), ("service", Fate::Works)]);
+    let components = [component("postgres", &[]), component("service", &["postgres"])];
+    let plan = all_change("postgres");
+    let outcome = run_plan(&fake, &components, &plan, CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(outcome.degraded.len(), 1);
+    assert_eq!(fake.applied(), ["postgres", "service"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_is_told_as_it_failed_in_a_whole_round() {
+    let fake = Fake::new(&[("etcd", Fate::TakesItsTime)]);
+    let failure = run(&fake, &[component("etcd", &[])], CancellationToken::new())
+        .await
+        .unwrap_err();
+    let [(_, check)] = &failure.failing[..] else {
+        panic!("{:?}", failure.failing);
+    };
+    assert_eq!(check.error.as_deref(), Some("nothing within 5000 ms"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_component_changes_before_it_is_staged() {
+    let fake = Fake {
+        stages: true,
+        refusals: Mutex::new(3),
+        ..Fake::new(&[("redis", Fate::Works), ("etcd", Fate::Works)])
+    };
+    let components = [component("redis", &[]), component("etcd", &[])];
+    run_plan(&fake, &components, &all_change("redis"), CancellationToken::new())
+        .await
+        .unwrap();
+    let log = fake.log.lock().unwrap().clone();
+    let of_redis: Vec<&str> = log
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.contains("redis") && !line.starts_with("check"))
+        .collect();
+    assert_eq!(of_redis[..2], ["stage redis", "change redis-2"]);
+    assert!(!log.contains(&"stage etcd".to_owned()), "nothing of it changes");
 }
