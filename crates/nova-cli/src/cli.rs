@@ -108,7 +108,11 @@ pub(crate) enum Command {
         action: Images,
     },
     /// Print the JSON Schema of nova.toml
-    Schema,
+    Schema {
+        /// Instead, every setting as a page of Markdown, with what a change of it means
+        #[arg(long)]
+        table: bool,
+    },
     /// Keep members running (started by deploy)
     #[command(hide = true)]
     Supervise {

@@ -14,11 +14,12 @@ mod place;
 mod render;
 mod schema;
 mod secrets;
+mod settings;
 mod status;
 mod verify;
 mod whereabouts;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nova_drill::error::DrillError;
 use nova_kubernetes::target::KubernetesError;
@@ -61,7 +62,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             }
             MemberCommand::Replace(_) | MemberCommand::Recover(_) => {}
         },
-        Command::Schema => return schema::run(),
+        Command::Schema { table } => return schema::run(*table),
         _ => {}
     }
     let session = Session::open(&cli, output)?;
@@ -88,7 +89,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             Command::Member {
                 member: MemberCommand::Recover(member),
             } => member::recover(&session, &member.name).await,
-            Command::Schema
+            Command::Schema { .. }
             | Command::Agent { .. }
             | Command::Clients { .. }
             | Command::Supervise { .. }
@@ -151,13 +152,16 @@ struct Session {
     platform: Platform,
     kind: TargetKind,
     output: Output,
+    /// Where the description was read from.
+    source: Option<PathBuf>,
 }
 
 impl Session {
     fn open(cli: &Cli, output: Output) -> anyhow::Result<Self> {
         let here = Path::new("nova.toml");
         let description = cli.description();
-        let mut platform = load::load(description.as_deref().or_else(|| here.exists().then_some(here)))?;
+        let source = description.or_else(|| here.exists().then(|| here.to_owned()));
+        let mut platform = load::load(source.as_deref())?;
         for warning in &platform.warnings {
             eprintln!("{} {warning}", output.paint(YELLOW, "warning:"));
         }
@@ -170,7 +174,12 @@ impl Session {
         }
         let name = &platform.spec.platform.name;
         let kind = cli.global.target.unwrap_or_else(|| whereabouts::remembered(name));
-        Ok(Self { platform, kind, output })
+        Ok(Self {
+            platform,
+            kind,
+            output,
+            source,
+        })
     }
 
     fn spec(&self) -> &Spec {

@@ -1,5 +1,6 @@
 //! How text reaches people: colours where they are wanted, sizes and times in words, the failure block.
 
+mod degraded;
 mod drill;
 mod failure;
 pub(crate) mod guide;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use crate::cli::{Format, Global};
 
+pub(crate) use degraded::{degraded_block, degraded_json};
 pub(crate) use drill::{drill_text, fault_line, run_text};
 pub(crate) use failure::{failure_block, failure_json};
 pub(crate) use status::status_text;

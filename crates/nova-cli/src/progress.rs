@@ -117,6 +117,10 @@ impl View for Bars {
                 .set_message(format!("changing {member}, {number} of {of}")),
             Event::Checking { component, failing } => self.bar(&component).set_message(brief(&failing)),
             Event::Prepared { .. } => {}
+            Event::Degraded { component, failing } => {
+                let text = self.output.paint(RED, &format!("degraded: {}", brief(&failing)));
+                self.bar(&component).finish_with_message(text);
+            }
             Event::Passed { component, took } => {
                 let text = self.output.paint(GREEN, &format!("healthy after {}", seconds(took)));
                 self.bar(&component).finish_with_message(text);
@@ -165,6 +169,13 @@ impl View for Lines {
                 self.waiting.insert(component, brief(&failing));
             }
             Event::Prepared { component, changes } => Self::line(&format!("{component}: made: {}", few(&changes))),
+            Event::Degraded { component, failing } => {
+                Self::line(&format!(
+                    "{component}: degraded, what needs it goes on: {}",
+                    brief(&failing)
+                ));
+                self.waiting.remove(&component);
+            }
             Event::Passed { component, took } => {
                 Self::line(&format!("{component}: healthy after {}", seconds(took)));
                 self.waiting.remove(&component);

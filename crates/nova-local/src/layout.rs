@@ -93,6 +93,12 @@ impl Layout {
         self.directory.join("secrets.json")
     }
 
+    /// What was deployed last.
+    #[must_use]
+    pub fn deployed_file(&self) -> PathBuf {
+        self.directory.join("deployed.json")
+    }
+
     /// What the supervisor keeps running.
     #[must_use]
     pub fn members_file(&self) -> PathBuf {

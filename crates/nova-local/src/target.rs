@@ -9,6 +9,7 @@ mod fill;
 mod harm;
 mod inspect;
 mod log;
+mod note;
 mod parts;
 mod plan;
 mod prepare;

@@ -23,5 +23,6 @@ pub mod status;
 pub mod suggestion;
 pub mod target;
 pub mod topology;
+pub mod transition;
 pub mod units;
 pub mod validate;

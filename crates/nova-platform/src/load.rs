@@ -82,6 +82,29 @@ pub fn parse(text: &str, name: &str) -> Result<Platform, LoadError> {
     }
 }
 
+/// Shows problems that a description has with the platform that it is to change, at their lines. `path` is where it was read from.
+///
+/// # Errors
+/// [`LoadError::Invalid`] when there is any problem.
+pub fn refuse(path: Option<&Path>, problems: &[validate::Problem]) -> Result<(), LoadError> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let (text, name) = match path {
+        Some(path) => (read(path)?, path.display().to_string()),
+        None => (String::new(), "nova.toml".to_owned()),
+    };
+    let source = Source::new(&name, &text);
+    let (document, _) = DeTable::parse_recoverable(&text);
+    let merged = merge::merge(document.get_ref(), &DEFAULTS);
+    let found: Vec<Found> = problems
+        .iter()
+        .map(|problem| Found::problem(problem, &merged))
+        .collect();
+    let count = found.len();
+    Err(LoadError::invalid(&source, found, count))
+}
+
 /// The shipped description as a table. That it parses is proved by a test, so that the empty table is never met.
 static DEFAULTS: LazyLock<Table> = LazyLock::new(|| SHIPPED.parse().unwrap_or_default());
 

@@ -49,6 +49,7 @@ fn services(shipped: &Value, new_service: &Value) -> Value {
     let properties: Map<String, Value> = objects(shipped).map(entry).collect();
     json!({
         "description": "The services, by component name.",
+        "x-nova-change": "rolling",
         "type": "object",
         "properties": properties,
         "additionalProperties": { "$ref": "#/$defs/ServiceSpec", "required": new_service },

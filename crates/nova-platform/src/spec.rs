@@ -41,6 +41,7 @@ pub struct Spec {
     /// What drills may find.
     pub drill: DrillSpec,
     /// The services, by component name.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub services: BTreeMap<String, ServiceSpec>,
 }
 
@@ -49,6 +50,7 @@ pub struct Spec {
 #[serde(deny_unknown_fields)]
 pub struct PlatformSpec {
     /// Lower-case letters, digits and dashes; names the state directory.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub name: String,
 }
 
@@ -57,16 +59,22 @@ pub struct PlatformSpec {
 #[serde(deny_unknown_fields)]
 pub struct LocalSpec {
     /// First three octets of the loopback network whose .1, .2, .3 are the nodes.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub network: String,
     /// The loopback address that users meet.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub gateway_address: String,
     /// System user that members run as when root deploys.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub user: String,
     /// First pause before a crashed member starts again.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub restart_backoff: Duration,
     /// Longest pause before a crashed member starts again.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub restart_backoff_max: Duration,
     /// Size at which a member's log is rotated.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub log_max_size: Size,
 }
 
@@ -75,16 +83,22 @@ pub struct LocalSpec {
 #[serde(deny_unknown_fields)]
 pub struct EtcdSpec {
     /// Voters, an odd number.
+    #[schemars(extend("x-nova-change" = "staged"))]
     pub members: u16,
     /// Port for clients.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub client_port: u16,
     /// Port between members.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub peer_port: u16,
     /// Raft heartbeat.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub heartbeat_interval: Duration,
     /// Raft election timeout, at least five heartbeats.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub election_timeout: Duration,
     /// Backend size above which etcd refuses writes.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub quota_backend_size: Size,
 }
 
@@ -105,32 +119,46 @@ pub enum SynchronousMode {
 #[serde(deny_unknown_fields)]
 pub struct PostgresSpec {
     /// Servers, each with its own Patroni.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub members: u16,
     /// PostgreSQL's port.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub port: u16,
     /// Port of Patroni's REST API.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub patroni_port: u16,
     /// How commits wait for standbys.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub synchronous_mode: SynchronousMode,
     /// Standbys that must have a commit before it is acknowledged.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub synchronous_node_count: u16,
     /// Keep the leader while etcd is down and every member is reachable.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub failsafe_mode: bool,
     /// Life of the leader key; at least 20 s.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub ttl: Duration,
     /// Pause between Patroni's rounds.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub loop_wait: Duration,
     /// How long Patroni retries etcd and PostgreSQL before it gives up.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub retry_timeout: Duration,
     /// How long a crashed leader may try to start before it is replaced.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub primary_start_timeout: Duration,
     /// `max_connections` of each server.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub max_connections: u32,
     /// `shared_buffers` of each server.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub shared_buffers: Size,
     /// `max_wal_size` of each server.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub max_wal_size: Size,
     /// `max_slot_wal_keep_size` of each server.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub max_slot_wal_keep_size: Size,
 }
 
@@ -139,26 +167,37 @@ pub struct PostgresSpec {
 #[serde(deny_unknown_fields)]
 pub struct RedisSpec {
     /// Redis servers: one master, the rest replicas.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub members: u16,
     /// Redis's port.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub port: u16,
     /// Sentinels, an odd number.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub sentinels: u16,
     /// Sentinel's port.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub sentinel_port: u16,
     /// Sentinels that must agree that the master is down.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub quorum: u16,
     /// Silence after which a Sentinel believes that the master is down.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub down_after: Duration,
     /// Time limit of one failover; a failed one is tried again after twice this.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub failover_timeout: Duration,
     /// `maxmemory` of each server.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub maxmemory: Size,
     /// Whether the append-only file is kept.
+    #[schemars(extend("x-nova-change" = "staged"))]
     pub appendonly: bool,
     /// Replicas that must be attached for the master to accept a write.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub min_replicas_to_write: u16,
     /// Lag beyond which a replica does not count as attached.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub min_replicas_max_lag: Duration,
 }
 
@@ -167,22 +206,31 @@ pub struct RedisSpec {
 #[serde(deny_unknown_fields)]
 pub struct KafkaSpec {
     /// Brokers, each a controller as well.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub members: u16,
     /// Port for clients and brokers.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub port: u16,
     /// Port of the controller quorum.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub controller_port: u16,
     /// Copies of every partition.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub replication_factor: u16,
     /// Copies that must have a record before it is acknowledged.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub min_insync_replicas: u16,
     /// Whether a replica that is not in sync may lead.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub unclean_leader_election: bool,
     /// Java heap of a broker.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub heap: Size,
     /// Silence after which a broker loses its leaderships.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub session_timeout: Duration,
     /// Pause between a broker's heartbeats.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub heartbeat_interval: Duration,
 }
 
@@ -191,12 +239,16 @@ pub struct KafkaSpec {
 #[serde(deny_unknown_fields)]
 pub struct GatewaySpec {
     /// Port that leads to PostgreSQL's leader.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub primary_port: u16,
     /// Port that leads to PostgreSQL's replicas.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub replicas_port: u16,
     /// Pause between health checks of a backend; three times that of PostgreSQL's replicas.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub check_interval: Duration,
     /// Connections that the gateway accepts in all.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub max_connections: u32,
 }
 
@@ -205,43 +257,56 @@ pub struct GatewaySpec {
 #[serde(deny_unknown_fields)]
 pub struct ServiceSpec {
     /// Running copies.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub members: u16,
     /// Port of the API; operations listen on this + 1000.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub port: u16,
     /// PostgreSQL database that holds its schema.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub database: String,
     /// Its schema, which no other service can read.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub schema: String,
     /// Components that must have passed their checks before a member starts.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<String>", extend("x-nova-change" = "live"))]
     pub needs: Vec<ComponentId>,
     /// PostgreSQL connections of a member, to the primary and to the replicas each.
     #[serde(default = "default_database_pool")]
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub database_pool: u32,
     /// Redis connections of a member.
     #[serde(default = "default_redis_pool")]
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub redis_pool: u32,
     /// On Kubernetes, members that load may raise it to; not above `members`: it is not scaled.
     #[serde(default)]
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub members_max: u16,
     /// On Kubernetes, processor time that a member asks for, in thousandths of a core.
     #[serde(default = "default_cpu")]
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub cpu: u32,
     /// On Kubernetes, processor time that a member may use, in thousandths of a core.
     #[serde(default = "default_cpu_limit")]
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub cpu_limit: u32,
     /// On Kubernetes, memory that a member asks for.
     #[serde(default = "default_memory")]
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub memory: Size,
     /// On Kubernetes, memory above which a member is ended.
     #[serde(default = "default_memory_limit")]
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub memory_limit: Size,
     /// Further settings of the service, as its `--help` lists them.
     #[serde(default)]
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub env: BTreeMap<String, String>,
     /// What differs from `[calls]` for one dependency, by the name of the service that is called.
     #[serde(default)]
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub calls: BTreeMap<String, CallsOverride>,
 }
 

@@ -11,14 +11,18 @@ use nova_platform::rollout::{Failure, Outcome, Prober, Reason, critical_chain, r
 use nova_platform::status::endpoint_reports;
 use nova_platform::target::{Action, Plan, Target};
 use nova_platform::topology::{Component, components};
+use nova_platform::transition::{Change, Deployed};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::settings::Transition;
 use super::{Session, diff, doctor, whereabouts};
 use crate::cli::{Deploy, Format, TargetKind};
 use crate::exit::Exit;
 use crate::output::guide::Section;
-use crate::output::{BOLD, GREEN, Output, failure_block, failure_json, seconds, table};
+use crate::output::{
+    BOLD, GREEN, Output, YELLOW, degraded_block, degraded_json, failure_block, failure_json, seconds, table,
+};
 use crate::progress;
 
 pub(super) use kubernetes::may_touch;
@@ -35,10 +39,14 @@ async fn here(session: &Session, args: &Deploy) -> anyhow::Result<Exit> {
     doctor::require(session, args.yes)?;
     let target = session.target()?;
     let _lock = target.lock("deploy")?;
+    let settings = Transition::here(session, &target)?;
+    show(session, &settings.text());
+    settings.refuse(session)?;
     whereabouts::remember(session.name(), session.kind);
     target.prepare().await?;
     let plan = target.plan().await?;
     show_plan(session, &plan);
+    target.note_deployed(&settings.begun(session))?;
 
     let cancel = CancellationToken::new();
     let watcher = tokio::spawn(end_on_signal(cancel.clone()));
@@ -52,13 +60,14 @@ async fn here(session: &Session, args: &Deploy) -> anyhow::Result<Exit> {
     watcher.abort();
     match result? {
         Ok(outcome) => {
+            target.note_deployed(&Deployed::ended(session.spec()))?;
             let ending = Ending {
                 endpoints: target.endpoints(),
                 ways: Vec::new(),
                 shells: shells(&target),
+                settings: settings.changes,
             };
-            report_success(session, &ending, &plan, &outcome)?;
-            Ok(Exit::Done)
+            report_success(session, &ending, &plan, &outcome)
         }
         Err(failure) => report_failure(session, &failure),
     }
@@ -71,11 +80,17 @@ struct Ending {
     ways: Vec<Vec<String>>,
     /// How to get a shell on each store: which, and the command.
     shells: Vec<Vec<String>>,
+    /// What was described otherwise before.
+    settings: Vec<Change>,
 }
 
 fn show_plan(session: &Session, plan: &Plan) {
+    show(session, &diff::plan_text(plan, session.kind));
+}
+
+fn show(session: &Session, text: &str) {
     if session.output.format == Format::Text {
-        eprint!("{}", diff::plan_text(plan, session.kind));
+        eprint!("{text}");
     }
 }
 
@@ -124,11 +139,16 @@ async fn end_on_signal(cancel: CancellationToken) {
     }
 }
 
-fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Outcome) -> anyhow::Result<()> {
+fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Outcome) -> anyhow::Result<Exit> {
     let output = session.output;
-    let unchanged = plan.is_unchanged() && outcome.prepared.is_empty();
+    let unchanged = plan.is_unchanged() && outcome.prepared.is_empty() && ending.settings.is_empty();
     let endpoints = &ending.endpoints;
     let chain = critical_chain(&outcome.timings);
+    let (verdict, exit) = match unchanged {
+        _ if !outcome.degraded.is_empty() => ("degraded", Exit::Unhealthy),
+        true => ("unchanged", Exit::Done),
+        false => ("deployed", Exit::Done),
+    };
     if output.format == Format::Json {
         let addresses: serde_json::Map<String, serde_json::Value> = components(session.spec())
             .iter()
@@ -144,24 +164,39 @@ fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Out
             .iter()
             .map(|t| serde_json::json!({"name": t.name, "started_ms": t.started.as_millis(), "finished_ms": t.finished.as_millis()}))
             .collect();
-        return Output::json(&serde_json::json!({
+        let degraded: Vec<_> = outcome.degraded.iter().map(degraded_json).collect();
+        Output::json(&serde_json::json!({
             "schema": "nova.deploy/v1",
-            "result": if unchanged { "unchanged" } else { "deployed" },
+            "result": verdict,
+            "degraded": degraded,
             "total_ms": outcome.total.as_millis(),
             "plan": plan.steps,
+            "settings": ending.settings,
             "made": outcome.prepared,
             "components": timings,
             "slowest_chain": chain.iter().map(|timing| timing.name.as_str()).collect::<Vec<_>>(),
             "endpoints": addresses,
-        }));
+        }))?;
+        return Ok(exit);
     }
-    let verdict = if unchanged { "unchanged" } else { "deployed" };
-    println!(
-        "{} platform {} is healthy, all checks passed in {}",
-        output.paint(GREEN, &format!("{verdict}:")),
-        output.paint(BOLD, session.name()),
-        seconds(outcome.total)
-    );
+    if outcome.degraded.is_empty() {
+        println!(
+            "{} platform {} is healthy, all checks passed in {}",
+            output.paint(GREEN, &format!("{verdict}:")),
+            output.paint(BOLD, session.name()),
+            seconds(outcome.total)
+        );
+    } else {
+        println!(
+            "{} platform {} is as described and serves, and is not whole after {}",
+            output.paint(YELLOW, "degraded:"),
+            output.paint(BOLD, session.name()),
+            seconds(outcome.total)
+        );
+        for degraded in &outcome.degraded {
+            print!("{}", degraded_block(degraded, output));
+        }
+    }
     let mut rows = Vec::new();
     for component in components(session.spec()) {
         for endpoint in endpoint_reports(&component.id, endpoints) {
@@ -199,7 +234,7 @@ fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Out
         })
         .collect();
     println!("  slowest chain: {} = {}", links.join(" + "), seconds(outcome.total));
-    Ok(())
+    Ok(exit)
 }
 
 /// How to get a shell on each store.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use nova_platform::components::names;
-use nova_platform::rollout::{Failure, Reason};
+use nova_platform::rollout::{Failure, LogExcerpt, Reason};
 use serde_json::{Value, json};
 
 use super::guide::Section;
@@ -37,7 +37,17 @@ pub(crate) fn failure_block(failure: &Failure, next: &str, guide: Option<Section
     if !failure.skipped.is_empty() {
         let _ = writeln!(text, "  skipped    {}", names(&failure.skipped));
     }
-    for log in &failure.logs {
+    text.push_str(&logs_block(&failure.logs, output));
+    let _ = writeln!(text, "{} {next}", output.paint(BOLD, "next:"));
+    if let Some(guide) = guide {
+        let _ = writeln!(text, "{} {}", output.paint(BOLD, "guide:"), guide.link());
+    }
+    text
+}
+
+pub(super) fn logs_block(logs: &[LogExcerpt], output: Output) -> String {
+    let mut text = String::new();
+    for log in logs {
         let which = if log.previous { " (the start before)" } else { "" };
         let _ = writeln!(
             text,
@@ -48,11 +58,13 @@ pub(crate) fn failure_block(failure: &Failure, next: &str, guide: Option<Section
             let _ = writeln!(text, "{}", output.paint(DIM, &format!("    {line}")));
         }
     }
-    let _ = writeln!(text, "{} {next}", output.paint(BOLD, "next:"));
-    if let Some(guide) = guide {
-        let _ = writeln!(text, "{} {}", output.paint(BOLD, "guide:"), guide.link());
-    }
     text
+}
+
+pub(super) fn logs_json(logs: &[LogExcerpt]) -> Vec<Value> {
+    logs.iter()
+        .map(|log| json!({"member": log.member, "previous": log.previous, "lines": log.lines}))
+        .collect()
 }
 
 /// For programs.
@@ -62,11 +74,6 @@ pub(crate) fn failure_json(failure: &Failure, next: &str, guide: Option<Section>
         .iter()
         .map(|(component, check)| json!({"component": component, "name": check.name, "error": check.error}))
         .collect();
-    let logs: Vec<Value> = failure
-        .logs
-        .iter()
-        .map(|log| json!({"member": log.member, "previous": log.previous, "lines": log.lines}))
-        .collect();
     json!({
         "component": failure.component,
         "member": failure.member,
@@ -74,7 +81,7 @@ pub(crate) fn failure_json(failure: &Failure, next: &str, guide: Option<Section>
         "interrupted": failure.interrupted,
         "failing_checks": checks,
         "events": failure.events,
-        "logs": logs,
+        "logs": logs_json(&failure.logs),
         "skipped": failure.skipped,
         "next": next,
         "guide": guide.map(Section::link),

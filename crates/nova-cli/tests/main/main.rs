@@ -22,5 +22,6 @@ mod readme;
 mod render;
 #[path = "../common/scenarios.rs"]
 mod scenarios;
+mod settings;
 mod support;
 mod wrapper;

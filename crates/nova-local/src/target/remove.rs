@@ -161,6 +161,8 @@ impl LocalTarget {
         let stays = [
             self.layout.members(),
             self.layout.secrets_file(),
+            // The data keep what the next deploy must not change.
+            self.layout.deployed_file(),
             self.layout.platform_file(),
             self.layout.etcd_mark(),
             self.layout.command_lock(),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Event, Failure, Outcome, Prober, Reason, rollout};
 use crate::components::ComponentId;
 use crate::endpoints::Endpoints;
-use crate::probe::{CheckKind, CheckResult, MemberRole};
+use crate::probe::{Check, CheckKind, CheckResult, MemberRole};
 use crate::target::{Action, Harm, LogQuery, MemberStatus, Plan, PlanStep, Removal, RunState, Target};
 use crate::topology::Component;
 

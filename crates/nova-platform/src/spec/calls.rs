@@ -13,14 +13,15 @@ macro_rules! settings {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct CallsSpec {
-            $($(#[$doc])* pub $field: $type,)*
+            $($(#[$doc])* #[schemars(extend("x-nova-change" = "rolling"))] pub $field: $type,)*
         }
 
         /// What a service sets otherwise for its calls to one dependency; the rest is as in `[calls]`.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct CallsOverride {
-            $($(#[$doc])* #[serde(default, skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+            $($(#[$doc])* #[schemars(extend("x-nova-change" = "rolling"))]
+            #[serde(default, skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
         }
 
         impl CallsSpec {

@@ -32,11 +32,15 @@ pub struct BudgetSpec {
 #[serde(deny_unknown_fields)]
 pub struct BudgetTimes {
     /// After SIGKILL of a member or of its server.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub kill: Duration,
     /// After the loss of a node, when it is known that everything on it ended.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub node: Duration,
     /// After a node was cut off: whether it still works, the others cannot know.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub partition: Duration,
     /// A planned change of leader.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub switchover: Duration,
 }

@@ -11,16 +11,22 @@ use crate::units::Size;
 #[serde(deny_unknown_fields)]
 pub struct KubernetesSpec {
     /// Context of the kubeconfig; empty: the current one.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub context: String,
     /// What members ask of the nodes.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub profile: ProfileChoice,
     /// The cluster's DNS domain.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub cluster_domain: String,
     /// Storage class of the volumes; empty: the cluster's default.
+    #[schemars(extend("x-nova-change" = "refused"))]
     pub storage_class: String,
     /// Registry and path that images are pushed to and pulled from; empty: they are loaded into the nodes.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub registry: String,
     /// Command that loads an image into the nodes, to which the image's name is appended; empty: it is found out.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub image_load: Vec<String>,
     /// Sizes of the volumes, one a member.
     pub volumes: VolumesSpec,
@@ -45,14 +51,19 @@ pub enum ProfileChoice {
 #[serde(deny_unknown_fields)]
 pub struct VolumesSpec {
     /// Of an etcd voter.
+    #[schemars(extend("x-nova-change" = "staged"))]
     pub etcd: Size,
     /// Of a PostgreSQL server.
+    #[schemars(extend("x-nova-change" = "staged"))]
     pub postgres: Size,
     /// Of a Redis server.
+    #[schemars(extend("x-nova-change" = "staged"))]
     pub redis: Size,
     /// Of a Sentinel, which writes down who leads.
+    #[schemars(extend("x-nova-change" = "staged"))]
     pub sentinel: Size,
     /// Of a Kafka broker.
+    #[schemars(extend("x-nova-change" = "staged"))]
     pub kafka: Size,
 }
 
@@ -61,17 +72,24 @@ pub struct VolumesSpec {
 #[serde(deny_unknown_fields)]
 pub struct CredentialsSpec {
     /// Apple push notifications: file of the signing key (`.p8`).
+    #[schemars(extend("x-nova-change" = "live"))]
     pub apns_key_file: String,
     /// Apple push notifications: id of that key.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub apns_key_id: String,
     /// Apple push notifications: id of the team.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub apns_team_id: String,
     /// TURN: URL of the server.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub turn_url: String,
     /// TURN: file of the shared secret.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub turn_secret_file: String,
     /// TLS of an ingress: file of the certificate chain.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub tls_certificate_file: String,
     /// TLS of an ingress: file of the private key.
+    #[schemars(extend("x-nova-change" = "live"))]
     pub tls_key_file: String,
 }

@@ -8,11 +8,13 @@ use nova_kubernetes::names::Area;
 use nova_kubernetes::target::{Cluster, DeployLock, KubernetesTarget, agent_component};
 use nova_platform::target::Target;
 use nova_platform::topology::components;
+use nova_platform::transition::Deployed;
 use tokio_util::sync::CancellationToken;
 
 use super::super::doctor::cluster;
+use super::super::settings::Transition;
 use super::super::{Session, images, whereabouts};
-use super::{Ending, bring_up, end_on_signal, prune, report_failure, report_success, show_plan};
+use super::{Ending, bring_up, end_on_signal, prune, report_failure, report_success, show, show_plan};
 use crate::cli::Deploy;
 use crate::exit::Exit;
 
@@ -75,13 +77,17 @@ async fn apply(
         stop.cancel();
     });
     let work = async {
+        let settings = Transition::in_cluster(session, target).await?;
+        show(session, &settings.text());
+        settings.refuse(session)?;
         let plan = target.plan().await?;
         show_plan(session, &plan);
         target.prepare().await?;
+        target.note_deployed(&settings.begun(session)).await?;
         prune(target, &plan).await?;
-        anyhow::Ok(plan)
+        anyhow::Ok((plan, settings))
     };
-    let plan = tokio::select! {
+    let (plan, settings) = tokio::select! {
         plan = work => plan?,
         () = cancel.cancelled() => return Ok(interrupted()),
     };
@@ -98,13 +104,14 @@ async fn apply(
         Ok(outcome) => {
             // The addresses are those of the pods that are there now.
             target.inspect().await?;
+            target.note_deployed(&Deployed::ended(session.spec())).await?;
             let ending = Ending {
                 endpoints: target.endpoints(),
                 ways: ways(session),
                 shells: shells(session),
+                settings: settings.changes,
             };
-            report_success(session, &ending, &plan, &outcome)?;
-            Ok(Exit::Done)
+            report_success(session, &ending, &plan, &outcome)
         }
         Err(failure) => report_failure(session, &failure),
     }
