@@ -242,7 +242,7 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
             started = self.begin.elapsed();
             before = forgiven(&before, self.restarts().await);
         }
-        let bearable = match self.changes() {
+        let bearable = match self.has(Action::Change) {
             true => Bearable::Only(failed_before),
             false => Bearable::All,
         };
@@ -276,10 +276,10 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         })
     }
 
-    /// Whether members that are there are changed.
-    fn changes(&self) -> bool {
+    /// Whether this is done to any member of the component.
+    fn has(&self, action: Action) -> bool {
         let mut steps = self.plan.steps.iter();
-        steps.any(|step| step.component == self.component.id && step.action == Action::Change)
+        steps.any(|step| step.component == self.component.id && step.action == action)
     }
 
     /// Whether the component's members may be started before what they need works. What serves already is changed in the
@@ -332,7 +332,7 @@ impl<T: Target, P: Prober> Ascent<'_, T, P> {
         tolerated: &BTreeSet<String>,
         bearable: Option<&Bearable>,
     ) -> Result<(Vec<String>, Option<Lost>), Stopped> {
-        let mut patience = bearable.map(|bearable| Patience::new(bearable, self.limit));
+        let mut patience = bearable.map(|bearable| Patience::new(bearable, self.limit, self.has(Action::Create)));
         let mut changes = None;
         let mut pause = FIRST_PAUSE;
         let mut inspected = Instant::now();

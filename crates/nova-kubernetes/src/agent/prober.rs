@@ -70,7 +70,12 @@ impl<'a> ClusterProber<'a> {
 
 impl ClusterProber<'_> {
     /// Has the agent change something inside a component.
-    async fn change(&self, path: &'static str, component: &ComponentId, limit: Duration) -> Result<Vec<String>, String> {
+    async fn change(
+        &self,
+        path: &'static str,
+        component: &ComponentId,
+        limit: Duration,
+    ) -> Result<Vec<String>, String> {
         if *component == ComponentId::Agent {
             return Ok(Vec::new());
         }

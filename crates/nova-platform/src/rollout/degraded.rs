@@ -13,10 +13,10 @@ use crate::target::Target;
 
 /// Time that a component is given when a member of it cannot come up by itself.
 const HOPELESS: Duration = Duration::from_secs(10);
-/// Least time otherwise: a member may be copying its data.
-const LEAST: Duration = Duration::from_secs(20);
-/// The share of the rollout's limit that a component is given.
-const SHARE: u32 = 4;
+/// Time otherwise: it may be on its way back.
+const RETURNING: Duration = Duration::from_secs(20);
+/// The share of the rollout's limit that is given to new members at least: they may be copying all data.
+const NEW_SHARE: u32 = 4;
 /// Says how far a target's own replacing of members is: as long as it gets on, nothing has failed.
 const ROLLOUT: CheckKind = CheckKind::Rollout;
 
@@ -51,10 +51,12 @@ pub(super) struct Patience<'a> {
 }
 
 impl<'a> Patience<'a> {
-    pub(super) fn new(bearable: &'a Bearable, limit: Duration) -> Self {
+    /// `limit` is the whole rollout's; `is_new` whether members are made in it.
+    pub(super) fn new(bearable: &'a Bearable, limit: Duration, is_new: bool) -> Self {
+        let new = if is_new { limit / NEW_SHARE } else { Duration::ZERO };
         Self {
             bearable,
-            limit: (limit / SHARE).max(LEAST),
+            limit: RETURNING.max(new),
             since: None,
         }
     }

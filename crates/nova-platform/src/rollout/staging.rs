@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::{Ascent, Event, FIRST_PAUSE, LONGEST_PAUSE, Prober, ROUND, Reason, Stopped};
 use crate::probe::{CheckKind, CheckResult};
-use crate::target::Target;
+use crate::target::{Action, Target};
 
 impl<T: Target, P: Prober> Ascent<'_, T, P> {
     /// Does nothing for a component of which nothing changes. Returns what was done.
     pub(super) async fn stage(&self) -> Result<Vec<String>, Stopped> {
-        if !self.changes() {
+        if !self.has(Action::Change) {
             return Ok(Vec::new());
         }
         let mut pause = FIRST_PAUSE;

@@ -190,9 +190,9 @@ impl Prober for Fake {
                 return vec![
                     works,
                     failed(
-                    CheckKind::ReplicaRead.of_member(&format!("{component}-1")),
-                    "refused".to_owned(),
-                ),
+                        CheckKind::ReplicaRead.of_member(&format!("{component}-1")),
+                        "refused".to_owned(),
+                    ),
                 ];
             }
             Fate::TakesItsTime => {
