@@ -4,7 +4,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, facts};
 use nova_platform::spec::Spec;
 use serde_json::{Value, json};
 
@@ -51,17 +51,11 @@ pub fn files(spec: &Spec, profile: Profile, images: &Images) -> Result<BTreeMap<
 }
 
 fn file_of(manifest: &Manifest) -> &'static str {
-    match &manifest.component {
-        ComponentId::Foundation => match manifest.object["kind"].as_str() {
-            Some("Role" | "ClusterRole") => "access.yaml",
-            Some("NetworkPolicy") => "network-policies.yaml",
-            _ => "namespaces.yaml",
-        },
-        ComponentId::Redis => "redis-sentinel-statefulset.yaml",
-        ComponentId::Etcd | ComponentId::Postgres | ComponentId::Gateway => "postgres-ha-statefulset.yaml",
-        ComponentId::Kafka => "kafka-statefulset.yaml",
-        ComponentId::Agent => "agent.yaml",
-        ComponentId::Service(_) => "microservices-deployments.yaml",
+    let of_nobody = manifest.component == ComponentId::Foundation;
+    match manifest.object["kind"].as_str() {
+        Some("Role" | "ClusterRole") if of_nobody => "access.yaml",
+        Some("NetworkPolicy") if of_nobody => "network-policies.yaml",
+        _ => facts(&manifest.component).rendered,
     }
 }
 

@@ -13,7 +13,7 @@ mod site;
 
 use std::collections::BTreeMap;
 
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, Kind, ports_of_kind};
 use nova_platform::spec::Spec;
 use nova_platform::units::Size;
 
@@ -23,6 +23,7 @@ use crate::profile::{Profile, Sizes};
 pub(crate) use gateway::{MEMBERS as GATEWAYS, door_port};
 pub(crate) use microservice::calls;
 pub(crate) use postgres::PID_FILE as POSTGRES_PID_FILE;
+pub(crate) use site::ClusterSite;
 
 /// Where the ConfigMap is mounted.
 pub(crate) const CONFIG_DIR: &str = "/config";
@@ -103,6 +104,12 @@ pub(crate) struct Port {
 }
 
 impl Port {
+    /// What members of a kind listen on.
+    fn of(spec: &Spec, id: &ComponentId, kind: Kind) -> Vec<Self> {
+        let ports = ports_of_kind(spec, id, kind).into_iter();
+        ports.map(|port| Self::new(port.name, port.number)).collect()
+    }
+
     fn new(name: impl Into<String>, number: u16) -> Self {
         Self {
             name: name.into(),

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use nova_platform::components::{facts, ports_of_kind};
 use nova_platform::config;
+use nova_platform::endpoints::HostPort;
 use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
 use nova_platform::topology::{self, Kind, Member};
@@ -127,6 +129,7 @@ impl config::Site for Site<'_> {
 
 /// A plan with what all members share; each kind fills in the rest.
 fn base_plan(member: &Member, program: impl Into<PathBuf>) -> MemberPlan {
+    let facts = facts(&member.component);
     MemberPlan {
         name: member.name.clone(),
         component: member.component.clone(),
@@ -141,15 +144,23 @@ fn base_plan(member: &Member, program: impl Into<PathBuf>) -> MemberPlan {
         files: Vec::new(),
         directories: Vec::new(),
         ports: Vec::new(),
-        children: Vec::new(),
+        children: facts.managed.iter().map(|program| (*program).to_owned()).collect(),
         leader_key: None,
         redis: None,
         kafka: None,
         sentinel: None,
         etcd: None,
         stop_signal: StopSignal::Term,
-        stop_grace: std::time::Duration::from_secs(10),
+        stop_grace: facts.stop.here,
     }
+}
+
+/// Where a member listens on this machine.
+fn ports(spec: &Spec, member: &Member) -> Vec<HostPort> {
+    let own = address(spec, member);
+    let all = ports_of_kind(spec, &member.component, member.kind);
+    let here = all.iter().filter(|port| !port.only_in_cluster);
+    here.map(|port| HostPort::new(&own, port.number)).collect()
 }
 
 fn file(path: &str, content: impl Into<String>) -> PlannedFile {

@@ -30,7 +30,7 @@ use crate::spec::Spec;
 
 pub use crate::probe::{Check, CheckKind, CheckResult, Depth, MemberRole, Prober};
 pub use kafka::CHECK_TOPIC;
-pub use redis::MASTER_NAME;
+pub use nova_member::MASTER_NAME;
 
 /// The checks of one platform. Its futures are boxed, so that the stores' clients are compiled into this crate once and not
 /// again into every crate that awaits a check. Cheap to clone; clones share their connections, which are few, are kept between rounds

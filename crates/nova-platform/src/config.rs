@@ -1,6 +1,7 @@
 //! What members are configured with: text and arguments, made from the description, the same on every target. No secrets, no
 //! paths of a machine: what differs between targets is asked of the [`Site`] or given by the caller.
 
+mod endpoints;
 pub mod etcd;
 pub mod haproxy;
 pub mod kafka;
@@ -8,6 +9,8 @@ pub mod postgres;
 pub mod redis;
 pub mod sentinel;
 pub mod service;
+
+pub use endpoints::endpoints;
 
 use crate::endpoints::HostPort;
 use crate::spec::Spec;

@@ -2,6 +2,7 @@
 //! graph, secrets, checks and the rollout. Knows no target.
 
 pub mod checks;
+mod component_id;
 pub mod components;
 pub mod config;
 pub mod endpoints;

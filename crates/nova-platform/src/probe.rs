@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::components::ComponentId;
+use crate::components::{ComponentId, facts};
 
 pub use check::{Check, CheckKind, CheckResult};
 
@@ -26,7 +26,8 @@ impl MemberRole {
     /// Whether its end makes the others elect.
     #[must_use]
     pub fn leads(&self) -> bool {
-        matches!(self.role.as_deref(), Some("leader" | "master" | "controller"))
+        let mut all = ComponentId::STORES_AND_GATEWAY.iter().map(facts);
+        self.role.is_some() && all.any(|facts| facts.leads.is_some() && facts.leads == self.role.as_deref())
     }
 }
 

@@ -14,6 +14,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
+use crate::components::{ComponentId, ISSUER, facts};
 use crate::spec::Spec;
 
 pub use ring::{KeyRing, SigningKey};
@@ -21,21 +22,17 @@ pub use ring::{KeyRing, SigningKey};
 /// The name of the key ring that signs access tokens; the one secret that can be rotated.
 pub const AUTH_SIGNING_KEY: &str = "auth-signing-key";
 
-/// The service that signs tokens. It needs no secret to get one.
-const ISSUER: &str = "auth-service";
-
 /// Passwords that exist whatever services a platform has.
-const STORE_PASSWORDS: [&str; 6] = [
-    "postgres-superuser",
-    "postgres-replication",
-    "postgres-rewind",
-    "patroni-rest",
-    "redis",
-    "redis-sentinel",
-];
+fn store_passwords() -> impl Iterator<Item = &'static str> {
+    let all = ComponentId::STORES_AND_GATEWAY.iter().map(facts);
+    all.flat_map(|facts| facts.secrets.iter().copied())
+}
 
-/// Secrets that services read from files, beside their own database passwords.
-const READ_BY_SERVICES: [&str; 3] = ["redis", "redis-sentinel", AUTH_SIGNING_KEY];
+/// Whether services read this secret of a store's from a file, beside their own database passwords.
+fn is_read_by_services(name: &str) -> bool {
+    let mut all = ComponentId::STORES_AND_GATEWAY.iter().map(facts);
+    all.any(|facts| facts.given.contains(&name))
+}
 
 /// All secrets of one platform, by name.
 #[derive(Clone)]
@@ -173,7 +170,7 @@ impl Secrets {
 
     /// What services read from files (`NOVA_*_FILE`): the file's name, which is the secret's, and its content.
     pub fn files(&self) -> impl Iterator<Item = (&str, &SecretString)> {
-        let stores_only = |name: &str| STORE_PASSWORDS.contains(&name) && !READ_BY_SERVICES.contains(&name);
+        let stores_only = |name: &str| store_passwords().any(|known| known == name) && !is_read_by_services(name);
         self.values
             .iter()
             .map(|(name, value)| (name.as_str(), value))
@@ -342,10 +339,9 @@ impl SecretsError {
 #[must_use]
 pub fn names_for(spec: &Spec) -> Vec<String> {
     let services = spec.services.keys();
-    STORE_PASSWORDS
-        .iter()
-        .chain([&AUTH_SIGNING_KEY])
-        .map(|name| (*name).to_owned())
+    store_passwords()
+        .chain([AUTH_SIGNING_KEY])
+        .map(str::to_owned)
         .chain(services.flat_map(|service| [format!("postgres-{service}-owner"), format!("postgres-{service}")]))
         .chain(clients(spec).map(client_secret))
         .collect()

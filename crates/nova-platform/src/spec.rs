@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::components::ComponentId;
+use crate::component_id::ComponentId;
 use crate::units::{Duration, Size};
 
 pub use calls::{CallsOverride, CallsSpec};

@@ -1,13 +1,15 @@
 //! The state of a platform on one screen: what its target sees, what its stores say, and whether the checks pass.
 //! Serialises as `nova.status/v1`.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use serde::{Deserialize, Serialize};
 
-use crate::components::ComponentId;
+use crate::components::{ComponentId, facts_of_kind};
 use crate::endpoints::{Endpoints, MemberEndpoint};
 use crate::probe::{CheckResult, MemberRole};
 use crate::target::{MemberStatus, RunState};
-use crate::topology::{Component, Kind, Member};
+use crate::topology::{Component, Member};
 
 /// Name and version of the JSON shape.
 pub const SCHEMA: &str = "nova.status/v1";
@@ -182,9 +184,9 @@ pub fn component_status(
 fn answers(member: &Member, role: Option<&MemberRole>, checks: &[CheckResult]) -> bool {
     let says = role.is_some_and(|role| role.role.is_some());
     let about = |check: &&CheckResult| check.member.as_ref() == Some(&member.name);
-    match member.kind {
-        Kind::Service | Kind::Gateway => checks.iter().filter(about).all(|check| check.ok),
-        Kind::Etcd | Kind::Postgres | Kind::Redis | Kind::Sentinel | Kind::Kafka => says,
+    match facts_of_kind(member.kind).roles {
+        false => checks.iter().filter(about).all(|check| check.ok),
+        true => says,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Which components a platform has, what each needs, and which members run on which node.
 
-use crate::components::ComponentId;
+use crate::components::{ComponentId, Group, facts};
 use crate::spec::Spec;
+
+pub use crate::components::Kind;
 
 /// Number of nodes that members are spread over.
 pub const NODES: u16 = 3;
@@ -15,25 +17,6 @@ pub struct Component {
     pub needs: Vec<ComponentId>,
     /// Its members, in order.
     pub members: Vec<Member>,
-}
-
-/// What program a member runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// An etcd voter.
-    Etcd,
-    /// Patroni with its PostgreSQL.
-    Postgres,
-    /// A Redis server.
-    Redis,
-    /// A Redis Sentinel; a member of the component `redis`.
-    Sentinel,
-    /// A Kafka broker and controller.
-    Kafka,
-    /// HAProxy.
-    Gateway,
-    /// A Nova service.
-    Service,
 }
 
 /// One running copy of a component.
@@ -52,8 +35,9 @@ pub struct Member {
 }
 
 impl Member {
-    fn list(component: &ComponentId, prefix: &str, kind: Kind, count: u16) -> impl Iterator<Item = Self> {
-        (1..=count).map(move |ordinal| Self {
+    fn list(component: &ComponentId, group: Group) -> impl Iterator<Item = Self> {
+        let Group { kind, prefix, members } = group;
+        (1..=members).map(move |ordinal| Self {
             name: format!("{prefix}-{ordinal}"),
             component: component.clone(),
             kind,
@@ -73,44 +57,20 @@ impl Member {
 /// The components of a platform, in a stable order: stores, gateway, services.
 #[must_use]
 pub fn components(spec: &Spec) -> Vec<Component> {
-    let component = |id: ComponentId, needs: &[ComponentId], members: Vec<Member>| Component {
-        id,
+    let component = |id: ComponentId, needs: &[ComponentId]| Component {
         needs: needs.to_vec(),
-        members,
+        members: (facts(&id).groups)(spec, &id)
+            .into_iter()
+            .flat_map(|group| Member::list(&id, group))
+            .collect(),
+        id,
     };
-    let one_kind = |id: &ComponentId, kind, count| Member::list(id, id.as_str(), kind, count).collect::<Vec<_>>();
-    let redis = one_kind(&ComponentId::Redis, Kind::Redis, spec.redis.members)
+    let own = ComponentId::STORES_AND_GATEWAY
         .into_iter()
-        .chain(Member::list(
-            &ComponentId::Redis,
-            "sentinel",
-            Kind::Sentinel,
-            spec.redis.sentinels,
-        ))
-        .collect();
-    let of_one_kind = |id: ComponentId, needs: &[ComponentId], kind, count| {
-        let members = one_kind(&id, kind, count);
-        component(id, needs, members)
-    };
-    let mut all = vec![
-        of_one_kind(ComponentId::Etcd, &[], Kind::Etcd, spec.etcd.members),
-        of_one_kind(
-            ComponentId::Postgres,
-            &[ComponentId::Etcd],
-            Kind::Postgres,
-            spec.postgres.members,
-        ),
-        component(ComponentId::Redis, &[], redis),
-        of_one_kind(ComponentId::Kafka, &[], Kind::Kafka, spec.kafka.members),
-        of_one_kind(ComponentId::Gateway, &[ComponentId::Postgres], Kind::Gateway, 1),
-    ];
-    all.extend(spec.services.iter().map(|(name, service)| {
-        of_one_kind(
-            ComponentId::service(name),
-            &service.needs,
-            Kind::Service,
-            service.members,
-        )
-    }));
-    all
+        .map(|id| component(id.clone(), facts(&id).needs));
+    let services = spec
+        .services
+        .iter()
+        .map(|(name, service)| component(ComponentId::service(name), &service.needs));
+    own.chain(services).collect()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use nova_local::target::LocalTarget;
+use nova_platform::components::{ComponentId, facts};
 use nova_platform::endpoints::Endpoints;
 use nova_platform::rollout::{Failure, Outcome, Prober, Reason, critical_chain, rollout};
 use nova_platform::status::endpoint_reports;
@@ -240,39 +241,8 @@ fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Out
 /// How to get a shell on each store.
 fn shells(target: &LocalTarget) -> Vec<Vec<String>> {
     let endpoints = target.endpoints();
-    let first = |members: &[nova_platform::endpoints::MemberEndpoint]| {
-        members
-            .first()
-            .map(|member| (member.address.host.clone(), member.address.port))
-            .unwrap_or_default()
-    };
-    let row = |store: &str, command: String| vec![store.to_owned(), command];
-    let (etcd, redis, kafka) = (first(&endpoints.etcd), first(&endpoints.redis), first(&endpoints.kafka));
-    let primary = &endpoints.primary;
-    vec![
-        row(
-            "postgres",
-            format!(
-                "PGPASSWORD=$(./nova secrets show postgres-superuser) psql -h {} -p {} -U postgres nova_core",
-                primary.host, primary.port
-            ),
-        ),
-        row(
-            "redis",
-            format!(
-                "REDISCLI_AUTH=$(./nova secrets show redis) redis-cli -h {} -p {}",
-                redis.0, redis.1
-            ),
-        ),
-        row(
-            "etcd",
-            format!(
-                "ETCDCTL_API=3 etcdctl --endpoints http://{}:{} endpoint status --cluster -w table",
-                etcd.0, etcd.1
-            ),
-        ),
-        row("kafka", format!("kcat -b {}:{} -L", kafka.0, kafka.1)),
-    ]
+    let row = |id: &ComponentId| Some(vec![id.to_string(), (facts(id).shell?.here)(&endpoints)]);
+    ComponentId::STORES_AND_GATEWAY.iter().filter_map(row).collect()
 }
 
 fn report_failure(session: &Session, failure: &Failure) -> anyhow::Result<Exit> {

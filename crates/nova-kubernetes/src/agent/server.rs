@@ -17,6 +17,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use nova_platform::checks::Checks;
 use nova_platform::components::ComponentId;
 use nova_platform::endpoints::Endpoints;
+use nova_platform::explained::explained;
 use nova_platform::probe::Prober;
 use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
@@ -213,7 +214,7 @@ impl Agent {
             | ComponentId::Agent
             | ComponentId::Foundation => endpoints,
         };
-        let secrets = Secrets::from_directory(&self.secrets).map_err(|error| with_source(&error))?;
+        let secrets = Secrets::from_directory(&self.secrets).map_err(|error| explained(&error))?;
         let key = fingerprint(spec, endpoints, &secrets)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = kept.iter().position(|(known, _)| *known == key)
@@ -223,7 +224,7 @@ impl Agent {
             kept.push_front(found);
             return Ok(checks);
         }
-        let checks = Checks::new(spec, endpoints, &secrets).map_err(|error| with_source(&error))?;
+        let checks = Checks::new(spec, endpoints, &secrets).map_err(|error| explained(&error))?;
         kept.push_front((key, checks.clone()));
         kept.truncate(KEPT);
         Ok(checks)
@@ -282,11 +283,4 @@ fn refuse(status: StatusCode, error: &str) -> Response<Full<Bytes>> {
             error: error.to_owned(),
         },
     )
-}
-
-fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

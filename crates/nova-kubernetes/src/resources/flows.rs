@@ -1,7 +1,7 @@
 //! Who talks to whom: the one table that network policies are made from. What does not stand here cannot connect.
 
-use nova_platform::components::ComponentId;
-use nova_platform::spec::Spec;
+use nova_platform::components::{ComponentId, Kind, facts, ports_of_kind};
+use nova_platform::spec::{ServiceSpec, Spec};
 
 use crate::workloads::{self, Workload};
 
@@ -25,38 +25,35 @@ pub(super) struct Flow {
     pub(super) ports: Vec<u16>,
 }
 
+const GATEWAY: ComponentId = ComponentId::Gateway;
+
 /// All flows, by the workload that they go to.
 pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
-    let (etcd, postgres, redis, kafka, gateway) = (&spec.etcd, &spec.postgres, &spec.redis, &spec.kafka, &spec.gateway);
+    let gateway = &spec.gateway;
     let to_postgres = [gateway.primary_port, gateway.replicas_port];
     let to_services: Vec<u16> = spec.services.values().map(|service| service.port).collect();
-    let mut flows = vec![
-        // A member that starts asks the others as a client what has become of the cluster.
-        flow("etcd", "etcd", &[etcd.client_port, etcd.peer_port]),
-        flow("postgres", "etcd", &[etcd.client_port]),
-        // Replicas follow the leader, and Patronis ask each other before a failover and while etcd is gone.
-        flow("postgres", "postgres", &[postgres.port, postgres.patroni_port]),
-        flow("gateway", "postgres", &[postgres.port, postgres.patroni_port]),
-        flow("redis", "redis", &[redis.port]),
-        // A server that starts asks the Sentinels whom to follow.
-        flow("redis", "sentinel", &[redis.sentinel_port]),
-        flow("sentinel", "redis", &[redis.port]),
-        flow("sentinel", "sentinel", &[redis.sentinel_port]),
-        flow("kafka", "kafka", &[kafka.port, kafka.controller_port]),
-        // The agent proves that each store works, by a write and a read, and asks members for their roles.
-        flow("agent", "etcd", &[etcd.client_port]),
-        flow("agent", "postgres", &[postgres.port, postgres.patroni_port]),
-        flow("agent", "redis", &[redis.port]),
-        flow("agent", "sentinel", &[redis.sentinel_port]),
-        flow("agent", "kafka", &[kafka.port]),
-        // A drill's clients run beside it, and come through the doors as everyone does.
-        flow("agent", "gateway", &[&to_postgres, &to_services[..]].concat()),
-    ];
+    let mut flows = Vec::new();
+    for id in ComponentId::STORES_AND_GATEWAY {
+        let callers = facts(&id).callers.iter();
+        flows.extend(callers.map(|caller| {
+            flow(
+                caller.from,
+                &name_of(spec, &id, caller.to),
+                &numbers(spec, &id, caller.to, caller.ports),
+            )
+        }));
+    }
+    // A drill's clients run beside the agent, and come through the doors as everyone does.
+    flows.push(flow(
+        "agent",
+        GATEWAY.as_str(),
+        &[&to_postgres, &to_services[..]].concat(),
+    ));
     // Without ports it would be all of them.
     if !to_services.is_empty() {
         flows.push(Flow {
             from: From::Anyone,
-            ..flow("", "gateway", &to_services)
+            ..flow("", GATEWAY.as_str(), &to_services)
         });
     }
     for (name, service) in &spec.services {
@@ -64,13 +61,16 @@ pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
         let called = workloads::calls(spec, name);
         let called = called.iter().filter_map(|other| spec.services.get(other));
         let doors: Vec<u16> = to_postgres.into_iter().chain(called.map(|other| other.port)).collect();
-        flows.extend([
-            flow(name, "gateway", &doors),
-            flow(name, "redis", &[redis.port]),
-            flow(name, "sentinel", &[redis.sentinel_port]),
-        ]);
-        if service.needs.contains(&ComponentId::Kafka) {
-            flows.push(flow(name, "kafka", &[kafka.port]));
+        flows.push(flow(name, GATEWAY.as_str(), &doors));
+        for id in used(service) {
+            let served = facts(&id).served.iter();
+            flows.extend(served.map(|served| {
+                flow(
+                    name,
+                    &name_of(spec, &id, served.to),
+                    &numbers(spec, &id, served.to, served.ports),
+                )
+            }));
         }
         flows.push(Flow {
             from: From::Anyone,
@@ -85,6 +85,29 @@ pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
         flows.extend(["gateway", "agent"].map(|from| flow(from, name, &ports)));
     }
     flows
+}
+
+/// The stores that a service connects to itself.
+fn used(service: &ServiceSpec) -> impl Iterator<Item = ComponentId> {
+    let kafka = service
+        .needs
+        .contains(&ComponentId::Kafka)
+        .then_some(ComponentId::Kafka);
+    std::iter::once(ComponentId::Redis).chain(kafka)
+}
+
+/// The workload of members of a kind.
+fn name_of(spec: &Spec, id: &ComponentId, kind: Kind) -> String {
+    let groups = (facts(id).groups)(spec, id);
+    let group = groups.into_iter().find(|group| group.kind == kind);
+    group.map_or_else(|| id.to_string(), |group| group.prefix)
+}
+
+/// The numbers of these ports.
+fn numbers(spec: &Spec, id: &ComponentId, kind: Kind, names: &[&str]) -> Vec<u16> {
+    let all = ports_of_kind(spec, id, kind);
+    let number = |name: &&str| all.iter().find(|port| port.name == **name).map(|port| port.number);
+    names.iter().filter_map(number).collect()
 }
 
 fn flow(from: &str, to: &str, ports: &[u16]) -> Flow {

@@ -1,5 +1,6 @@
 //! Which Secrets a platform has in the cluster and which keys they hold. Values are deploy's: nothing here knows one.
 
+use nova_platform::components::{ComponentId, facts};
 use nova_platform::spec::Spec;
 
 use crate::names::Area;
@@ -55,20 +56,14 @@ pub fn secret_layout(spec: &Spec) -> Vec<SecretLayout> {
             .map(|(key, setting)| ((*key).to_owned(), (*setting).to_owned()))
             .collect(),
     };
-    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let of_store = |id: &ComponentId| {
+        let names = facts(id).secrets.iter().map(|name| (*name).to_owned());
+        generated(facts(id).area, id.as_str(), names.collect())
+    };
     let mut all = vec![
         generated(Area::System, ALL_SECRETS, nova_platform::secrets::names_for(spec)),
-        generated(Area::Redis, "redis", owned(&["redis", "redis-sentinel"])),
-        generated(
-            Area::Database,
-            "postgres",
-            owned(&[
-                "postgres-superuser",
-                "postgres-replication",
-                "postgres-rewind",
-                "patroni-rest",
-            ]),
-        ),
+        of_store(&ComponentId::Redis),
+        of_store(&ComponentId::Postgres),
     ];
     all.extend(spec.services.keys().map(|service| {
         generated(

@@ -1,9 +1,12 @@
 //! Services: one that names the members of a StatefulSet or of a service, one a member of a store, and the doors that clients use.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use nova_platform::components::ComponentId;
 use nova_platform::spec::Spec;
 
 use super::metadata;
@@ -80,10 +83,10 @@ fn doors(spec: &Spec, workload: &Workload) -> Vec<Service> {
         cluster_ip(spec, workload, name, selector, ports)
     };
     let postgres = |target: &str| vec![port("postgres", ports::POSTGRES, target)];
-    match workload.name.as_str() {
-        "sentinel" => vec![door("redis-sentinel", same_ports(workload))],
-        "kafka" => vec![door("kafka", vec![port("kafka", spec.kafka.port, "kafka")])],
-        "gateway" => {
+    match &workload.component {
+        ComponentId::Redis if workload.name == "sentinel" => vec![door("redis-sentinel", same_ports(workload))],
+        ComponentId::Kafka => vec![door("kafka", vec![port("kafka", spec.kafka.port, "kafka")])],
+        ComponentId::Gateway => {
             let mut all = vec![
                 door("postgres-primary", postgres("primary")),
                 door("postgres-replicas", postgres("replicas")),
@@ -94,8 +97,13 @@ fn doors(spec: &Spec, workload: &Workload) -> Vec<Service> {
             }
             all
         }
-        name if spec.services.contains_key(name) => vec![door(name, same_ports(workload))],
-        _ => Vec::new(),
+        ComponentId::Service(name) => vec![door(name, same_ports(workload))],
+        // Members of a store are met one by one, and PostgreSQL through the gateway.
+        ComponentId::Etcd
+        | ComponentId::Postgres
+        | ComponentId::Redis
+        | ComponentId::Agent
+        | ComponentId::Foundation => Vec::new(),
     }
 }
 

@@ -1,23 +1,22 @@
 //! Where members are met inside the cluster: stores by the Services of their members, services through the gateway and by their
 //! pods as they are now.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use nova_platform::components::ComponentId;
+use nova_platform::config::endpoints;
 use nova_platform::config::service::OPERATIONS_OFFSET;
-use nova_platform::endpoints::{
-    Endpoints, HostPort, MemberEndpoint, PostgresEndpoint, ServiceEndpoints, ServiceMemberEndpoint,
-};
+use nova_platform::endpoints::{Endpoints, HostPort, ServiceEndpoints, ServiceMemberEndpoint};
 use nova_platform::spec::Spec;
-use nova_platform::topology::{Kind, Member, components};
 
 use super::KubernetesTarget;
 use super::inspect::Seen;
-use crate::names::{Area, member_host, service_host};
-
-/// PostgreSQL's port at the gateway's Services.
-const POSTGRES: u16 = 5432;
+use crate::names::{Area, service_host};
+use crate::ports::POSTGRES;
+use crate::workloads::ClusterSite;
 
 impl KubernetesTarget {
     /// Where the checks of one component meet what they need. Only a service's own checks know where its members are, and the
@@ -64,34 +63,13 @@ impl KubernetesTarget {
 
 /// The stores and the gateway; no services.
 fn stores(spec: &Spec) -> Endpoints {
-    let all = components(spec);
-    let members = |kind: Kind| {
-        let all = all.iter().flat_map(|component| &component.members);
-        all.filter(move |member| member.kind == kind)
-    };
-    let met = |kind: Kind, port: u16| -> Vec<MemberEndpoint> {
-        let at = |member: &Member| MemberEndpoint {
-            member: member.name.clone(),
-            address: HostPort::new(member_host(spec, member), port),
-        };
-        members(kind).map(at).collect()
-    };
-    let postgres = |member: &Member| PostgresEndpoint {
-        member: member.name.clone(),
-        postgres: HostPort::new(member_host(spec, member), spec.postgres.port),
-        patroni: HostPort::new(member_host(spec, member), spec.postgres.patroni_port),
-    };
     let door = |name: &str| HostPort::new(service_host(spec, Area::Database, name), POSTGRES);
-    Endpoints {
-        etcd: met(Kind::Etcd, spec.etcd.client_port),
-        postgres: members(Kind::Postgres).map(postgres).collect(),
-        primary: door("postgres-primary"),
-        replicas: door("postgres-replicas"),
-        redis: met(Kind::Redis, spec.redis.port),
-        sentinels: met(Kind::Sentinel, spec.redis.sentinel_port),
-        kafka: met(Kind::Kafka, spec.kafka.port),
-        services: BTreeMap::new(),
-    }
+    endpoints(
+        &ClusterSite(spec),
+        door("postgres-primary"),
+        door("postgres-replicas"),
+        BTreeMap::new(),
+    )
 }
 
 fn services(spec: &Spec, seen: &[Seen]) -> BTreeMap<String, ServiceEndpoints> {

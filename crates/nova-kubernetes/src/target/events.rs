@@ -4,8 +4,7 @@ use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::ListParams;
-use nova_platform::components::ComponentId;
-use nova_platform::topology::{Kind, components};
+use nova_platform::components::{ComponentId, facts};
 
 use super::KubernetesTarget;
 use crate::agent::NAME;
@@ -30,23 +29,8 @@ impl KubernetesTarget {
         if *component == ComponentId::Agent {
             return vec![NAME.to_owned()];
         }
-        let all = components(&self.spec);
-        let members = all
-            .iter()
-            .filter(|one| one.id == *component)
-            .flat_map(|one| &one.members);
-        let mut names: Vec<String> = members
-            .map(|member| {
-                if member.kind == Kind::Sentinel {
-                    "sentinel"
-                } else {
-                    component.as_str()
-                }
-            })
-            .map(str::to_owned)
-            .collect();
-        names.dedup();
-        names
+        let groups = (facts(component).groups)(&self.spec, component);
+        groups.into_iter().map(|group| group.prefix).collect()
     }
 }
 

@@ -3,8 +3,7 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::Api;
 use kube::api::ListParams;
-use nova_platform::components::ComponentId;
-use nova_platform::topology::components;
+use nova_platform::components::{ComponentId, facts};
 
 use super::pods::COMPONENT;
 use super::{KubernetesTarget, explain};
@@ -40,12 +39,10 @@ impl KubernetesTarget {
 
     /// The part of the platform that a component runs in.
     pub(super) fn area_of(&self, component: &ComponentId) -> Option<Area> {
-        if *component == ComponentId::Agent {
-            return Some(Area::System);
+        match component {
+            ComponentId::Service(name) if !self.spec.services.contains_key(&**name) => None,
+            known => Some(facts(known).area),
         }
-        let all = components(&self.spec);
-        let found = all.iter().find(|one| one.id == *component)?;
-        found.members.first().map(|member| Area::of(member.kind))
     }
 }
 

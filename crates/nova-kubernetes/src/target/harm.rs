@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::{AttachParams, DeleteParams, ListParams, Patch, PatchParams};
-use nova_platform::components::ComponentId;
+use nova_platform::components::facts;
 use nova_platform::target::Harm;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -137,8 +137,8 @@ impl KubernetesTarget {
     /// The container's server, and not its pod: PostgreSQL without its Patroni, elsewhere everything.
     async fn crash(&self, members: &[String]) -> Result<(), KubernetesError> {
         let all = members.iter().map(|member| async move {
-            let postgres = self.find(member).await?.member.component == ComponentId::Postgres;
-            let line: &[&str] = if postgres {
+            let is_managed = !facts(&self.find(member).await?.member.component).managed.is_empty();
+            let line: &[&str] = if is_managed {
                 &[END_POSTGRES, POSTGRES_PID_FILE]
             } else {
                 &[END_EVERYTHING]

@@ -9,6 +9,7 @@ use futures::stream::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
+use nova_platform::components::Stage;
 use nova_platform::target::Removal;
 use tokio::time::Instant;
 
@@ -17,7 +18,7 @@ use super::object::Key;
 use super::pods::COMPONENT;
 use super::{CONCURRENCY, KubernetesError, KubernetesTarget};
 use crate::names::Area;
-use order::{Stage, stage};
+use order::stage;
 
 /// Time for each stage to be gone.
 const STAGE: Duration = Duration::from_secs(120);

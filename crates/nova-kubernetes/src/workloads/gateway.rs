@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, facts};
 use nova_platform::config::haproxy::{self, Discovery, Doors, Services};
 use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
@@ -24,7 +24,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "haproxy".to_owned(),
         command: run(["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"]),
         env: BTreeMap::new(),
-        ports: ports(spec),
+        ports: Port::of(spec, &ComponentId::Gateway, Kind::Gateway),
         probes: Probes {
             startup: Probe::startup(Ask::Http("/health", ports::GATEWAY_HEALTH)),
             readiness: Probe::readiness(Ask::Http("/health", ports::GATEWAY_HEALTH)),
@@ -38,20 +38,9 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         sizes: profile.of_kind(Kind::Gateway),
         members: MEMBERS,
         form: Form::Stateless { members_max: MEMBERS },
-        linger: 5,
-        grace: 30,
+        linger: facts(&ComponentId::Gateway).stop.linger,
+        grace: facts(&ComponentId::Gateway).stop.grace,
     }
-}
-
-fn ports(spec: &Spec) -> Vec<Port> {
-    let mut all = vec![
-        Port::new("primary", spec.gateway.primary_port),
-        Port::new("replicas", spec.gateway.replicas_port),
-        Port::new("health", ports::GATEWAY_HEALTH),
-    ];
-    let doors = spec.services.values().map(|service| service.port);
-    all.extend(doors.map(|port| Port::new(door_port(port), port)));
-    all
 }
 
 /// The name of the container port that is the door to a service. Not the service's, which may be longer than 15 letters.

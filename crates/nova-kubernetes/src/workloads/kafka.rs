@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, facts};
 use nova_platform::config;
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
@@ -26,7 +26,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "kafka".to_owned(),
         command: nova_member("kafka"),
         env: BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "2".to_owned())]),
-        ports: vec![Port::new("kafka", port), Port::new("controller", controller)],
+        ports: Port::of(spec, &ComponentId::Kafka, Kind::Kafka),
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(port)),
             readiness: Probe::readiness(Ask::Tcp(port)),
@@ -44,8 +44,8 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
             // A broker whose port is open may still be behind: the next one leaves when its replicas had time to catch up.
             settle: 10,
         },
-        linger: 1,
-        grace: 30,
+        linger: facts(&ComponentId::Kafka).stop.linger,
+        grace: facts(&ComponentId::Kafka).stop.grace,
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
         image: name.to_owned(),
         command: run([format!("/usr/local/bin/{name}").as_str()]),
         env: environment(spec, name, service),
-        ports: vec![Port::new("api", service.port), Port::new("operations", operations)],
+        ports: Port::of(spec, &ComponentId::service(name), Kind::Service),
         probes: Probes {
             startup: Probe::startup(Ask::Http("/health/startup", operations)),
             readiness: Probe::readiness(Ask::Http("/health/ready", operations)),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, facts};
 use nova_platform::config::{self, postgres::Paths};
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
@@ -27,7 +27,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "postgres".to_owned(),
         command: nova_member("postgres"),
         env: BTreeMap::new(),
-        ports: vec![Port::new("postgres", spec.postgres.port), Port::new("patroni", patroni)],
+        ports: Port::of(spec, &ComponentId::Postgres, Kind::Postgres),
         probes: Probes {
             startup: Probe::startup(Ask::Http("/liveness", patroni)),
             readiness: Probe::readiness(Ask::Http("/readiness", patroni)),
@@ -45,9 +45,9 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
             volume: spec.kubernetes.volumes.postgres,
             settle: 0,
         },
-        linger: 1,
+        linger: facts(&ComponentId::Postgres).stop.linger,
         // A leader hands over only when its last checkpoint is written.
-        grace: 60,
+        grace: facts(&ComponentId::Postgres).stop.grace,
     }
 }
 

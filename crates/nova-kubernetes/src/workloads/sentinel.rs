@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nova_member::ready::PATH as READY;
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, facts};
 use nova_platform::config;
 use nova_platform::config::service::OPERATIONS_OFFSET;
 use nova_platform::spec::Spec;
@@ -25,7 +25,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         image: "redis".to_owned(),
         command: nova_member_ready("sentinel", ready),
         env: BTreeMap::new(),
-        ports: vec![Port::new("sentinel", port)],
+        ports: Port::of(spec, &ComponentId::Redis, Kind::Sentinel),
         probes: Probes {
             startup: Probe::startup(Ask::Tcp(port)),
             readiness: Probe::readiness(Ask::Http(READY, ready)),
@@ -42,8 +42,8 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
             volume: spec.kubernetes.volumes.sentinel,
             settle: 0,
         },
-        linger: 1,
-        grace: 30,
+        linger: facts(&ComponentId::Redis).stop.linger,
+        grace: facts(&ComponentId::Redis).stop.grace,
     }
 }
 

@@ -7,7 +7,7 @@ use nova_platform::topology::Member;
 use crate::names::member_host;
 
 /// The cluster, as the configuration of members sees it.
-pub(super) struct ClusterSite<'a>(pub(super) &'a Spec);
+pub(crate) struct ClusterSite<'a>(pub(crate) &'a Spec);
 
 impl Site for ClusterSite<'_> {
     fn spec(&self) -> &Spec {

@@ -1,12 +1,9 @@
 //! HAProxy, the platform's one gateway: doors to PostgreSQL and to every service.
 
-use std::time::Duration;
-
 use nova_platform::config::haproxy::{self, Doors, Services};
-use nova_platform::endpoints::HostPort;
 use nova_platform::topology::Member;
 
-use super::{Site, address, base_plan, file};
+use super::{Site, address, base_plan, file, ports};
 use crate::plan::MemberPlan;
 
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
@@ -22,12 +19,6 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
     let mut plan = base_plan(member, &site.programs.haproxy);
     plan.args = ["-db", "-f", "haproxy.cfg"].map(str::to_owned).into();
     plan.files = vec![file("haproxy.cfg", haproxy::config(site, &doors))];
-    let to_postgres = [spec.gateway.primary_port, spec.gateway.replicas_port];
-    let ports = to_postgres
-        .into_iter()
-        .chain(spec.services.values().map(|service| service.port));
-    plan.ports = ports.map(|port| HostPort::new(&own, port)).collect();
-    // SIGTERM ends it at once; its soft stop would wait for the services' long-lived connections to PostgreSQL.
-    plan.stop_grace = Duration::from_secs(3);
+    plan.ports = ports(spec, member);
     plan
 }

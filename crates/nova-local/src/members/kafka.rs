@@ -2,16 +2,13 @@
 //! [`nova_member::kafka_start`].
 
 use nova_platform::config::kafka::{FRESH, LOGGING, properties, start};
-use nova_platform::endpoints::HostPort;
 use nova_platform::topology::Member;
 
-use super::{Site, address, base_plan, file};
+use super::{Site, base_plan, file, ports};
 use crate::doctor::{CLASS_ARCHIVE, kafka_jars};
 use crate::plan::MemberPlan;
 
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
-    let spec = &site.spec.kafka;
-    let own = address(site.spec, member);
     let mut plan = base_plan(member, site.nova);
     let home = site.member_dir(&member.name);
     let directory = home.display().to_string();
@@ -34,9 +31,6 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
         file("log4j2.properties", LOGGING),
     ];
     plan.kafka = Some(home);
-    plan.ports = vec![
-        HostPort::new(&own, spec.port),
-        HostPort::new(&own, spec.controller_port),
-    ];
+    plan.ports = ports(site.spec, member);
     plan
 }

@@ -1,21 +1,16 @@
 //! PostgreSQL under Patroni.
 
-use std::time::Duration;
-
 use nova_member::patroni_python;
 use nova_member::postgres_start::passwords;
 use nova_platform::config::postgres::{self, Paths};
-use nova_platform::endpoints::HostPort;
 use nova_platform::spec::Spec;
 use nova_platform::topology::Member;
 use serde_json::Value;
 
-use super::{PlanError, Site, address, base_plan, file, once};
+use super::{PlanError, Site, base_plan, file, once, ports};
 use crate::plan::MemberPlan;
 
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
-    let spec = &site.spec.postgres;
-    let own = address(site.spec, member);
     let mut plan = base_plan(member, &site.programs.patroni);
     plan.args = vec!["patroni".to_owned()];
     // Patroni merges the files of its directory in this order. The bootstrap settings count for a new cluster only; in a
@@ -33,11 +28,8 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     let environment = patroni_python::environment(&python.display().to_string());
     plan.env
         .extend(environment.map(|(name, value)| (name.to_owned(), value)));
-    plan.ports = vec![HostPort::new(&own, spec.port), HostPort::new(&own, spec.patroni_port)];
-    // What else Patroni starts (pg_basebackup, pg_rewind) must not go on without it; PostgreSQL may, and is taken over.
-    plan.children = vec!["postgres".to_owned()];
+    plan.ports = ports(site.spec, member);
     plan.leader_key = Some(postgres::leader_key(site, member));
-    plan.stop_grace = Duration::from_secs(30);
     Ok(plan)
 }
 

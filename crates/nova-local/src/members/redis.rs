@@ -2,17 +2,15 @@
 //! [`nova_member::redis_start`] and [`nova_member::sentinel_start`].
 
 use nova_platform::config;
-use nova_platform::endpoints::HostPort;
 use nova_platform::topology::Member;
 use serde_json::json;
 
-use super::{PlanError, Site, address, base_plan, file};
+use super::{PlanError, Site, base_plan, file, ports};
 use crate::plan::MemberPlan;
 
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
-    let spec = &site.spec.redis;
-    let base = config::redis::base_conf(site, member, spec.maxmemory);
-    let mut plan = start_plan(site, member, "redis", spec.port, base)?;
+    let base = config::redis::base_conf(site, member, site.spec.redis.maxmemory);
+    let mut plan = start_plan(site, member, "redis", base)?;
     plan.directories = vec!["data".into()];
     plan.redis = Some(site.member_dir(&member.name));
     Ok(plan)
@@ -20,19 +18,13 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
 
 pub(super) fn sentinel_plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
     let base = config::sentinel::base_conf(site, member);
-    let mut plan = start_plan(site, member, "sentinel", site.spec.redis.sentinel_port, base)?;
+    let mut plan = start_plan(site, member, "sentinel", base)?;
     plan.sentinel = Some(site.member_dir(&member.name));
     Ok(plan)
 }
 
 /// What both have in common. The passwords stand in `start.json`.
-fn start_plan(
-    site: &Site<'_>,
-    member: &Member,
-    helper: &str,
-    port: u16,
-    base: String,
-) -> Result<MemberPlan, PlanError> {
+fn start_plan(site: &Site<'_>, member: &Member, helper: &str, base: String) -> Result<MemberPlan, PlanError> {
     let server = site.programs.redis_server.display().to_string();
     let mut start = config::redis::start(site, member, &server);
     start["password"] = json!(site.secret("redis")?);
@@ -41,6 +33,6 @@ fn start_plan(
     let directory = site.member_dir(&member.name).display().to_string();
     plan.args = ["member", helper, "--dir", &directory].map(str::to_owned).into();
     plan.files = vec![file("start.json", format!("{start:#}\n")), file("base.conf", base)];
-    plan.ports = vec![HostPort::new(address(site.spec, member), port)];
+    plan.ports = ports(site.spec, member);
     Ok(plan)
 }

@@ -1,12 +1,10 @@
 //! A member of a Nova service: the program as built, told by its environment where everything is.
 
-use std::time::Duration;
-
 use nova_platform::config::service::{Surroundings, environment};
 use nova_platform::endpoints::HostPort;
 use nova_platform::topology::Member;
 
-use super::{OPERATIONS_OFFSET, PlanError, Site, address, base_plan};
+use super::{OPERATIONS_OFFSET, PlanError, Site, address, base_plan, ports};
 use crate::plan::MemberPlan;
 
 /// Where the issuer of tokens would be met if the platform had one.
@@ -44,7 +42,6 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     );
     let mut plan = base_plan(member, program);
     plan.env.extend(env);
-    plan.ports = vec![api, operations];
-    plan.stop_grace = Duration::from_secs(30);
+    plan.ports = ports(site.spec, member);
     Ok(plan)
 }

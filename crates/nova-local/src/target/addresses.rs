@@ -1,62 +1,53 @@
 //! Where members are met: nodes are addresses of one loopback network, users meet the gateway's.
 
-use nova_platform::endpoints::{
-    Endpoints, HostPort, MemberEndpoint, PostgresEndpoint, ServiceEndpoints, ServiceMemberEndpoint,
-};
+use nova_platform::config;
+use nova_platform::endpoints::{Endpoints, HostPort, ServiceEndpoints, ServiceMemberEndpoint};
 use nova_platform::spec::Spec;
-use nova_platform::topology::{Kind, Member, components};
+use nova_platform::topology::{Kind, Member};
 
 use crate::members::{OPERATIONS_OFFSET, address};
 
+/// This machine, as the configuration of members sees it: each is met where it listens.
+struct Met<'a>(&'a Spec);
+
+impl config::Site for Met<'_> {
+    fn spec(&self) -> &Spec {
+        self.0
+    }
+
+    fn host(&self, member: &Member) -> String {
+        address(self.0, member)
+    }
+
+    fn bind(&self, member: &Member) -> String {
+        address(self.0, member)
+    }
+}
+
 /// Where everything is met.
 pub(super) fn endpoints(spec: &Spec) -> Endpoints {
-    let components = components(spec);
-    let of_kind = |kind: Kind| {
-        components
-            .iter()
-            .flat_map(|component| &component.members)
-            .filter(move |member| member.kind == kind)
-    };
-    let at = |member: &Member, port: u16| HostPort::new(address(spec, member), port);
-    let endpoints_of = |kind: Kind, port: u16| -> Vec<MemberEndpoint> {
-        let one = |member: &Member| MemberEndpoint {
-            member: member.name.clone(),
-            address: at(member, port),
-        };
-        of_kind(kind).map(one).collect()
-    };
     let gateway = |port: u16| HostPort::new(spec.local.gateway_address.clone(), port);
-    let postgres = |member: &Member| PostgresEndpoint {
-        member: member.name.clone(),
-        postgres: at(member, spec.postgres.port),
-        patroni: at(member, spec.postgres.patroni_port),
-    };
+    let all = config::members(spec, Kind::Service);
     let services = spec.services.iter().map(|(name, service)| {
+        let at = |member: &Member, port: u16| HostPort::new(address(spec, member), port);
         let one = |member: &Member| ServiceMemberEndpoint {
             member: member.name.clone(),
             api: at(member, service.port),
             operations: at(member, service.port.saturating_add(OPERATIONS_OFFSET)),
         };
-        let members = of_kind(Kind::Service)
-            .filter(|member| member.component.as_str() == name)
-            .map(one)
-            .collect();
+        let own = all.iter().filter(|member| member.component.as_str() == name);
         let endpoints = ServiceEndpoints {
             gateway: gateway(service.port),
-            members,
+            members: own.map(one).collect(),
         };
         (name.clone(), endpoints)
     });
-    Endpoints {
-        etcd: endpoints_of(Kind::Etcd, spec.etcd.client_port),
-        postgres: of_kind(Kind::Postgres).map(postgres).collect(),
-        primary: gateway(spec.gateway.primary_port),
-        replicas: gateway(spec.gateway.replicas_port),
-        redis: endpoints_of(Kind::Redis, spec.redis.port),
-        sentinels: endpoints_of(Kind::Sentinel, spec.redis.sentinel_port),
-        kafka: endpoints_of(Kind::Kafka, spec.kafka.port),
-        services: services.collect(),
-    }
+    config::endpoints(
+        &Met(spec),
+        gateway(spec.gateway.primary_port),
+        gateway(spec.gateway.replicas_port),
+        services.collect(),
+    )
 }
 
 #[cfg(test)]

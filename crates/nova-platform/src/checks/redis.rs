@@ -17,9 +17,8 @@ use super::{CheckKind, CheckResult, MemberRole};
 use crate::endpoints::{Endpoints, HostPort};
 use crate::spec::RedisSpec;
 use node::Node;
+use nova_member::MASTER_NAME;
 
-/// The name under which the Sentinels know the master.
-pub const MASTER_NAME: &str = "nova";
 /// Time after which Redis itself drops what a check wrote.
 const EXPIRES_AFTER_MS: &str = "30000";
 

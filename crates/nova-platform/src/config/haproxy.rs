@@ -10,8 +10,7 @@ use std::time::Duration;
 use super::{Site, members};
 use crate::topology::Kind;
 
-/// Where a gateway that is asked for its health says that it is up: on a cluster, beside its doors.
-pub const HEALTH_PORT: u16 = 8404;
+pub use crate::components::HEALTH_PORT;
 
 /// A SYN that is lost is repeated after a second, so waiting longer than this brings nothing but at another member. A server that is
 /// ending takes none.

@@ -6,7 +6,7 @@ use super::{Site, members};
 use crate::topology::{Kind, Member};
 use crate::units::Size;
 
-pub use crate::checks::MASTER_NAME;
+pub use nova_member::MASTER_NAME;
 
 /// What a Redis server or a Sentinel must know to find its role, as `nova_member` reads it (`start.json`): itself, all
 /// servers (the first is master when nothing was ever written), all Sentinels, and the path of `redis-server`. Passwords come
@@ -16,7 +16,7 @@ pub fn start(site: &dyn Site, member: &Member, server: &str) -> Value {
     let spec = &site.spec().redis;
     let port = |kind| match kind {
         Kind::Sentinel => spec.sentinel_port,
-        _ => spec.port,
+        Kind::Redis | Kind::Etcd | Kind::Postgres | Kind::Kafka | Kind::Gateway | Kind::Service => spec.port,
     };
     let address =
         |member: &Member| json!({ "member": member.name, "host": site.host(member), "port": port(member.kind) });

@@ -4,18 +4,13 @@ use std::collections::BTreeMap;
 
 use super::redis::MASTER_NAME;
 use super::{Site, host_ports, join};
+use crate::components::{ComponentId, facts};
 use crate::endpoints::HostPort;
 use crate::secrets::{AUTH_SIGNING_KEY, client_secret, clients};
 use crate::spec::{CallsSpec, ServiceSpec, Spec};
 use crate::topology::Kind;
 
-/// A service's operations (probes, metrics) listen on its API port plus this.
-pub const OPERATIONS_OFFSET: u16 = 1000;
-
-/// The service that signs everybody's tokens.
-pub const ISSUER: &str = "auth-service";
-/// The service that is told of deleted accounts.
-pub const USERS: &str = "user-service";
+pub use crate::components::{ISSUER, OPERATIONS_OFFSET, USERS};
 
 /// What the description does not say about a member's surroundings.
 #[derive(Clone, Copy)]
@@ -88,12 +83,8 @@ pub fn secrets_of(spec: &Spec, component: &str) -> Vec<String> {
     if !spec.services.contains_key(component) {
         return Vec::new();
     }
-    let mut names = vec![
-        "redis".to_owned(),
-        "redis-sentinel".to_owned(),
-        password(component),
-        owner_password(component),
-    ];
+    let given = facts(&ComponentId::Redis).given.iter().map(|name| (*name).to_owned());
+    let mut names: Vec<String> = given.chain([password(component), owner_password(component)]).collect();
     if component == ISSUER {
         names.push(AUTH_SIGNING_KEY.to_owned());
         names.extend(clients(spec).map(client_secret));

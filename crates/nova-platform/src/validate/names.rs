@@ -3,22 +3,16 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use crate::components::ComponentId;
 use crate::key::Key;
 use crate::spec::Spec;
 use crate::topology::{self, NODES};
 
 use super::Findings;
 
-/// Components and words that commands take in their place, and words that secrets are named after (as is `-owner`).
-const RESERVED: [&str; 16] = [
-    "etcd",
-    "postgres",
-    "redis",
-    "kafka",
-    "gateway",
+/// Words that commands take in a component's place, and words that secrets are named after (as is `-owner`).
+const RESERVED: [&str; 9] = [
     "sentinel",
-    "agent",
-    "foundation",
     // Secrets of the operator's, beside the services' own on Kubernetes.
     "apns",
     "turn",
@@ -121,7 +115,8 @@ fn components(spec: &Spec, findings: &mut Findings) {
             .collect();
         // `-owner` is a secret of each service's, `-members` a Service of each on a cluster.
         let of_another = name.ends_with("-owner") || name.ends_with("-members");
-        let reserved = RESERVED.contains(&name.as_str()) || name.starts_with("node-") || of_another;
+        let of_nova = !matches!(ComponentId::from(name.as_str()), ComponentId::Service(_));
+        let reserved = of_nova || RESERVED.contains(&name.as_str()) || name.starts_with("node-") || of_another;
         if reserved {
             findings.problem(
                 [Key::service(name)],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::haproxy::HEALTH_PORT;
+use crate::components::{ComponentId, Kind, Port, facts, ports};
 use crate::key::Key;
 use crate::spec::Spec;
 use crate::topology::NODES;
@@ -56,93 +56,31 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
 
 fn listeners(spec: &Spec) -> BTreeMap<Address, Vec<Listener>> {
     let mut all: BTreeMap<Address, Vec<Listener>> = BTreeMap::new();
-    let mut on_nodes = |count: u16, name: &str, what: &str, key: Key, port: u16| {
-        // More members than nodes is a problem of its own, and here would only repeat itself.
-        for number in 1..=count.min(NODES) {
-            let who = format!("{name}-{number}{what}");
-            all.entry((Place::Node(number), port))
-                .or_default()
-                .push(Listener { who, key: key.clone() });
+    let services = spec.services.keys().map(|name| ComponentId::service(name));
+    for id in ComponentId::STORES_AND_GATEWAY.into_iter().chain(services) {
+        // A port that only a cluster has counts too: a description fits every target.
+        for port in ports(spec, &id) {
+            for (place, who) in whereabouts(spec, &id, &port) {
+                let key = port.key.clone();
+                all.entry((place, port.number)).or_default().push(Listener { who, key });
+            }
         }
-    };
-    let (etcd, postgres, redis, kafka) = (&spec.etcd, &spec.postgres, &spec.redis, &spec.kafka);
-    on_nodes(
-        etcd.members,
-        "etcd",
-        " (clients)",
-        Key::new("etcd.client_port"),
-        etcd.client_port,
-    );
-    on_nodes(
-        etcd.members,
-        "etcd",
-        " (peers)",
-        Key::new("etcd.peer_port"),
-        etcd.peer_port,
-    );
-    on_nodes(
-        postgres.members,
-        "postgres",
-        "",
-        Key::new("postgres.port"),
-        postgres.port,
-    );
-    on_nodes(
-        postgres.members,
-        "postgres",
-        " (Patroni)",
-        Key::new("postgres.patroni_port"),
-        postgres.patroni_port,
-    );
-    on_nodes(redis.members, "redis", "", Key::new("redis.port"), redis.port);
-    on_nodes(
-        redis.sentinels,
-        "sentinel",
-        "",
-        Key::new("redis.sentinel_port"),
-        redis.sentinel_port,
-    );
-    on_nodes(kafka.members, "kafka", "", Key::new("kafka.port"), kafka.port);
-    on_nodes(
-        kafka.members,
-        "kafka",
-        " (controller)",
-        Key::new("kafka.controller_port"),
-        kafka.controller_port,
-    );
-    for (name, service) in &spec.services {
-        let key = Key::service(name).child("port");
-        on_nodes(service.members, name, "", key.clone(), service.port);
-        if let Some(operations) = service.port.checked_add(OPERATIONS) {
-            on_nodes(
-                service.members,
-                name,
-                " (operations, 1000 above its port)",
-                key,
-                operations,
-            );
-        }
-    }
-    let mut on_gateway = |who: String, key: Key, port: u16| {
-        all.entry((Place::Gateway, port))
-            .or_default()
-            .push(Listener { who, key });
-    };
-    let gateway = &spec.gateway;
-    on_gateway(
-        "PostgreSQL's leader".to_owned(),
-        Key::new("gateway.primary_port"),
-        gateway.primary_port,
-    );
-    on_gateway(
-        "PostgreSQL's replicas".to_owned(),
-        Key::new("gateway.replicas_port"),
-        gateway.replicas_port,
-    );
-    // On a cluster only; but a description fits every target.
-    on_gateway("its own health".to_owned(), Key::new("gateway"), HEALTH_PORT);
-    for (name, service) in &spec.services {
-        on_gateway(name.clone(), Key::service(name).child("port"), service.port);
     }
     all
+}
+
+/// Where a port is listened on, and by whom.
+fn whereabouts(spec: &Spec, id: &ComponentId, port: &Port) -> Vec<(Place, String)> {
+    if port.kind == Kind::Gateway {
+        return vec![(Place::Gateway, port.what.to_string())];
+    }
+    let groups = (facts(id).groups)(spec, id).into_iter();
+    let of_kind = groups.filter(|group| group.kind == port.kind);
+    // More members than nodes is a problem of its own, and here would only repeat itself.
+    of_kind
+        .flat_map(|group| {
+            let who = move |number| format!("{}-{number}{}", group.prefix, port.what);
+            (1..=group.members.min(NODES)).map(move |number| (Place::Node(number), who(number)))
+        })
+        .collect()
 }

@@ -6,6 +6,7 @@ use anyhow::bail;
 use nova_kubernetes::agent::ClusterProber;
 use nova_kubernetes::names::Area;
 use nova_kubernetes::target::{Cluster, DeployLock, KubernetesTarget, agent_component};
+use nova_platform::components::{ComponentId, InCluster, facts};
 use nova_platform::target::Target;
 use nova_platform::topology::components;
 use nova_platform::transition::Deployed;
@@ -172,33 +173,22 @@ fn ways(session: &Session) -> Vec<Vec<String>> {
 fn shells(session: &Session) -> Vec<Vec<String>> {
     let spec = session.spec();
     let kubectl = kubectl(session);
-    let exec = |area: Area, pod: &str, command: String| {
-        format!("{kubectl} -n {} exec -it {pod} -- {command}", area.namespace(spec))
+    let row = |id: &ComponentId| {
+        let facts = facts(id);
+        let namespace = facts.area.namespace(spec);
+        let command = match facts.shell?.in_cluster {
+            InCluster::Exec(program) => {
+                let program = program(spec);
+                format!("{kubectl} -n {namespace} exec -it {id}-1 -- {program}")
+            }
+            InCluster::Forward { port, then } => {
+                let (port, then) = (port(spec), then(port(spec)));
+                format!("{kubectl} -n {namespace} port-forward pod/{id}-1 {port}:{port}, then {then}")
+            }
+        };
+        Some(vec![id.to_string(), command])
     };
-    let psql = format!(
-        "sh -c 'PGPASSWORD=$(cat /secrets/postgres-superuser) /usr/lib/postgresql/17/bin/psql -h localhost -p {} -U postgres nova_core'",
-        spec.postgres.port
-    );
-    let redis = format!(
-        "sh -c 'REDISCLI_AUTH=$(cat /secrets/redis) redis-cli -p {}'",
-        spec.redis.port
-    );
-    let topics = format!(
-        "java -cp '/opt/kafka/libs/*' org.apache.kafka.tools.TopicCommand --bootstrap-server localhost:{} --describe",
-        spec.kafka.port
-    );
-    let etcd = format!(
-        "{kubectl} -n {} port-forward pod/etcd-1 {port}:{port}, then etcdctl --endpoints http://127.0.0.1:{port} member list",
-        Area::Database.namespace(spec),
-        port = spec.etcd.client_port
-    );
-    let row = |store: &str, command: String| vec![store.to_owned(), command];
-    vec![
-        row("postgres", exec(Area::Database, "postgres-1", psql)),
-        row("redis", exec(Area::Redis, "redis-1", redis)),
-        row("etcd", etcd),
-        row("kafka", exec(Area::Kafka, "kafka-1", topics)),
-    ]
+    ComponentId::STORES_AND_GATEWAY.iter().filter_map(row).collect()
 }
 
 /// With the context, when it is not simply the current one.

@@ -1,54 +1,10 @@
 //! In which order objects go: whoever uses others first.
 
+use nova_platform::components::{ComponentId, Stage, facts};
 use nova_platform::spec::Spec;
 
 use super::super::object::Key;
 use crate::names::Area;
-
-/// Objects that go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The services.
-    Services,
-    /// Redis and Kafka, which nothing else needs then.
-    Stores,
-    /// The gateway: PostgreSQL's clients come through it. The agent is one of them.
-    Gateway,
-    /// PostgreSQL.
-    Postgres,
-    /// etcd, which PostgreSQL's members need to the end.
-    Etcd,
-    /// What pods needed, of all of them.
-    Foundation,
-}
-
-impl Stage {
-    /// In order.
-    pub(super) const ALL: [Self; 6] = [
-        Self::Services,
-        Self::Stores,
-        Self::Gateway,
-        Self::Postgres,
-        Self::Etcd,
-        Self::Foundation,
-    ];
-
-    /// Whether pods end in this stage.
-    pub(super) const fn ends_pods(self) -> bool {
-        !matches!(self, Self::Foundation)
-    }
-
-    /// Stages of which nothing may be left before this one begins.
-    pub(super) const fn after(self) -> &'static [Self] {
-        match self {
-            Self::Services => &[],
-            Self::Stores | Self::Gateway => &[Self::Services],
-            Self::Postgres => &[Self::Gateway],
-            Self::Etcd => &[Self::Postgres],
-            Self::Foundation => &[Self::Stores, Self::Etcd],
-        }
-    }
-}
 
 /// When an object goes. Only what makes pods has an order; a pod goes with the component that its name is here.
 pub(super) fn stage(key: &Key, spec: &Spec) -> Stage {
@@ -65,12 +21,14 @@ pub(super) fn stage(key: &Key, spec: &Spec) -> Stage {
     if of(Area::System) {
         return Stage::Gateway;
     }
-    match key.name.as_str() {
-        "gateway" => Stage::Gateway,
-        "postgres" => Stage::Postgres,
-        "etcd" => Stage::Etcd,
-        _ => Stage::Stores,
-    }
+    let is_of = |id: &ComponentId| {
+        (facts(id).groups)(spec, id)
+            .iter()
+            .any(|group| group.prefix == key.name)
+    };
+    let component = ComponentId::STORES_AND_GATEWAY.into_iter().find(is_of);
+    // One that this version does not know was a store's of another.
+    component.map_or(Stage::Stores, |id| facts(&id).removal)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nova_platform::explained::explained;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
@@ -92,7 +93,7 @@ impl House {
         check_name(&member)?;
         if self.record(&member).is_none() {
             let added = self.registry.borrow_mut().add(Record::new(launch.clone()));
-            added.map_err(|error| with_source(&error))?;
+            added.map_err(|error| explained(&error))?;
             self.spawn_keeper(&member, Phase::Stopped, false);
         }
         self.order(&member, What::Ensure(Box::new(launch))).await
@@ -145,7 +146,7 @@ impl House {
 
     pub(super) fn update(&self, member: &str, change: impl FnOnce(&mut Record)) -> Result<(), String> {
         let written = self.registry.borrow_mut().update(member, change);
-        written.map_err(|error| with_source(&error))
+        written.map_err(|error| explained(&error))
     }
 
     pub(super) fn forget(&self, member: &str) {
@@ -220,11 +221,4 @@ fn running_since(record: &Record) -> Instant {
         .map_or(0, |started| unix_ms().saturating_sub(started));
     let now = Instant::now();
     now.checked_sub(Duration::from_millis(ran)).unwrap_or(now)
-}
-
-fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

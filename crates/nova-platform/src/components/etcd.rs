@@ -1,0 +1,68 @@
+//! etcd, which remembers who leads PostgreSQL.
+
+use std::time::Duration;
+
+use super::facts::{Caller, Facts, Group, InCluster, Shell, Stop};
+use super::{Area, DrillDoor, DrillFacts, Kind, Port, Stage};
+
+pub(super) static FACTS: Facts = Facts {
+    needs: &[],
+    groups: |spec, _| vec![Group::new(Kind::Etcd, "etcd", spec.etcd.members)],
+    ports: |spec, _| {
+        let port = |name, what, key, number| Port::new(Kind::Etcd, name, what, key, number);
+        vec![
+            port("client", " (clients)", "etcd.client_port", spec.etcd.client_port),
+            port("peer", " (peers)", "etcd.peer_port", spec.etcd.peer_port),
+        ]
+    },
+    roles: true,
+    leads: Some("leader"),
+    keeps_data: true,
+    managed: &[],
+    secrets: &[],
+    given: &[],
+    callers: &[
+        // A member that starts asks the others as a client what has become of the cluster.
+        call("etcd", &["client", "peer"]),
+        call("postgres", &["client"]),
+        // The agent proves that each store works, by a write and a read, and asks members for their roles.
+        call("agent", &["client"]),
+    ],
+    served: &[],
+    area: Area::Database,
+    rendered: "postgres-ha-statefulset.yaml",
+    removal: Stage::Etcd,
+    stop: Stop {
+        here: Duration::from_secs(10),
+        linger: 1,
+        grace: 30,
+    },
+    shell: Some(Shell {
+        here: |endpoints| {
+            let at = endpoints.etcd.first().map(|member| member.address.to_string());
+            format!(
+                "ETCDCTL_API=3 etcdctl --endpoints http://{} endpoint status --cluster -w table",
+                at.unwrap_or_default()
+            )
+        },
+        in_cluster: InCluster::Forward {
+            port: |spec| spec.etcd.client_port,
+            then: |port| format!("etcdctl --endpoints http://127.0.0.1:{port} member list"),
+        },
+    }),
+    drill: Some(DrillFacts {
+        doors: &[DrillDoor::Postgres],
+        budget: None,
+        cut_off: true,
+        disk_full: true,
+        switchover: false,
+    }),
+};
+
+const fn call(from: &'static str, ports: &'static [&'static str]) -> Caller {
+    Caller {
+        from,
+        to: Kind::Etcd,
+        ports,
+    }
+}

@@ -1,0 +1,71 @@
+//! Kafka: brokers that are controllers as well.
+
+use std::time::Duration;
+
+use super::facts::{Caller, Facts, Group, InCluster, Served, Shell, Stop};
+use super::{Area, BudgetKey, DrillDoor, DrillFacts, Kind, Port, Stage};
+
+const BROKER: &[&str] = &["kafka"];
+
+pub(super) static FACTS: Facts = Facts {
+    needs: &[],
+    groups: |spec, _| vec![Group::new(Kind::Kafka, "kafka", spec.kafka.members)],
+    ports: |spec, _| {
+        let port = |name, what, key, number| Port::new(Kind::Kafka, name, what, key, number);
+        vec![
+            port("kafka", "", "kafka.port", spec.kafka.port),
+            port(
+                "controller",
+                " (controller)",
+                "kafka.controller_port",
+                spec.kafka.controller_port,
+            ),
+        ]
+    },
+    roles: true,
+    leads: Some("controller"),
+    keeps_data: true,
+    managed: &[],
+    secrets: &[],
+    given: &[],
+    callers: &[call("kafka", &["kafka", "controller"]), call("agent", BROKER)],
+    served: &[Served {
+        to: Kind::Kafka,
+        ports: BROKER,
+    }],
+    area: Area::Kafka,
+    rendered: "kafka-statefulset.yaml",
+    removal: Stage::Stores,
+    stop: Stop {
+        here: Duration::from_secs(10),
+        linger: 1,
+        grace: 30,
+    },
+    shell: Some(Shell {
+        here: |endpoints| {
+            let at = endpoints.kafka.first().map(|member| member.address.to_string());
+            format!("kcat -b {} -L", at.unwrap_or_default())
+        },
+        in_cluster: InCluster::Exec(|spec| {
+            format!(
+                "java -cp '/opt/kafka/libs/*' org.apache.kafka.tools.TopicCommand --bootstrap-server localhost:{} --describe",
+                spec.kafka.port
+            )
+        }),
+    }),
+    drill: Some(DrillFacts {
+        doors: &[DrillDoor::Kafka],
+        budget: Some(BudgetKey::Kafka),
+        cut_off: true,
+        disk_full: true,
+        switchover: true,
+    }),
+};
+
+const fn call(from: &'static str, ports: &'static [&'static str]) -> Caller {
+    Caller {
+        from,
+        to: Kind::Kafka,
+        ports,
+    }
+}

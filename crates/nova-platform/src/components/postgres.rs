@@ -1,0 +1,84 @@
+//! PostgreSQL under Patroni.
+
+use std::time::Duration;
+
+use super::facts::{Caller, Facts, Group, InCluster, Shell, Stop};
+use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
+
+/// PostgreSQL itself and Patroni's REST API.
+const BOTH: &[&str] = &["postgres", "patroni"];
+
+pub(super) static FACTS: Facts = Facts {
+    needs: &[ComponentId::Etcd],
+    groups: |spec, _| vec![Group::new(Kind::Postgres, "postgres", spec.postgres.members)],
+    ports: |spec, _| {
+        let port = |name, what, key, number| Port::new(Kind::Postgres, name, what, key, number);
+        vec![
+            port("postgres", "", "postgres.port", spec.postgres.port),
+            port(
+                "patroni",
+                " (Patroni)",
+                "postgres.patroni_port",
+                spec.postgres.patroni_port,
+            ),
+        ]
+    },
+    roles: true,
+    leads: Some("leader"),
+    keeps_data: true,
+    // What else Patroni starts (pg_basebackup, pg_rewind) must not go on without it; PostgreSQL may, and is taken over.
+    managed: &["postgres"],
+    secrets: &[
+        "postgres-superuser",
+        "postgres-replication",
+        "postgres-rewind",
+        "patroni-rest",
+    ],
+    given: &[],
+    callers: &[
+        // Replicas follow the leader, and Patronis ask each other before a failover and while etcd is gone.
+        call("postgres"),
+        call("gateway"),
+        call("agent"),
+    ],
+    // Services come through the gateway.
+    served: &[],
+    area: Area::Database,
+    rendered: "postgres-ha-statefulset.yaml",
+    removal: Stage::Postgres,
+    stop: Stop {
+        here: Duration::from_secs(30),
+        linger: 1,
+        grace: 60,
+    },
+    shell: Some(Shell {
+        here: |endpoints| {
+            let primary = &endpoints.primary;
+            format!(
+                "PGPASSWORD=$(./nova secrets show postgres-superuser) psql -h {} -p {} -U postgres nova_core",
+                primary.host, primary.port
+            )
+        },
+        in_cluster: InCluster::Exec(|spec| {
+            format!(
+                "sh -c 'PGPASSWORD=$(cat /secrets/postgres-superuser) /usr/lib/postgresql/17/bin/psql -h localhost -p {} -U postgres nova_core'",
+                spec.postgres.port
+            )
+        }),
+    }),
+    drill: Some(DrillFacts {
+        doors: &[DrillDoor::Postgres],
+        budget: Some(BudgetKey::Postgres),
+        cut_off: true,
+        disk_full: true,
+        switchover: true,
+    }),
+};
+
+const fn call(from: &'static str) -> Caller {
+    Caller {
+        from,
+        to: Kind::Postgres,
+        ports: BOTH,
+    }
+}

@@ -1,0 +1,92 @@
+//! Redis: the servers, and the Sentinels that say who is master.
+
+use std::time::Duration;
+
+use super::facts::{Caller, Facts, Group, InCluster, Served, Shell, Stop};
+use super::{Area, BudgetKey, DrillDoor, DrillFacts, Kind, Port, Stage};
+
+const PASSWORDS: &[&str] = &["redis", "redis-sentinel"];
+const SERVER: &[&str] = &["redis"];
+const SENTINEL: &[&str] = &["sentinel"];
+
+pub(super) static FACTS: Facts = Facts {
+    needs: &[],
+    groups: |spec, _| {
+        vec![
+            Group::new(Kind::Redis, "redis", spec.redis.members),
+            Group::new(Kind::Sentinel, "sentinel", spec.redis.sentinels),
+        ]
+    },
+    ports: |spec, _| {
+        vec![
+            Port::new(Kind::Redis, "redis", "", "redis.port", spec.redis.port),
+            Port::new(
+                Kind::Sentinel,
+                "sentinel",
+                "",
+                "redis.sentinel_port",
+                spec.redis.sentinel_port,
+            ),
+        ]
+    },
+    roles: true,
+    leads: Some("master"),
+    keeps_data: true,
+    managed: &[],
+    secrets: PASSWORDS,
+    given: PASSWORDS,
+    callers: &[
+        call("redis", Kind::Redis, SERVER),
+        // A server that starts asks the Sentinels whom to follow.
+        call("redis", Kind::Sentinel, SENTINEL),
+        call("sentinel", Kind::Redis, SERVER),
+        call("sentinel", Kind::Sentinel, SENTINEL),
+        call("agent", Kind::Redis, SERVER),
+        call("agent", Kind::Sentinel, SENTINEL),
+    ],
+    served: &[
+        Served {
+            to: Kind::Redis,
+            ports: SERVER,
+        },
+        Served {
+            to: Kind::Sentinel,
+            ports: SENTINEL,
+        },
+    ],
+    area: Area::Redis,
+    rendered: "redis-sentinel-statefulset.yaml",
+    removal: Stage::Stores,
+    stop: Stop {
+        here: Duration::from_secs(10),
+        linger: 1,
+        grace: 30,
+    },
+    shell: Some(Shell {
+        here: |endpoints| {
+            let (host, port) = endpoints
+                .redis
+                .first()
+                .map(|member| (member.address.host.as_str(), member.address.port))
+                .unwrap_or_default();
+            format!("REDISCLI_AUTH=$(./nova secrets show redis) redis-cli -h {host} -p {port}")
+        },
+        in_cluster: InCluster::Exec(|spec| {
+            format!(
+                "sh -c 'REDISCLI_AUTH=$(cat /secrets/redis) redis-cli -p {}'",
+                spec.redis.port
+            )
+        }),
+    }),
+    drill: Some(DrillFacts {
+        doors: &[DrillDoor::Redis],
+        budget: Some(BudgetKey::Redis),
+        cut_off: true,
+        disk_full: true,
+        switchover: true,
+    }),
+};
+
+const fn call(from: &'static str, to: Kind, ports: &'static [&'static str]) -> Caller {
+    Caller { from, to, ports }
+}
