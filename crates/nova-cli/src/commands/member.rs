@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use nova_local::target::LocalTarget;
-use nova_platform::checks::{CheckResult, Checks, Depth};
+use nova_kubernetes::names::Area;
+use nova_platform::checks::{Checks, Depth};
+use nova_platform::components::ComponentId;
+use nova_platform::probe::{CheckKind, CheckResult};
 use nova_platform::topology::{Kind, Member, components};
 
 use super::{Session, WrongUsage};
@@ -23,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(super) async fn replace(session: &Session, name: &str) -> anyhow::Result<Exit> {
     let member = described(session, name)?;
     if session.kind == TargetKind::Kubernetes {
-        return in_cluster(&member);
+        return in_cluster(session, &member);
     }
     let target = deployed(session)?;
     let _lock = target.lock_existing("member replace")?;
@@ -57,20 +60,21 @@ pub(super) async fn recover(session: &Session, name: &str) -> anyhow::Result<Exi
     if session.kind == TargetKind::Kubernetes {
         bail!(
             "not on Kubernetes yet. In the volume of {}, make an empty file etcd-forms beside etcd's directory: \
-             kubectl -n NAMESPACE exec POD -- touch /data/etcd-forms",
-            from.unwrap_or("every member of etcd")
+             kubectl -n {} exec POD -- touch /data/etcd-forms",
+            from.unwrap_or("every member of etcd"),
+            Area::of(Kind::Etcd).namespace(session.spec())
         );
     }
     let target = deployed(session)?;
     let _lock = target.lock_existing("member recover")?;
     let checks = session.checks(&target)?;
-    let results = checks.component("etcd", Depth::Status, ROUND).await;
+    let results = checks.component(&ComponentId::Etcd, Depth::Status, ROUND).await;
     ensure!(
-        results.iter().any(|check| !check.ok && check.is_essential()),
+        results.iter().any(|check| !check.ok && check.essential),
         "etcd has a quorum, so there is nothing to recover; `nova member replace` helps a single member"
     );
     target.form_etcd_anew(from).await?;
-    prove(&checks, "etcd").await?;
+    prove(&checks, &ComponentId::Etcd).await?;
     println!("recovered: etcd is one cluster again. Patroni writes its state into it; `nova deploy` checks and completes everything");
     Ok(Exit::Done)
 }
@@ -117,11 +121,11 @@ async fn may_be_replaced(checks: &Checks, member: &Member, session: &Session) ->
         "{name} leads, and may have what the others have not yet; `nova drill {} --fault switchover` hands over, then try again",
         member.component
     );
-    let concerns_it = |check: &CheckResult| check.name.split(' ').next_back() == Some(name.as_str());
+    let concerns_it = |check: &CheckResult| check.member.as_deref() == Some(name.as_str()) || check.kind == CheckKind::Members;
     let results = checks.component(&member.component, Depth::Status, ROUND).await;
     let failing: Vec<String> = results
         .iter()
-        .filter(|check| !check.ok && (check.is_essential() || !(concerns_it(check) || check.name == "members")))
+        .filter(|check| !check.ok && (check.essential || !concerns_it(check)))
         .map(|check| format!("{}: {}", check.name, check.error.as_deref().unwrap_or("failed")))
         .collect();
     ensure!(
@@ -132,7 +136,7 @@ async fn may_be_replaced(checks: &Checks, member: &Member, session: &Session) ->
     Ok(())
 }
 
-async fn prove(checks: &Checks, component: &str) -> anyhow::Result<()> {
+async fn prove(checks: &Checks, component: &ComponentId) -> anyhow::Result<()> {
     let begin = tokio::time::Instant::now();
     loop {
         let results = checks.component(component, Depth::Status, ROUND).await;
@@ -152,11 +156,12 @@ async fn prove(checks: &Checks, component: &str) -> anyhow::Result<()> {
 }
 
 /// Its volume is the cluster's to remove; what the pod does on an empty one is what it does here.
-fn in_cluster(member: &Member) -> anyhow::Result<Exit> {
+fn in_cluster(session: &Session, member: &Member) -> anyhow::Result<Exit> {
     bail!(
         "on Kubernetes a member is replaced by its claim and its pod, once the others are well (./nova status): \
-         kubectl -n NAMESPACE delete pvc data-{name} --wait=false; kubectl -n NAMESPACE delete pod {name}. \
+         kubectl -n {namespace} delete pvc data-{name} --wait=false; kubectl -n {namespace} delete pod {name}. \
          The new pod takes everything from the others by itself",
-        name = member.name
+        name = member.name,
+        namespace = Area::of(member.kind).namespace(session.spec())
     )
 }

@@ -29,7 +29,7 @@ fn leaders(platform: &TestPlatform) -> usize {
     members(&status).iter().filter(|found| leads(found)).count()
 }
 
-fn rows(platform: &TestPlatform, statement: &str) -> Vec<i64> {
+fn rows(platform: &TestPlatform, statement: &'static str) -> Vec<i64> {
     let options = PgConnectOptions::new()
         .host(platform.gateway())
         .port(15432)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nova_member::etcd_start::FORMS;
+use nova_platform::components::ComponentId;
 use nova_platform::topology::{Kind, components};
 
 use super::{LocalError, LocalTarget};
@@ -34,7 +35,7 @@ impl LocalTarget {
             aside = Some(to);
         }
         // Kafka formats a directory that is not there, and etcd makes its own.
-        if matches!(report.launch.component.as_str(), "postgres" | "redis") {
+        if matches!(report.launch.component, ComponentId::Postgres | ComponentId::Redis) {
             ensure_directory(&data, 0o700, &self.owner()?)?;
         }
         self.start(report).await?;

@@ -15,6 +15,8 @@ pub enum CheckKind {
     ReplicaRead,
     /// etcd reaches a quorum.
     Quorum,
+    /// etcd's cluster has exactly the members that are described, each with a vote.
+    Members,
     /// A member of etcd says that it is well.
     Member,
     /// Commits of PostgreSQL reach a standby before they count.
@@ -59,6 +61,7 @@ impl CheckKind {
             Self::WriteRead => "write-read",
             Self::ReplicaRead => "replica-read",
             Self::Quorum => "quorum",
+            Self::Members => "members",
             Self::Member => "member",
             Self::SynchronousStandby => "synchronous-standby",
             Self::Isolation => "isolation",
@@ -86,6 +89,7 @@ impl CheckKind {
         match self {
             Self::WriteRead | Self::Quorum | Self::PrimaryWrite | Self::Request => true,
             Self::ReplicaRead
+            | Self::Members
             | Self::Member
             | Self::SynchronousStandby
             | Self::Isolation
