@@ -447,7 +447,9 @@ impl Cli {
                 action: Images::Build(described) | Images::Load { described, .. } | Images::List(described),
             }
             | Command::Member {
-                member: MemberCommand::Replace(NamedMember { described, .. }) | MemberCommand::Recover(NamedMember { described, .. }),
+                member:
+                    MemberCommand::Replace(NamedMember { described, .. })
+                    | MemberCommand::Recover(NamedMember { described, .. }),
             }
             | Command::Verify(described) => described.short_file.clone(),
             Command::Drill(drill) => drill.described.short_file.clone(),

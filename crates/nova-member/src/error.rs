@@ -67,7 +67,9 @@ pub enum StartError {
         reason: String,
     },
     /// The member was taken out of the cluster.
-    #[error("{0} was taken out of the cluster and does not join again; `nova deploy` brings it back where it is described")]
+    #[error(
+        "{0} was taken out of the cluster and does not join again; `nova deploy` brings it back where it is described"
+    )]
     Leaves(String),
     /// The member is not among those that it is described with.
     #[error("{0} is not in members.json; `nova deploy` writes it anew")]

@@ -330,9 +330,16 @@ fn ask_within<T: DeserializeOwned>(at: &HostPort, path: &str, body: &Value, limi
     let text = answer.body_mut().with_config().limit(LONGEST).read_to_string();
     let text = text.map_err(silent)?;
     if is_ok {
-        return serde_json::from_str(&text).map_err(|error| format!("{at} answered {path} with something else: {error}"));
+        return serde_json::from_str(&text)
+            .map_err(|error| format!("{at} answered {path} with something else: {error}"));
     }
-    let told = serde_json::from_str::<Refusal>(&text).map(|told| if told.error.is_empty() { told.message } else { told.error });
+    let told = serde_json::from_str::<Refusal>(&text).map(|told| {
+        if told.error.is_empty() {
+            told.message
+        } else {
+            told.error
+        }
+    });
     Err(told.unwrap_or(text))
 }
 

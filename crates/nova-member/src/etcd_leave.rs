@@ -65,7 +65,10 @@ fn take_out(staying: &[Address], member: &Listed) -> Result<(), String> {
         if let Some(refused) = refused
             && Instant::now() > until
         {
-            return Err(format!("{} could not be taken out of etcd's cluster: {refused}", member.name));
+            return Err(format!(
+                "{} could not be taken out of etcd's cluster: {refused}",
+                member.name
+            ));
         }
         thread::sleep(PAUSE);
     }

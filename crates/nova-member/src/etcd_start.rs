@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::HostPort;
 use crate::error::StartError;
-use crate::files::{file_error, read_if_present, read_json, write};
+use crate::files::{file_error, read_if_present, read_json, read_text, write};
 use crate::place::Place;
 use crate::start::exec;
 use data::Data;
@@ -36,6 +36,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const TRIES: u32 = 2;
 /// The name of etcd's directory on a volume.
 const PROGRAM: &str = "etcd";
+/// In the settings that all members of a StatefulSet share, each one's own name.
+const ANY_MEMBER: &str = "$(NOVA_MEMBER)";
 /// Kept beside the data: the cluster that this member is of.
 const CLUSTER: &str = "etcd-cluster";
 /// Kept beside the data: starts since it last served.
@@ -94,8 +96,13 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn read(place: &Place) -> Result<Self, StartError> {
+        let path = place.config("start.json");
+        let mut text = read_text(&path)?;
+        if let Place::Mounted { member, .. } = place {
+            text = text.replace(ANY_MEMBER, member);
+        }
         Ok(Self {
-            start: read_json(&place.config("start.json"))?,
+            start: serde_json::from_str(&text).map_err(|source| StartError::Damaged { path, source })?,
             members: read_json(&place.config("members.json"))?,
         })
     }
@@ -115,7 +122,11 @@ impl Settings {
     }
 
     pub(crate) fn own(&self) -> Result<&Host, StartError> {
-        let own = self.members.members.iter().find(|host| host.member == self.start.member);
+        let own = self
+            .members
+            .members
+            .iter()
+            .find(|host| host.member == self.start.member);
         own.ok_or_else(|| StartError::NotDescribed(self.start.member.clone()))
     }
 
@@ -148,6 +159,11 @@ impl Kept<'_> {
             self.remove(used)?;
         }
         Ok(())
+    }
+
+    /// It was started, and not seen to serve since.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.has(STARTS)
     }
 
     fn starts(&self) -> Result<u32, StartError> {
@@ -221,11 +237,13 @@ fn find_way(settings: &Settings, place: &Place, kept: &Kept<'_>) -> Result<Vec<S
                 arguments.push("--force-new-cluster=true".to_owned());
                 return Ok(arguments);
             }
-            Ok(Way::Join { at, cluster, why }) => match join::join(settings, &own.data, &directory, &at, cluster, why, kept) {
-                Ok(arguments) => return Ok(arguments),
-                Err(join::Failed::Later(why_not)) => why_not,
-                Err(join::Failed::Broken(error)) => return Err(error),
-            },
+            Ok(Way::Join { at, cluster, why }) => {
+                match join::join(settings, &own.data, &directory, &at, cluster, why, kept) {
+                    Ok(arguments) => return Ok(arguments),
+                    Err(join::Failed::Later(why_not)) => why_not,
+                    Err(join::Failed::Broken(error)) => return Err(error),
+                }
+            }
             Err(why_not) => why_not,
         };
         if why_not != said || when.elapsed() > HEARTBEAT {
@@ -249,7 +267,11 @@ fn form(settings: &Settings) -> Vec<String> {
 /// Where there are data, etcd knows the cluster from them, but it wants to be named.
 fn existing(settings: &Settings) -> Result<Vec<String>, StartError> {
     let own = settings.own()?;
-    Ok(initial(settings, "existing", [(own.member.clone(), settings.peer_url(own))]))
+    Ok(initial(
+        settings,
+        "existing",
+        [(own.member.clone(), settings.peer_url(own))],
+    ))
 }
 
 fn initial(settings: &Settings, state: &str, members: impl IntoIterator<Item = (String, String)>) -> Vec<String> {

@@ -61,7 +61,8 @@ impl Watch {
             self.settled = None;
             return Ok((SOON, Some(promote(&settings, &status))));
         }
-        if self.settled != Some((status.member, status.cluster)) {
+        // One that was killed and started again between two looks is as it was, but for what it keeps.
+        if self.settled != Some((status.member, status.cluster)) || Kept(place).is_starting() {
             return Ok(match settle(&settings, &own, &status, place)? {
                 Ok(told) => {
                     self.settled = Some((status.member, status.cluster));
@@ -95,7 +96,12 @@ fn promote(settings: &Settings, status: &Status) -> String {
 }
 
 /// It serves: what is to be known of that later is written down, and the others are told where it is now.
-fn settle(settings: &Settings, own: &HostPort, status: &Status, place: &Place) -> Result<Result<Option<String>, String>, StartError> {
+fn settle(
+    settings: &Settings,
+    own: &HostPort,
+    status: &Status,
+    place: &Place,
+) -> Result<Result<Option<String>, String>, StartError> {
     let cluster = format!("{:x}", status.cluster);
     let at = At(own);
     let listed = match at.cluster() {
@@ -117,7 +123,13 @@ fn settle(settings: &Settings, own: &HostPort, status: &Status, place: &Place) -
         return Ok(Ok(None));
     }
     Ok(match at.update(status.member, &url) {
-        Ok(()) => Ok(Some(format!("the others meet {} at {url} from now on", settings.start.member))),
-        Err(why_not) => Err(format!("the others are not told yet that {} is at {url}: {why_not}", settings.start.member)),
+        Ok(()) => Ok(Some(format!(
+            "the others meet {} at {url} from now on",
+            settings.start.member
+        ))),
+        Err(why_not) => Err(format!(
+            "the others are not told yet that {} is at {url}: {why_not}",
+            settings.start.member
+        )),
     })
 }

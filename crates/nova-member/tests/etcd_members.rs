@@ -21,7 +21,13 @@ fn agreed(platform: &Platform, members: &[u16]) -> Option<(u64, BTreeSet<String>
         let voters = cluster
             .members
             .iter()
-            .map(|member| format!("{}{}", member.name, if member.is_learner { " without a vote" } else { "" }))
+            .map(|member| {
+                format!(
+                    "{}{}",
+                    member.name,
+                    if member.is_learner { " without a vote" } else { "" }
+                )
+            })
             .collect();
         let found = (cluster.id, voters);
         if seen.get_or_insert_with(|| found.clone()) != &found {
@@ -65,14 +71,26 @@ fn one_becomes_three_and_one_again_under_writes() {
     let mut out = leave(&platform.addresses(&[1]), &gone).unwrap();
     out.sort();
     assert_eq!(out, gone);
-    assert_eq!(leave(&platform.addresses(&[1]), &gone).unwrap(), [""; 0], "it is safe to repeat");
+    assert_eq!(
+        leave(&platform.addresses(&[1]), &gone).unwrap(),
+        [""; 0],
+        "it is safe to repeat"
+    );
     platform.describe(1);
     platform.stop(2);
     platform.stop(3);
     assert_eq!(one_cluster(&platform, &[1]), before);
     let acknowledged = writer.end();
-    let lost: Vec<&String> = acknowledged.iter().filter(|key| platform.read(1, key).is_none()).collect();
-    assert!(acknowledged.len() > 20 && lost.is_empty(), "{} of {}: {lost:?}", lost.len(), acknowledged.len());
+    let lost: Vec<&String> = acknowledged
+        .iter()
+        .filter(|key| platform.read(1, key).is_none())
+        .collect();
+    assert!(
+        acknowledged.len() > 20 && lost.is_empty(),
+        "{} of {}: {lost:?}",
+        lost.len(),
+        acknowledged.len()
+    );
 }
 
 #[test]
@@ -84,7 +102,9 @@ fn whatever_a_member_lost_it_gets_back() {
     for harm in ["everything", "member", "log", "state", "half of the log"] {
         platform.kill_with(2, harm);
         assert_eq!(one_cluster(&platform, &[1, 2, 3]), before, "{harm}");
-        until(&platform, harm, || platform.read(2, "kept").as_deref() == Some("before"));
+        until(&platform, harm, || {
+            platform.read(2, "kept").as_deref() == Some("before")
+        });
     }
     assert!(platform.log(2).contains("etcd.aside-"), "{}", platform.log(2));
 }
@@ -96,8 +116,12 @@ fn a_member_that_was_removed_comes_back_as_a_new_one() {
     let before = one_cluster(&platform, &[1, 2, 3]);
     let old = platform.id(3);
     let at = platform.client(1);
-    until(&platform, "removed", || nova_member::etcd_api::At(&at).remove(old).is_ok());
-    until(&platform, "joined", || one_cluster(&platform, &[1, 2, 3]) == before && platform.id(3) != old);
+    until(&platform, "removed", || {
+        nova_member::etcd_api::At(&at).remove(old).is_ok()
+    });
+    until(&platform, "joined", || {
+        one_cluster(&platform, &[1, 2, 3]) == before && platform.id(3) != old
+    });
 }
 
 #[test]
@@ -126,13 +150,17 @@ fn without_data_and_without_the_others_it_waits_and_forms_nothing() {
     }
     // Nor with the one that has data: one of three is no quorum.
     platform.keep(1);
-    until(&platform, "it is seen", || platform.log(2).contains("etcd-1 has data, and no quorum"));
+    until(&platform, "it is seen", || {
+        platform.log(2).contains("etcd-1 has data, and no quorum")
+    });
     assert_eq!(agreed(&platform, &[1]), None);
     // Told to, that one goes on alone, and the others join it.
     platform.put("etcd-1", FORMS, "");
     platform.kill(1);
     one_cluster(&platform, &[1, 2, 3]);
-    until(&platform, "kept", || platform.read(3, "kept").as_deref() == Some("before"));
+    until(&platform, "kept", || {
+        platform.read(3, "kept").as_deref() == Some("before")
+    });
     assert_ne!(before, 0);
 }
 
@@ -149,8 +177,14 @@ fn when_all_is_lost_a_new_cluster_is_formed_only_when_told() {
     });
     assert_eq!(agreed(&platform, &[1]), None);
     (1..=3).for_each(|member| platform.put(&format!("etcd-{member}"), FORMS, ""));
-    assert_eq!(one_cluster(&platform, &[1, 2, 3]), before, "the same names make the same number");
-    until(&platform, "used up", || (1..=3).all(|member| !platform.has(member, FORMS)));
+    assert_eq!(
+        one_cluster(&platform, &[1, 2, 3]),
+        before,
+        "the same names make the same number"
+    );
+    until(&platform, "used up", || {
+        (1..=3).all(|member| !platform.has(member, FORMS))
+    });
 }
 
 #[test]
@@ -161,12 +195,16 @@ fn a_join_that_was_cut_short_is_taken_up() {
     // Added, and killed before it started; then killed again before it had its vote.
     platform.describe(3);
     let at = platform.client(1);
-    until(&platform, "added", || nova_member::etcd_api::At(&at).add(&platform.peer_url(2)).is_ok());
+    until(&platform, "added", || {
+        nova_member::etcd_api::At(&at).add(&platform.peer_url(2)).is_ok()
+    });
     platform.keep_without_watch(2);
     platform.keep(3);
     until(&platform, "it runs", || platform.is_up(2));
     platform.kill(2);
-    until(&platform, "the other one waits", || platform.log(3).contains("etcd-2 joins before it"));
+    until(&platform, "the other one waits", || {
+        platform.log(3).contains("etcd-2 joins before it")
+    });
     platform.watch(2);
     assert_eq!(one_cluster(&platform, &[1, 2, 3]), before);
 }
@@ -180,5 +218,7 @@ fn a_full_one_has_room_again_when_only_the_past_took_it() {
     let large = "x".repeat(1 << 20);
     until(&platform, "full", || !platform.try_write("large", &large));
     until(&platform, "room", || platform.try_write("small", "after"));
-    until(&platform, "it is said", || (1..=3).any(|member| platform.log(member).contains("etcd was full and has room again")));
+    until(&platform, "it is said", || {
+        (1..=3).any(|member| platform.log(member).contains("etcd was full and has room again"))
+    });
 }

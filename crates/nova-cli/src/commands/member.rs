@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
-use nova_local::target::LocalTarget;
 use nova_kubernetes::names::Area;
+use nova_local::target::LocalTarget;
 use nova_platform::checks::{Checks, Depth};
 use nova_platform::components::ComponentId;
 use nova_platform::probe::{CheckKind, CheckResult};
@@ -37,7 +37,9 @@ pub(super) async fn replace(session: &Session, name: &str) -> anyhow::Result<Exi
     prove(&checks, &member.component).await?;
     let aside = aside.map(|path| path.display().to_string());
     if session.output.format == Format::Json {
-        Output::json(&serde_json::json!({"schema": "nova.member/v1", "member": name, "result": "replaced", "aside": aside}))?;
+        Output::json(
+            &serde_json::json!({"schema": "nova.member/v1", "member": name, "result": "replaced", "aside": aside}),
+        )?;
     } else {
         println!("replaced: {name} works");
         if let Some(aside) = aside {
@@ -54,7 +56,9 @@ pub(super) async fn recover(session: &Session, name: &str) -> anyhow::Result<Exi
         let kind = described(session, name)?.kind;
         ensure!(
             kind == Kind::Etcd,
-            WrongUsage(format!("only etcd is recovered so, and {name} is no member of it; there is `nova member replace`"))
+            WrongUsage(format!(
+                "only etcd is recovered so, and {name} is no member of it; there is `nova member replace`"
+            ))
         );
     }
     if session.kind == TargetKind::Kubernetes {
@@ -75,14 +79,19 @@ pub(super) async fn recover(session: &Session, name: &str) -> anyhow::Result<Exi
     );
     target.form_etcd_anew(from).await?;
     prove(&checks, &ComponentId::Etcd).await?;
-    println!("recovered: etcd is one cluster again. Patroni writes its state into it; `nova deploy` checks and completes everything");
+    println!(
+        "recovered: etcd is one cluster again. Patroni writes its state into it; `nova deploy` checks and completes everything"
+    );
     Ok(Exit::Done)
 }
 
 fn deployed(session: &Session) -> anyhow::Result<LocalTarget> {
     match session.deployed_here()? {
         Some(target) => Ok(target),
-        None => bail!("nothing of platform {} is deployed here; ./nova deploy brings it up", session.name()),
+        None => bail!(
+            "nothing of platform {} is deployed here; ./nova deploy brings it up",
+            session.name()
+        ),
     }
 }
 
@@ -91,10 +100,18 @@ fn described(session: &Session, name: &str) -> anyhow::Result<Member> {
         .into_iter()
         .flat_map(|component| component.members)
         .collect();
-    let known = || all.iter().map(|member| member.name.as_str()).collect::<Vec<_>>().join(", ");
+    let known = || {
+        all.iter()
+            .map(|member| member.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match all.iter().find(|member| member.name == name) {
         Some(member) => Ok(member.clone()),
-        None => bail!(WrongUsage(format!("there is no member {name:?}; there are {}", known()))),
+        None => bail!(WrongUsage(format!(
+            "there is no member {name:?}; there are {}",
+            known()
+        ))),
     }
 }
 
@@ -111,7 +128,10 @@ async fn may_be_replaced(checks: &Checks, member: &Member, session: &Session) ->
         .flat_map(|component| component.members)
         .filter(|other| other.kind == member.kind)
         .count();
-    ensure!(of_kind > 1, "{name} is the only one of its kind, and has the only copy of everything");
+    ensure!(
+        of_kind > 1,
+        "{name} is the only one of its kind, and has the only copy of everything"
+    );
     let roles = checks.roles(&member.component, ROUND).await;
     let leads = roles
         .iter()
@@ -121,7 +141,8 @@ async fn may_be_replaced(checks: &Checks, member: &Member, session: &Session) ->
         "{name} leads, and may have what the others have not yet; `nova drill {} --fault switchover` hands over, then try again",
         member.component
     );
-    let concerns_it = |check: &CheckResult| check.member.as_deref() == Some(name.as_str()) || check.kind == CheckKind::Members;
+    let concerns_it =
+        |check: &CheckResult| check.member.as_deref() == Some(name.as_str()) || check.kind == CheckKind::Members;
     let results = checks.component(&member.component, Depth::Status, ROUND).await;
     let failing: Vec<String> = results
         .iter()

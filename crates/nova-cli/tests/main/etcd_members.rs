@@ -18,14 +18,18 @@ fn clusters(platform: &TestPlatform, members: u16) -> BTreeSet<(u64, usize)> {
         .map(|member| {
             let at = HostPort::new(platform.node(member), 2379);
             let cluster = At(&at).cluster().unwrap();
-            (cluster.id, cluster.members.iter().filter(|member| !member.is_learner).count())
+            (
+                cluster.id,
+                cluster.members.iter().filter(|member| !member.is_learner).count(),
+            )
         })
         .collect()
 }
 
 fn leaders(platform: &TestPlatform) -> usize {
     let status = platform.status();
-    let leads = |(component, member): &(String, serde_json::Value)| component == "postgres" && member["role"] == "leader";
+    let leads =
+        |(component, member): &(String, serde_json::Value)| component == "postgres" && member["role"] == "leader";
     members(&status).iter().filter(|found| leads(found)).count()
 }
 
@@ -40,7 +44,10 @@ fn rows(platform: &TestPlatform, statement: &'static str) -> Vec<i64> {
     runtime.block_on(async {
         let mut connection = PgConnection::connect_with(&options).await.unwrap();
         connection.execute(statement).await.unwrap();
-        sqlx::query_scalar("select id from kept order by id").fetch_all(&mut connection).await.unwrap()
+        sqlx::query_scalar("select id from kept order by id")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap()
     })
 }
 
@@ -50,7 +57,10 @@ fn etcd_grows_shrinks_and_mends_itself_as_one_cluster() {
     platform.describe(FEW);
     platform.describe("[etcd]\nmembers = 1\n");
     platform.nova(&["deploy", "--yes"]).expect_code(0);
-    assert_eq!(rows(&platform, "create table kept (id bigint); insert into kept values (1)"), [1]);
+    assert_eq!(
+        rows(&platform, "create table kept (id bigint); insert into kept values (1)"),
+        [1]
+    );
     let before = clusters(&platform, 1);
 
     platform.replace("[etcd]\nmembers = 1\n", "[etcd]\nmembers = 3\n");
@@ -66,7 +76,11 @@ fn etcd_grows_shrinks_and_mends_itself_as_one_cluster() {
     let lost = platform.state().join("members/etcd-2/data/member");
     std::fs::remove_dir_all(lost).unwrap();
     let pid = member(&platform.status(), "etcd-2")["pid"].as_u64().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap()), nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap()),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
     platform.wait_for("healed", Duration::from_secs(120), |status| {
         status["verdict"] == "healthy" && member(status, "etcd-2")["pid"].as_u64() != Some(pid)
     });

@@ -48,6 +48,17 @@ pub enum KubernetesError {
         /// The API server's words.
         why: String,
     },
+    /// etcd would have fewer members.
+    #[error(
+        "etcd has {live} members in the cluster and {wanted} in nova.toml: on Kubernetes its members cannot leave yet, and without that those \
+         that stay would wait for them with their votes. Nothing was changed; set [etcd] members to {live} again"
+    )]
+    EtcdShrinks {
+        /// Pods that there are.
+        live: u64,
+        /// Pods that there would be.
+        wanted: u64,
+    },
     /// Someone else owns fields that the description sets.
     #[error("cannot apply {object}: {conflict}")]
     Conflict {

@@ -78,6 +78,7 @@ impl KubernetesTarget {
             self.dry_run(&manifest.object).await?;
             return Ok(step(Action::Create, None));
         };
+        etcd_keeps_its_members(found, live, &manifest.object)?;
         let volumes = volumes::compare(live, &manifest.object);
         let told = match volumes {
             Volumes::Same => None,
@@ -148,7 +149,42 @@ impl KubernetesTarget {
     }
 }
 
+/// A pod that goes takes no member out of etcd's cluster.
+fn etcd_keeps_its_members(key: &Key, live: &Value, wanted: &Value) -> Result<(), KubernetesError> {
+    let replicas = |set: &Value| set["spec"]["replicas"].as_u64().unwrap_or(1);
+    if key.kind == "StatefulSet" && key.name == "etcd" && replicas(wanted) < replicas(live) {
+        return Err(KubernetesError::EtcdShrinks {
+            live: replicas(live),
+            wanted: replicas(wanted),
+        });
+    }
+    Ok(())
+}
+
 /// An object as plain JSON.
 fn value(object: &DynamicObject) -> Value {
     serde_json::to_value(object).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, etcd_keeps_its_members};
+    use serde_json::{Value, json};
+
+    fn is_refused(name: &str, live: u64, wanted: u64) -> bool {
+        let set = |replicas: u64| -> Value {
+            json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": name, "namespace": "nova-database" },
+                    "spec": { "replicas": replicas } })
+        };
+        let key = Key::of(&set(live)).expect("it has a kind and a name");
+        etcd_keeps_its_members(&key, &set(live), &set(wanted)).is_err()
+    }
+
+    #[test]
+    fn etcd_alone_may_not_have_fewer_pods() {
+        assert!(is_refused("etcd", 3, 1));
+        assert!(!is_refused("etcd", 1, 3));
+        assert!(!is_refused("etcd", 3, 3));
+        assert!(!is_refused("postgres", 3, 1));
+    }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use nova_platform::components::ComponentId;
 use nova_platform::config;
 use nova_platform::spec::Spec;
-use nova_platform::topology::Kind;
+use nova_platform::topology::{Kind, Member};
 
 use super::site::ClusterSite;
-use super::{Ask, DATA_DIR, Form, Port, Probe, Probes, Workload, nova_member, run_dir};
-use crate::names::Area;
+use super::{Ask, DATA_DIR, Form, MEMBER_VARIABLE, Port, Probe, Probes, Workload, nova_member, run_dir};
+use crate::names::{self, Area};
 use crate::profile::Profile;
 
 const SERVER: &str = "/usr/bin/etcd";
@@ -48,12 +48,20 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     }
 }
 
+/// The same for every member: where one of them stands by name, it puts its own. With a file each, another member would replace all pods.
 fn config(spec: &Spec) -> BTreeMap<String, String> {
     let site = ClusterSite(spec);
-    let own = config::members(spec, Kind::Etcd).into_iter().map(|member| {
-        let start = config::etcd::start(&site, &member, SERVER, &format!("{DATA_DIR}/etcd"), None);
-        (format!("{}.start.json", member.name), format!("{start:#}\n"))
-    });
-    own.chain([(MEMBERS.to_owned(), format!("{:#}\n", config::etcd::members(&site)))])
-        .collect()
+    let any = Member {
+        name: format!("$({MEMBER_VARIABLE})"),
+        component: ComponentId::Etcd,
+        kind: Kind::Etcd,
+        ordinal: 1,
+        node: None,
+    };
+    debug_assert!(names::member_host(spec, &any).starts_with(&any.name));
+    let start = config::etcd::start(&site, &any, SERVER, &format!("{DATA_DIR}/etcd"), None);
+    BTreeMap::from([
+        ("start.json".to_owned(), format!("{start:#}\n")),
+        (MEMBERS.to_owned(), format!("{:#}\n", config::etcd::members(&site))),
+    ])
 }

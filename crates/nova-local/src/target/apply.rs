@@ -107,9 +107,17 @@ impl LocalTarget {
     }
 
     /// Members of etcd leave its cluster while they run: those that stay would otherwise wait for them to come back, with their votes.
-    async fn leave_etcd(&self, members: &[MemberReport], wanted: &BTreeSet<&str>, owner: &Owner) -> Result<(), LocalError> {
-        let etcd = members.iter().filter(|member| member.launch.component == ComponentId::Etcd);
-        let (staying, leaving): (Vec<_>, Vec<_>) = etcd.partition(|member| wanted.contains(member.launch.member.as_str()));
+    async fn leave_etcd(
+        &self,
+        members: &[MemberReport],
+        wanted: &BTreeSet<&str>,
+        owner: &Owner,
+    ) -> Result<(), LocalError> {
+        let etcd = members
+            .iter()
+            .filter(|member| member.launch.component == ComponentId::Etcd);
+        let (staying, leaving): (Vec<_>, Vec<_>) =
+            etcd.partition(|member| wanted.contains(member.launch.member.as_str()));
         if leaving.is_empty() {
             return Ok(());
         }

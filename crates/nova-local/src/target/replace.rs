@@ -47,7 +47,9 @@ impl LocalTarget {
     /// # Errors
     /// [`LocalError::Recover`] when some have data and none is named, or the named one has none.
     pub async fn form_etcd_anew(&self, from: Option<&str>) -> Result<(), LocalError> {
-        let etcd = components(&self.spec).into_iter().flat_map(|component| component.members);
+        let etcd = components(&self.spec)
+            .into_iter()
+            .flat_map(|component| component.members);
         let names: Vec<String> = etcd
             .filter(|member| member.kind == Kind::Etcd)
             .map(|member| member.name)
@@ -56,7 +58,11 @@ impl LocalTarget {
         let with_data: Vec<&str> = names.iter().map(String::as_str).filter(|name| has_data(name)).collect();
         let forming: Vec<&str> = match from {
             Some(name) if with_data.contains(&name) => vec![name],
-            Some(name) => return Err(LocalError::Recover(format!("{name} has no data to form a cluster from"))),
+            Some(name) => {
+                return Err(LocalError::Recover(format!(
+                    "{name} has no data to form a cluster from"
+                )));
+            }
             None if with_data.is_empty() => names.iter().map(String::as_str).collect(),
             None => {
                 return Err(LocalError::Recover(format!(

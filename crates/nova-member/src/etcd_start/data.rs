@@ -50,8 +50,14 @@ impl Data {
         if !has_state {
             return Ok(Self::Damaged("its state, snap/db, is gone".to_owned()));
         }
-        if let Some(gap) = logs.windows(2).find(|pair| number(&pair[1]) != number(&pair[0]).map(|n| n + 1)) {
-            return Ok(Self::Damaged(format!("its write-ahead log has a gap before {}", name(&gap[1]))));
+        if let Some(gap) = logs
+            .windows(2)
+            .find(|pair| number(&pair[1]) != number(&pair[0]).map(|n| n + 1))
+        {
+            return Ok(Self::Damaged(format!(
+                "its write-ahead log has a gap before {}",
+                name(&gap[1])
+            )));
         }
         let mut begin = Vec::new();
         let read = File::open(latest).and_then(|file| file.take(BEGIN).read_to_end(&mut begin));

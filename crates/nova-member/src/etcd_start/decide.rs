@@ -1,8 +1,8 @@
 //! From what is on the disk and what the others say to what to do.
 
+use super::Settings;
 use super::data::Data;
 use super::view::{Seen, View};
-use super::Settings;
 use crate::address::HostPort;
 use crate::etcd_api::{Cluster, Listed};
 
@@ -38,7 +38,8 @@ pub(super) enum Way {
 /// What to do, or why nothing can be done yet.
 pub(super) fn decide(settings: &Settings, own: &Own, view: &View) -> Result<Way, String> {
     let serving = view.serving();
-    let own_cluster = |(_, cluster): &&(&HostPort, &Cluster)| matches!(&own.data, Data::Whole(own) if own.cluster == cluster.id);
+    let own_cluster =
+        |(_, cluster): &&(&HostPort, &Cluster)| matches!(&own.data, Data::Whole(own) if own.cluster == cluster.id);
     if let Some((at, cluster)) = serving.iter().find(own_cluster).or(serving.first()) {
         return match &serving[..] {
             [(one, _), (other, _), ..] if own.data == Data::Nothing => Err(format!(
@@ -111,7 +112,10 @@ fn first(settings: &Settings, view: &View) -> Result<Way, String> {
     if open.is_empty() {
         return Ok(Way::Form);
     }
-    Err(format!("only when nobody has data may a cluster be formed: {}", open.join(", ")))
+    Err(format!(
+        "only when nobody has data may a cluster be formed: {}",
+        open.join(", ")
+    ))
 }
 
 /// Whether this is the cluster that the described members form at this moment, and that this one has not been part of.
@@ -121,7 +125,9 @@ fn is_forming(settings: &Settings, listed: &[Listed]) -> bool {
         let url = settings.peer_url(host);
         let found = listed.iter().find(|member| member.peers.contains(&url));
         let is_own = host.member == settings.start.member;
-        found.is_some_and(|member| member.name == host.member && !member.is_learner && !(is_own && !member.clients.is_empty()))
+        found.is_some_and(|member| {
+            member.name == host.member && !member.is_learner && !(is_own && !member.clients.is_empty())
+        })
     });
     all && listed.len() == described.count()
 }

@@ -44,7 +44,11 @@ pub(super) fn join(
     let url = settings.peer_url(own);
     let is_own = |member: &Listed| member.name == *name || member.peers.contains(&url);
     // Two that change the cluster at once would each see the other's half.
-    for learner in cluster.members.iter().filter(|member| member.is_learner && !is_own(member)) {
+    for learner in cluster
+        .members
+        .iter()
+        .filter(|member| member.is_learner && !is_own(member))
+    {
         match described(settings, learner) {
             Some(other) => return Err(Failed::Later(format!("{other} joins before it"))),
             None => At(at).remove(learner.id)?,
@@ -53,17 +57,21 @@ pub(super) fn join(
     if *data != Data::Nothing {
         let aside = move_aside(directory, Some(cluster.id))?;
         println!("nova: {name} joins anew: {why}; what it had is in {}", aside.display());
-    } else {
-        println!("nova: {name} joins: {why}");
     }
     kept.remove(STARTS)?;
-    let before: Vec<Listed> = cluster.members.iter().filter(|member| is_own(member)).cloned().collect();
+    let before: Vec<Listed> = cluster
+        .members
+        .iter()
+        .filter(|member| is_own(member))
+        .cloned()
+        .collect();
     if !matches!(&before[..], [one] if may_be(one, &url, kept.cluster()?.is_some())) {
         for member in &before {
             At(at).remove(member.id)?;
         }
         cluster = At(at).add(&url)?;
     }
+    println!("nova: {name} joins the cluster {:x} as a learner", cluster.id);
     let members = cluster.members.iter().map(|member| {
         let peer = member.peers.first().cloned().unwrap_or_default();
         let known = if is_own(member) {

@@ -110,7 +110,9 @@ impl Platform {
         let kept = Arc::clone(&child);
         let task = Task::begin(move || {
             let mut child = kept.lock().unwrap();
-            let ended = child.as_mut().is_none_or(|child: &mut Child| child.try_wait().unwrap().is_some());
+            let ended = child
+                .as_mut()
+                .is_none_or(|child: &mut Child| child.try_wait().unwrap().is_some());
             if ended {
                 *child = Some(start(&home, &place));
             }
@@ -319,7 +321,9 @@ pub(crate) fn until(platform: &Platform, what: &str, mut is_so: impl FnMut() -> 
     let begin = Instant::now();
     while !is_so() {
         if begin.elapsed() > LIMIT {
-            let logs: Vec<String> = (1..=3).map(|member| format!("etcd-{member}:\n{}", platform.log(member))).collect();
+            let logs: Vec<String> = (1..=3)
+                .map(|member| format!("etcd-{member}:\n{}", platform.log(member)))
+                .collect();
             panic!("{what}: not within {} s\n{}", LIMIT.as_secs(), logs.join("\n"));
         }
         thread::sleep(PAUSE);

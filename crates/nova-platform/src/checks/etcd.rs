@@ -84,7 +84,9 @@ impl Etcd {
                 self.member(member, &stage).await
             })
         }));
-        let cluster = check(CheckKind::Members, until, async |stage| self.is_as_described(&stage).await);
+        let cluster = check(CheckKind::Members, until, async |stage| {
+            self.is_as_described(&stage).await
+        });
         let (quorum, cluster, mut results) = tokio::join!(quorum, cluster, members);
         results.splice(0..0, [quorum, cluster]);
         results

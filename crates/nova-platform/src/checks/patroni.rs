@@ -12,7 +12,7 @@ use super::http::Http;
 use crate::endpoints::{Endpoints, PostgresEndpoint};
 
 /// Longest wait for what one member says about a split; a member that does not answer leads nobody.
-const ANSWER: Duration = Duration::from_secs(1);
+const ANSWER: Duration = Duration::from_millis(300);
 /// After that, two that lead are no hand-over any more.
 const HANDED_OVER: Duration = Duration::from_secs(1);
 
@@ -94,12 +94,12 @@ impl Patroni {
     }
 
     /// Whether the members are one cluster: copies of the same data, and not more than one that leads.
-    pub(super) async fn is_one(&self) -> Result<(), String> {
+    pub(super) async fn is_one(&self, stage: &Stage) -> Result<(), String> {
         let first = judge_split(&self.members, &self.ask_all(Instant::now() + ANSWER).await);
         if !matches!(first, Err(Split::Leaders(_))) {
             return first.map_err(Split::told);
         }
-        sleep(HANDED_OVER).await;
+        sleep(HANDED_OVER.min(stage.remaining().saturating_sub(ANSWER * 3 / 2))).await;
         judge_split(&self.members, &self.ask_all(Instant::now() + ANSWER).await).map_err(Split::told)
     }
 
@@ -145,12 +145,23 @@ impl Split {
 }
 
 fn judge_split(members: &[PostgresEndpoint], found: &[Option<Member>]) -> Result<(), Split> {
-    let named = || members.iter().zip(found).filter_map(|(member, found)| Some((member.member.as_str(), found.as_ref()?)));
+    let named = || {
+        members
+            .iter()
+            .zip(found)
+            .filter_map(|(member, found)| Some((member.member.as_str(), found.as_ref()?)))
+    };
     let origins: Vec<(&str, &str)> = named()
+        // One that is being made has none yet, or that of what it replaces.
+        .filter(|(_, member)| role_of(member).is_some())
         .filter_map(|(name, member)| Some((name, member.database_system_identifier.as_deref()?)))
+        .filter(|(_, origin)| !origin.is_empty())
         .collect();
     if origins.iter().any(|(_, origin)| *origin != origins[0].1) {
-        let told: Vec<String> = origins.iter().map(|(name, origin)| format!("{name} has {origin}")).collect();
+        let told: Vec<String> = origins
+            .iter()
+            .map(|(name, origin)| format!("{name} has {origin}"))
+            .collect();
         return Err(Split::Data(told.join(", ")));
     }
     let leaders: Vec<&str> = named()
@@ -276,7 +287,10 @@ mod tests {
             judge([member("primary", "7"), member("primary", "7"), member("replica", "7")]),
             Err(Split::Leaders("postgres-1 and postgres-2".to_owned()))
         );
-        assert!(matches!(judge([member("primary", "7"), None, member("replica", "8")]), Err(Split::Data(_))));
+        assert!(matches!(
+            judge([member("primary", "7"), None, member("replica", "8")]),
+            Err(Split::Data(_))
+        ));
     }
 
     #[test]

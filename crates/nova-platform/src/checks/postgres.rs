@@ -82,7 +82,7 @@ impl Postgres {
                 beat.map(drop)
             };
             // One of two that lead takes the write as well.
-            let (write, one) = tokio::join!(write, self.patroni.is_one());
+            let (write, one) = tokio::join!(write, self.patroni.is_one(&stage));
             one.and(write)
         });
         let replicas = self

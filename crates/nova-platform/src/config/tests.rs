@@ -65,7 +65,10 @@ fn etcd_listens_everywhere_and_is_met_by_name() {
     ] {
         assert!(args.contains(&expected), "{expected} is missing in {args:?}");
     }
-    assert_eq!((&start["member"], &start["bind"]), (&"etcd-2".into(), &"0.0.0.0".into()));
+    assert_eq!(
+        (&start["member"], &start["bind"]),
+        (&"etcd-2".into(), &"0.0.0.0".into())
+    );
     let members = etcd::members(&site);
     assert_eq!(members["members"].as_array().map(Vec::len), Some(3));
     assert_eq!(members["members"][2]["host"], "etcd-3.example.org");
