@@ -110,7 +110,8 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> Exit {
         Some(DrillError::Usage(_)) => return Exit::Usage,
         Some(DrillError::Unhealthy(_)) => return Exit::Unhealthy,
         Some(DrillError::Interrupted) => return Exit::Interrupted,
-        Some(DrillError::Failed(_) | DrillError::NotRecovered(_)) | None => {}
+        // What the target itself could not do may still say more.
+        Some(_) | None => {}
     }
     if error
         .chain()

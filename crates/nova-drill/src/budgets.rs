@@ -1,7 +1,9 @@
 //! What `[drill.budget]` of nova.toml says of a component and a fault.
 
+use nova_platform::components::ComponentId;
 use nova_platform::spec::Spec;
 
+use crate::aim::Aim;
 use crate::doors::stores_of;
 use crate::fault::Fault;
 use crate::record::Budget;
@@ -9,7 +11,7 @@ use crate::store::Store;
 
 /// What nova.toml says that a fault may cost each store.
 #[must_use]
-pub(crate) fn budgets(spec: &Spec, component: &str, fault: Fault) -> Vec<Budget> {
+pub(crate) fn budgets(spec: &Spec, aim: &Aim, fault: Fault) -> Vec<Budget> {
     let budget = &spec.drill.budget;
     let of = |store: Store| {
         let times = match store {
@@ -17,7 +19,7 @@ pub(crate) fn budgets(spec: &Spec, component: &str, fault: Fault) -> Vec<Budget>
             Store::Redis => &budget.redis,
             Store::Kafka => &budget.kafka,
             // While PostgreSQL itself is away, nothing can be posted.
-            Store::Posts if component == "node" => &budget.postgres,
+            Store::Posts if *aim == Aim::Node => &budget.postgres,
             Store::Posts | Store::Requests => &budget.service,
         };
         let time = match fault {
@@ -25,16 +27,18 @@ pub(crate) fn budgets(spec: &Spec, component: &str, fault: Fault) -> Vec<Budget>
             Fault::Node => times.node,
             Fault::Partition | Fault::PartitionIn | Fault::PartitionOut => times.partition,
             Fault::Switchover => times.switchover,
-            _ => return None,
+            Fault::Stop | Fault::Rolling | Fault::Cold | Fault::DiskFull | Fault::Watch => return None,
         };
         Some(Budget {
             store,
             ms: time.as_millis(),
         })
     };
-    match component {
+    match aim {
         // What a store's client feels of it is no failover of that store.
-        "etcd" | "gateway" => Vec::new(),
-        _ => stores_of(component).into_iter().filter_map(of).collect(),
+        Aim::Component(ComponentId::Etcd | ComponentId::Gateway | ComponentId::Agent | ComponentId::Foundation)
+        | Aim::All => Vec::new(),
+        Aim::Component(ComponentId::Postgres | ComponentId::Redis | ComponentId::Kafka | ComponentId::Service(_))
+        | Aim::Node => stores_of(aim).into_iter().filter_map(of).collect(),
     }
 }

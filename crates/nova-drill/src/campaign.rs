@@ -8,20 +8,22 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nova_platform::checks::MemberRole;
+use nova_platform::components::ComponentId;
 use nova_platform::rollout::Prober;
 use nova_platform::spec::Spec;
-use nova_platform::target::{RunState, Target};
+use nova_platform::target::{MemberStatus, RunState, Target};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::aim::Aim;
 use crate::budgets::budgets;
 use crate::chance::Chance;
 use crate::clients::{Clients, Outcomes, Request};
 use crate::doors::stores_of;
-use crate::error::DrillError;
+use crate::error::{Amiss, DrillError, NotWhole, Unhealthy};
 use crate::fault::Fault;
 use crate::health::{complaints, look};
-use crate::inflict::{Blow, explained, inflict};
+use crate::inflict::{Blow, inflict};
 use crate::ledger::Ledger;
 use crate::now_ms;
 use crate::phases;
@@ -49,8 +51,8 @@ type Starts = BTreeMap<String, Option<u64>>;
 /// A component and what is done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// A component's name, or `node`.
-    pub component: String,
+    /// What it is done to.
+    pub component: Aim,
     /// What is done.
     pub fault: Fault,
     /// To whom, instead of the leader.
@@ -114,7 +116,7 @@ pub struct Campaign<'a, T: Target, P: Prober> {
     /// How.
     pub settings: &'a Settings,
     /// What must be healthy before and after it; everything when nothing is named.
-    pub scope: &'a [String],
+    pub scope: &'a [ComponentId],
     /// Ends it, after healing.
     pub cancel: &'a CancellationToken,
     /// Told of everything that happens.
@@ -129,10 +131,10 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         let result = tokio::select! {
             result = self.all(plans, &mut reports) => result,
             () = self.cancel.cancelled() => Err(DrillError::Interrupted),
-            () = broken.cancelled() => Err(DrillError::Failed("the ledger broke".to_owned())),
+            () = broken.cancelled() => Ok(()),
         };
         let result = match (self.ledger.check(), result) {
-            (Err(error), _) => Err(DrillError::Failed(error.to_string())),
+            (Err(error), _) => Err(error.into()),
             (Ok(()), result) => result,
         };
         // An unhealthy platform that was refused was not broken by this drill.
@@ -141,25 +143,22 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         {
             (self.events)(Event::Healing);
             if let Err(error) = self.heal().await {
-                return (reports, Err(DrillError::Failed(error)));
+                return (reports, Err(error));
             }
         }
         (reports, result)
     }
 
     async fn all(&self, plans: &[Plan], reports: &mut Vec<DrillReport>) -> Result<(), DrillError> {
-        let healed = self
-            .target
-            .heal()
-            .await
-            .map_err(|error| DrillError::Failed(explained(&error)))?;
+        let healed = self.target.heal().await;
+        let healed = healed.map_err(|error| DrillError::Target(Box::new(error)))?;
         if healed.is_empty() {
             self.require_health().await?;
         } else {
             (self.events)(Event::Healed(healed));
             self.whole(self.scope, &Starts::new(), None)
                 .await
-                .map_err(DrillError::Unhealthy)?;
+                .map_err(|why| DrillError::Unhealthy(Unhealthy::NotWhole(why)))?;
         }
         let mut run = 0;
         for plan in plans {
@@ -173,13 +172,13 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         let mut found = Vec::new();
         for _ in 0..FIRST_LOOKS {
             let components = look(self.target, self.prober, self.spec, self.scope, LOOK).await;
-            found = complaints(&components.map_err(|error| DrillError::Failed(explained(&error)))?);
+            found = complaints(&components.map_err(|error| DrillError::Target(Box::new(error)))?);
             if found.is_empty() {
                 return Ok(());
             }
             sleep(LOOK_EVERY).await;
         }
-        Err(DrillError::Unhealthy(found.join(", ")))
+        Err(DrillError::Unhealthy(Unhealthy::Complaints(found)))
     }
 
     async fn drill(&self, plan: &Plan, run: &mut u32, reports: &mut Vec<DrillReport>) -> Result<(), DrillError> {
@@ -213,16 +212,15 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         run: u32,
         budgets: &[Budget],
     ) -> Result<(RunReport, Result<(), DrillError>), DrillError> {
-        let failed = DrillError::Failed;
-        let mut chance = Chance::of_run(self.settings.seed, &plan.component, plan.fault.name(), number);
+        let mut chance = Chance::of_run(self.settings.seed, plan.component.as_str(), plan.fault.name(), number);
         let request = Request {
             run,
             stores: stores_of(&plan.component),
-            service: plan.component.clone(),
+            service: plan.component.to_string(),
             writers: self.settings.writers,
             rate: self.settings.rate,
         };
-        let mut clients = self.clients.start(request).await.map_err(failed)?;
+        let mut clients = self.clients.start(request).await?;
         sleep(chance.time(EARLIEST, LATEST)).await;
         let blow = Blow {
             fault: plan.fault,
@@ -231,7 +229,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             lasts: self.settings.lasts,
         };
         let touched = self.touched(&blow);
-        let before = self.starts().await.map_err(failed)?;
+        let before = self.starts().await?;
 
         (self.events)(Event::Fault {
             run,
@@ -246,17 +244,19 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             at: now_ms(),
             budgets: budgets.to_vec(),
         };
-        let at = clients.begin(begin).await.map_err(failed)?;
+        let at = clients.begin(begin).await?;
         let started_anew = |members: &[String]| -> Starts {
             let of = before.iter().filter(|(member, _)| members.contains(member));
             of.map(|(member, start)| (member.clone(), *start)).collect()
         };
-        let whole = async |ended: &[String]| self.whole(&touched, &started_anew(ended), None).await;
-        let inflicted = match self.settings.behind {
+        let whole = async |ended: &[String]| {
+            let whole = self.whole(&touched, &started_anew(ended), None).await;
+            whole.map_err(DrillError::NotWhole)
+        };
+        match self.settings.behind {
             Some(behind) => self.strike_while_behind(&blow, behind, clients.as_mut()).await,
             None => inflict(self.target, &blow, clients.as_mut(), whole).await,
-        };
-        inflicted.map_err(failed)?;
+        }?;
         let healed = Instant::now();
         let killed = match plan.fault {
             Fault::Kill | Fault::Cold | Fault::Rolling => started_anew(&blow.members),
@@ -264,7 +264,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         };
         let demoted = match plan.fault {
             // A broker gives up partitions, and may go on as the leading controller.
-            Fault::Switchover if plan.component != "kafka" => blow.members.first().map(String::as_str),
+            Fault::Switchover if !plan.component.is(&ComponentId::Kafka) => blow.members.first().map(String::as_str),
             _ => None,
         };
         let served = CancellationToken::new();
@@ -280,15 +280,15 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             },
         );
         sleep(AFTERWARDS).await;
-        let outcomes = clients.end().await.map_err(failed)?;
+        let outcomes = clients.end().await?;
         let report = self.report(run, &blow, at, &rejoined, outcomes).await?;
         (self.events)(Event::Run(Box::new(report.clone())));
         let ended = match (rejoined, written) {
-            (Err(error), _) => Err(format!("run {run} did not become whole again: {error}")),
-            (Ok(_), Err(error)) => Err(format!("run {run}: {error}")),
+            (Err(why), _) => Err(DrillError::NotRecovered { run, why }),
+            (Ok(_), Err(why)) => Err(DrillError::NotServed { run, why }),
             (Ok(_), Ok(())) => Ok(()),
         };
-        Ok((report, ended.map_err(DrillError::NotRecovered)))
+        Ok((report, ended))
     }
 
     async fn report(
@@ -296,7 +296,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         run: u32,
         blow: &Blow,
         at: u64,
-        rejoined: &Result<Duration, String>,
+        rejoined: &Result<Duration, NotWhole>,
         outcomes: Outcomes,
     ) -> Result<RunReport, DrillError> {
         self.warn(outcomes.stays);
@@ -311,7 +311,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             .ok()
             .and_then(|took| u64::try_from(took.as_millis()).ok());
         let report = RunReport {
-            not_whole: rejoined.as_ref().err().cloned(),
+            not_whole: rejoined.as_ref().err().map(ToString::to_string),
             ..RunReport::of(run, blow.members.clone(), rejoined_ms, stores)
         };
         self.ledger.append(Line::Judged {
@@ -319,9 +319,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         });
         let ledger = self.ledger.clone();
         let flushed = tokio::task::spawn_blocking(move || ledger.flush()).await;
-        flushed
-            .map_err(|error| DrillError::Failed(error.to_string()))?
-            .map_err(|error| DrillError::Failed(error.to_string()))?;
+        flushed.map_err(DrillError::Flush)??;
         Ok(report)
     }
 
@@ -331,9 +329,15 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         }
     }
 
+    /// Every member as the target sees it.
+    async fn inspect(&self) -> Result<Vec<MemberStatus>, DrillError> {
+        let members = self.target.inspect().await;
+        members.map_err(|error| DrillError::Target(Box::new(error)))
+    }
+
     /// When each member's process started.
-    async fn starts(&self) -> Result<Starts, String> {
-        let members = self.target.inspect().await.map_err(|error| explained(&error))?;
+    async fn starts(&self) -> Result<Starts, DrillError> {
+        let members = self.inspect().await?;
         Ok(members
             .into_iter()
             .map(|member| (member.name, member.started_at_ms))
@@ -342,14 +346,13 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
 
     /// Waits until these components (all when none is named) are healthy, these members run in a process started
     /// since, and somebody else leads than the one that was to step down.
-    async fn whole(&self, of: &[String], killed: &Starts, demoted: Option<&str>) -> Result<(), String> {
-        let mut last = String::new();
+    async fn whole(&self, of: &[ComponentId], killed: &Starts, demoted: Option<&str>) -> Result<(), NotWhole> {
+        let mut amiss = Amiss::Unknown;
         let wait = async {
             loop {
-                last = match self.amiss(of, killed, demoted).await {
-                    Ok(None) => return,
-                    Ok(Some(why)) => why,
-                    Err(error) => error,
+                amiss = match self.amiss(of, killed, demoted).await {
+                    None => return,
+                    Some(amiss) => amiss,
                 };
                 sleep(LOOK_EVERY).await;
             }
@@ -357,44 +360,50 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         if timeout(WHOLE_AGAIN, wait).await.is_ok() {
             return Ok(());
         }
-        Err(format!("after {} s still: {last}", WHOLE_AGAIN.as_secs()))
+        Err(NotWhole {
+            within: WHOLE_AGAIN,
+            amiss,
+        })
     }
 
-    async fn amiss(&self, of: &[String], killed: &Starts, demoted: Option<&str>) -> Result<Option<String>, String> {
+    async fn amiss(&self, of: &[ComponentId], killed: &Starts, demoted: Option<&str>) -> Option<Amiss> {
         if let Some(demoted) = demoted {
-            let roles = self
-                .prober
-                .roles(&of.first().map_or("", String::as_str).into(), LOOK)
-                .await;
+            let roles = match of.first() {
+                Some(component) => self.prober.roles(component, LOOK).await,
+                None => Vec::new(),
+            };
             if roles.iter().any(|role| role.member == *demoted && role.leads()) || !roles.iter().any(MemberRole::leads)
             {
-                return Ok(Some(format!("no other member leads instead of {demoted}")));
+                return Some(Amiss::NoOtherLeader(demoted.to_owned()));
             }
         }
         if !killed.is_empty() {
-            let members = self.target.inspect().await.map_err(|error| explained(&error))?;
+            let members = match self.target.inspect().await {
+                Ok(members) => members,
+                Err(error) => return Some(Amiss::Unseen(Box::new(error))),
+            };
             let still_old = members.iter().find(|member| {
                 let before = killed.get(&member.name);
                 before.is_some_and(|before| member.state != RunState::Running || member.started_at_ms == *before)
             });
             if let Some(member) = still_old {
-                return Ok(Some(format!("{} was not started again", member.name)));
+                return Some(Amiss::NotStartedAgain(member.name.clone()));
             }
         }
-        let components = look(self.target, self.prober, self.spec, of, LOOK).await;
-        let found = complaints(&components.map_err(|error| explained(&error))?);
-        Ok((!found.is_empty()).then(|| found.join(", ")))
+        match look(self.target, self.prober, self.spec, of, LOOK).await {
+            Ok(components) => {
+                let found = complaints(&components);
+                (!found.is_empty()).then_some(Amiss::Complaints(found))
+            }
+            Err(error) => Some(Amiss::Unseen(Box::new(error))),
+        }
     }
 
-    async fn heal(&self) -> Result<(), String> {
-        self.target.heal().await.map_err(|error| {
-            format!(
-                "what was broken could not be healed: {}; `nova deploy` does it",
-                explained(&error)
-            )
-        })?;
+    async fn heal(&self) -> Result<(), DrillError> {
+        let healed = self.target.heal().await;
+        healed.map_err(|error| DrillError::NotHealed(Box::new(error)))?;
         let whole = self.whole(self.scope, &Starts::new(), None).await;
         self.warn(self.clients.tidy().await);
-        whole.map_err(|error| format!("what was broken did not heal: {error}; `nova deploy` may"))
+        whole.map_err(DrillError::NotWholeAfterHealing)
     }
 }

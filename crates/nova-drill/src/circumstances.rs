@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use nova_platform::spec::Spec;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ const DECISIVE: [&str; 21] = [
 ];
 
 /// What a drill's numbers hold for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Circumstances {
     /// Unix time in milliseconds at which it began.
     pub begun: u64,
@@ -50,7 +51,7 @@ pub struct Circumstances {
 }
 
 /// A machine, as far as it says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Machine {
     /// Processors.
     pub cores: usize,

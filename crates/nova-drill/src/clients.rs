@@ -1,17 +1,20 @@
 //! The clients of one run: they write, keep the ledger, and tell at the end what the stores hold. They run wherever the stores are
 //! met: beside the tool, or inside a cluster.
 
+mod error;
 mod here;
 pub mod wire;
 
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use nova_platform::components::ComponentId;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Begin, Entry, StoreReport};
 use crate::store::Store;
 
+pub use error::{ClientsError, Stuck};
 pub use here::Here;
 
 /// Acknowledgements that each client must have before the fault, and again after it.
@@ -47,10 +50,10 @@ pub struct Outcomes {
     pub stays: Vec<String>,
 }
 
-/// Where clients run. Errors say what was tried and what came back.
+/// Where clients run.
 pub trait Clients: Sync {
     /// Starts those of a run, and returns once each was acknowledged.
-    fn start(&self, request: Request) -> BoxFuture<'_, Result<Box<dyn Run + '_>, String>>;
+    fn start(&self, request: Request) -> BoxFuture<'_, Result<Box<dyn Run + '_>, ClientsError>>;
 
     /// Removes what a run that was given up left in the stores; what stays is told.
     fn tidy(&self) -> BoxFuture<'_, Vec<String>>;
@@ -60,16 +63,16 @@ pub trait Clients: Sync {
 pub trait Run: Send {
     /// Writes down that a fault begins, and returns when that is, in Unix milliseconds by the clients' clock; `begin` holds the
     /// tool's own.
-    fn begin(&mut self, begin: Begin) -> BoxFuture<'_, Result<u64, String>>;
+    fn begin(&mut self, begin: Begin) -> BoxFuture<'_, Result<u64, ClientsError>>;
 
     /// Asks a leader to step down, as whoever plans it would, and returns when another one leads.
-    fn switch(&mut self, component: &str, leader: &str) -> BoxFuture<'_, Result<(), String>>;
+    fn switch(&mut self, component: &ComponentId, leader: &str) -> BoxFuture<'_, Result<(), ClientsError>>;
 
     /// Waits until every client was acknowledged again; otherwise names the stores whose were not.
-    fn again(&mut self) -> BoxFuture<'_, Result<(), String>>;
+    fn again(&mut self) -> BoxFuture<'_, Result<(), ClientsError>>;
 
     /// Ends the writing, looks at what the stores hold, and removes what was written.
-    fn end<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Outcomes, String>>
+    fn end<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Outcomes, ClientsError>>
     where
         Self: 'a;
 }

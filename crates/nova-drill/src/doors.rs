@@ -1,5 +1,6 @@
 //! The doors that applications use, and clients that write through them.
 
+mod error;
 pub(crate) mod kafka;
 mod postgres;
 mod posts;
@@ -10,13 +11,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use nova_platform::components::ComponentId;
 use nova_platform::endpoints::Endpoints;
-use nova_platform::secrets::Secrets;
+use nova_platform::secrets::{Secrets, SecretsError};
 use nova_platform::spec::Spec;
 
+use crate::aim::Aim;
 use crate::judge::Found;
 use crate::record::Outcome;
 use crate::store::Store;
+
+pub use error::DoorError;
 
 /// After this an answer no longer counts and the outcome is unknown: as long as the services wait.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -24,28 +29,30 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const CONNECT: Duration = Duration::from_secs(1);
 /// The address of a member that is gone may swallow packets instead of refusing them, and the next attempt leads elsewhere.
 const REACH: Duration = Duration::from_millis(250);
+/// The service that posts go through.
+const POSTS: &str = "user-service";
 /// Limit of making or reading everything that a run wrote.
 const WHOLE: Duration = Duration::from_secs(60);
 
-/// One store as clients meet it. Its errors say what was tried and what came back.
+/// One store as clients meet it.
 pub trait Door: Send + Sync {
     /// Which store.
     fn store(&self) -> Store;
 
     /// Makes what this run writes into, empty.
-    fn prepare(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), String>>;
+    fn prepare(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), DoorError>>;
 
     /// One client. Connects when it first writes.
-    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, String>;
+    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, DoorError>;
 
     /// Everything that the store holds of this run.
-    fn found(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<Option<Found>, String>>;
+    fn found(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<Option<Found>, DoorError>>;
 
     /// Removes what this run wrote.
-    fn remove(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), String>>;
+    fn remove(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), DoorError>>;
 
     /// Removes what all runs share.
-    fn leave(&self) -> BoxFuture<'_, Result<(), String>>;
+    fn leave(&self) -> BoxFuture<'_, Result<(), DoorError>>;
 }
 
 /// One client: one operation at a time.
@@ -65,17 +72,21 @@ pub struct Site<'a> {
     pub secrets: &'a Secrets,
 }
 
-/// The stores whose clients notice that something happens to this component; every one of them for a node.
+/// The stores whose clients notice that something happens to it; every one of them for a node.
 #[must_use]
-pub fn stores_of(component: &str) -> Vec<Store> {
-    match component {
-        "postgres" | "etcd" => vec![Store::Postgres],
-        "redis" => vec![Store::Redis],
-        "kafka" => vec![Store::Kafka],
-        "gateway" => vec![Store::Postgres, Store::Posts],
-        "user-service" => vec![Store::Posts],
-        "node" => vec![Store::Postgres, Store::Redis, Store::Kafka, Store::Posts],
-        _ => vec![Store::Requests],
+pub fn stores_of(aim: &Aim) -> Vec<Store> {
+    match aim {
+        Aim::Component(id) => match id {
+            ComponentId::Postgres | ComponentId::Etcd => vec![Store::Postgres],
+            ComponentId::Redis => vec![Store::Redis],
+            ComponentId::Kafka => vec![Store::Kafka],
+            ComponentId::Gateway => vec![Store::Postgres, Store::Posts],
+            ComponentId::Service(name) if **name == *POSTS => vec![Store::Posts],
+            ComponentId::Service(_) => vec![Store::Requests],
+            // They serve nobody but the tool.
+            ComponentId::Agent | ComponentId::Foundation => Vec::new(),
+        },
+        Aim::Node | Aim::All => Store::JUDGED.to_vec(),
     }
 }
 
@@ -83,7 +94,7 @@ pub fn stores_of(component: &str) -> Vec<Store> {
 ///
 /// # Errors
 /// When a password is missing or a client cannot be made.
-pub fn open(store: Store, component: &str, site: &Site<'_>) -> Result<Arc<dyn Door>, String> {
+pub fn open(store: Store, component: &str, site: &Site<'_>) -> Result<Arc<dyn Door>, DoorError> {
     Ok(match store {
         Store::Postgres => Arc::new(postgres::Postgres::new(site)?),
         Store::Redis => Arc::new(redis::Redis::new(site)?),
@@ -94,19 +105,16 @@ pub fn open(store: Store, component: &str, site: &Site<'_>) -> Result<Arc<dyn Do
 }
 
 /// One of the platform's passwords.
-pub(crate) fn secret(site: &Site<'_>, name: &str) -> Result<String, String> {
-    site.secrets
-        .reveal(name)
-        .map(str::to_owned)
-        .map_err(|error| error.to_string())
+pub(crate) fn secret(site: &Site<'_>, name: &str) -> Result<String, SecretsError> {
+    site.secrets.reveal(name).map(str::to_owned)
 }
 
 /// An HTTP client with connections of its own, as every application has them.
-fn http() -> Result<reqwest::Client, String> {
+fn http() -> Result<reqwest::Client, DoorError> {
     reqwest::Client::builder()
         .no_proxy()
         .timeout(PATIENCE)
         .connect_timeout(REACH)
         .build()
-        .map_err(|error| format!("the HTTP client could not start: {error}"))
+        .map_err(DoorError::HttpClient)
 }

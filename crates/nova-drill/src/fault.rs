@@ -3,11 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use nova_platform::components::ComponentId;
 use nova_platform::target::{Direction, Harm};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aim::Aim;
+
 /// A fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// SIGKILL of everything that a member runs.
@@ -79,7 +83,15 @@ impl Fault {
             Self::Partition => Some(Direction::Both),
             Self::PartitionIn => Some(Direction::In),
             Self::PartitionOut => Some(Direction::Out),
-            _ => None,
+            Self::Kill
+            | Self::Crash
+            | Self::Stop
+            | Self::Node
+            | Self::Switchover
+            | Self::Rolling
+            | Self::Cold
+            | Self::DiskFull
+            | Self::Watch => None,
         }
     }
 
@@ -103,34 +115,52 @@ impl Fault {
 
     /// Why this fault cannot be injected here; `None` when it can.
     #[must_use]
-    pub fn missing_here(self, component: &str) -> Option<String> {
-        match (self, component) {
-            (Self::Partition | Self::PartitionIn | Self::PartitionOut, "gateway") => Some(format!(
-                "fault {self} cuts a node off from the others, and the gateway is on none: write `nova drill node --fault {self}`"
-            )),
-            (Self::DiskFull, "etcd" | "postgres" | "redis" | "kafka") => None,
-            (Self::DiskFull, other) => Some(format!(
-                "fault disk-full is one of a store, and {other} keeps no data; etcd, postgres, redis and kafka do"
-            )),
-            (Self::Watch, _) => Some("what others break is watched with `nova drill watch`".to_owned()),
-            (Self::Switchover, "postgres" | "redis" | "kafka") => None,
-            (Self::Switchover, other) => Some(format!(
-                "fault switchover is not available for {other}: it has no leader that could be asked to step down; postgres, \
-                 redis and kafka have"
-            )),
-            (Self::Node, "node") => None,
-            (Self::Node, other) => Some(format!(
-                "fault node loses everything on a node and not only {other}: write `nova drill node`"
-            )),
-            (Self::Kill | Self::Stop | Self::Crash | Self::Rolling, "node") => Some(format!(
-                "fault {self} is one of a component; a node can be lost (`nova drill node`)"
-            )),
-            (Self::Cold, "node") => {
-                Some("a node is lost and returns with `nova drill node`; --fault cold is one of a component".to_owned())
+    pub fn missing_here(self, aim: &Aim) -> Option<CannotInject> {
+        let of = |why: fn(Aim) -> CannotInject| why(aim.clone());
+        match self {
+            Self::Partition | Self::PartitionIn | Self::PartitionOut => {
+                aim.is(&ComponentId::Gateway).then_some(CannotInject::NoNode(self))
             }
-            _ => None,
+            Self::DiskFull => (!aim.keeps_data()).then(|| of(CannotInject::KeepsNoData)),
+            Self::Watch => Some(CannotInject::Watched),
+            Self::Switchover => (!aim.has_leader()).then(|| of(CannotInject::NoLeader)),
+            Self::Node => (*aim != Aim::Node).then(|| of(CannotInject::WholeNode)),
+            Self::Kill | Self::Stop | Self::Crash | Self::Rolling => {
+                (*aim == Aim::Node).then_some(CannotInject::OfComponent(self))
+            }
+            Self::Cold => (*aim == Aim::Node).then_some(CannotInject::ColdNode),
         }
     }
+}
+
+/// Why a fault cannot be injected in a component.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CannotInject {
+    /// It is on no node.
+    #[error(
+        "fault {0} cuts a node off from the others, and the gateway is on none: write `nova drill node --fault {0}`"
+    )]
+    NoNode(Fault),
+    /// It has no volume that could be full.
+    #[error("fault disk-full is one of a store, and {0} keeps no data; etcd, postgres, redis and kafka do")]
+    KeepsNoData(Aim),
+    /// Others inject it.
+    #[error("what others break is watched with `nova drill watch`")]
+    Watched,
+    /// Nobody leads.
+    #[error(
+        "fault switchover is not available for {0}: it has no leader that could be asked to step down; postgres, redis and kafka have"
+    )]
+    NoLeader(Aim),
+    /// It is one of a node.
+    #[error("fault node loses everything on a node and not only {0}: write `nova drill node`")]
+    WholeNode(Aim),
+    /// It is not one of a node.
+    #[error("fault {0} is one of a component; a node can be lost (`nova drill node`)")]
+    OfComponent(Fault),
+    /// A node has another one for it.
+    #[error("a node is lost and returns with `nova drill node`; --fault cold is one of a component")]
+    ColdNode,
 }
 
 impl fmt::Display for Fault {
@@ -140,16 +170,22 @@ impl fmt::Display for Fault {
 }
 
 impl FromStr for Fault {
-    type Err = String;
+    type Err = UnknownFault;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|fault| fault.name() == text).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            let near = nova_platform::suggestion::closest(text, Self::ALL.map(Self::name));
-            let near = near.map_or_else(String::new, |near| format!("did you mean {near:?}? "));
-            format!("unknown fault {text:?}: {near}there are {names}")
-        })
+    fn from_str(text: &str) -> Result<Self, UnknownFault> {
+        let known = Self::ALL.into_iter().find(|fault| fault.name() == text);
+        known.ok_or_else(|| UnknownFault(text.to_owned()))
     }
+}
+
+/// No fault is called that.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown fault {0:?}: {near}there are {names}", near = near(.0), names = Fault::ALL.map(Fault::name).join(", "))]
+pub struct UnknownFault(pub String);
+
+fn near(typed: &str) -> String {
+    let near = nova_platform::suggestion::closest(typed, Fault::ALL.map(Fault::name));
+    near.map_or_else(String::new, |near| format!("did you mean {near:?}? "))
 }
 
 #[cfg(test)]
@@ -161,7 +197,8 @@ mod tests {
         for fault in Fault::ALL {
             assert_eq!(fault.name().parse(), Ok(fault));
         }
-        let error = "kil".parse::<Fault>().err().unwrap_or_default();
+        let error = "kil".parse::<Fault>().err().map(|error| error.to_string());
+        let error = error.unwrap_or_default();
         assert!(
             error.contains("did you mean \"kill\"?") && error.contains("disk-full"),
             "{error}"
@@ -170,11 +207,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_done_here_says_why() {
-        assert_eq!(Fault::Kill.missing_here("postgres"), None);
-        assert_eq!(Fault::Node.missing_here("node"), None);
-        assert_eq!(Fault::Partition.missing_here("node"), None);
-        assert_eq!(Fault::PartitionOut.missing_here("postgres"), None);
-        assert_eq!(Fault::DiskFull.missing_here("kafka"), None);
+        assert_eq!(Fault::Kill.missing_here(&"postgres".into()), None);
+        assert_eq!(Fault::Node.missing_here(&"node".into()), None);
+        assert_eq!(Fault::Partition.missing_here(&"node".into()), None);
+        assert_eq!(Fault::PartitionOut.missing_here(&"postgres".into()), None);
+        assert_eq!(Fault::DiskFull.missing_here(&"kafka".into()), None);
         for (fault, component) in [
             (Fault::PartitionIn, "gateway"),
             (Fault::DiskFull, "gateway"),
@@ -182,7 +219,7 @@ mod tests {
             (Fault::Node, "redis"),
             (Fault::Kill, "node"),
         ] {
-            assert!(fault.missing_here(component).is_some(), "{fault} {component}");
+            assert!(fault.missing_here(&component.into()).is_some(), "{fault} {component}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use nova_platform::components::ComponentId;
 use nova_platform::rollout::Prober;
 use nova_platform::spec::Spec;
 use nova_platform::status::{ComponentStatus, Verdict, component_status};
@@ -19,12 +20,12 @@ pub async fn look<T: Target, P: Prober>(
     target: &T,
     prober: &P,
     spec: &Spec,
-    of: &[String],
+    of: &[ComponentId],
     limit: Duration,
 ) -> Result<Vec<ComponentStatus>, T::Error> {
     let wanted: Vec<_> = components(spec)
         .into_iter()
-        .filter(|component| of.is_empty() || of.iter().any(|name| component.id.as_str() == name))
+        .filter(|component| of.is_empty() || of.contains(&component.id))
         .collect();
     let looked = join_all(wanted.iter().map(|component| prober.glance(&component.id, limit)));
     let (members, looked) = tokio::join!(target.inspect(), looked);

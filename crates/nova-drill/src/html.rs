@@ -90,7 +90,11 @@ fn failures(report: &CampaignReport) -> String {
 }
 
 fn section(drill: &DrillReport) -> String {
-    let mut text = format!("<section>\n<h2>{} of {}</h2>\n", drill.fault, Text(&drill.component));
+    let mut text = format!(
+        "<section>\n<h2>{} of {}</h2>\n",
+        drill.fault,
+        Text(drill.component.as_str())
+    );
     text.push_str(&tables::runs(drill));
     text.push_str(&phases::bars(drill));
     let open = if drill.runs.len() <= OPEN { " open" } else { "" };

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-pub(crate) use nova_platform::explained::explained;
 use nova_platform::target::{Harm, Target};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::aim::Aim;
 use crate::clients::Run;
+use crate::error::DrillError;
 use crate::fault::Fault;
 
 /// Pause between two looks for processes that started while a node is cut off, or for room that became free on a full disk.
@@ -16,7 +17,7 @@ const LOOK_FOR_NEW: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub(crate) struct Blow {
     pub(crate) fault: Fault,
-    pub(crate) component: String,
+    pub(crate) component: Aim,
     pub(crate) members: Vec<String>,
     /// How long a member is frozen, a node away or cut off, a disk full.
     pub(crate) lasts: Duration,
@@ -28,13 +29,11 @@ pub(crate) async fn inflict<T: Target>(
     target: &T,
     blow: &Blow,
     clients: &mut dyn Run,
-    whole: impl AsyncFn(&[String]) -> Result<(), String>,
-) -> Result<(), String> {
+    whole: impl AsyncFn(&[String]) -> Result<(), DrillError>,
+) -> Result<(), DrillError> {
     let harm = async |harm: Harm| {
-        target
-            .harm(&blow.members, harm)
-            .await
-            .map_err(|error| explained(&error))
+        let harmed = target.harm(&blow.members, harm).await;
+        harmed.map_err(|error| DrillError::Target(Box::new(error)))
     };
     // What members do meanwhile would undo it: start processes, remove files.
     let keep_up = async |what: Harm| {
@@ -44,7 +43,7 @@ pub(crate) async fn inflict<T: Target>(
             sleep_until(until.min(Instant::now() + LOOK_FOR_NEW)).await;
             harm(what).await?;
         }
-        Ok::<(), String>(())
+        Ok::<(), DrillError>(())
     };
     match blow.fault {
         Fault::Kill | Fault::Cold => harm(Harm::Kill).await,
@@ -65,7 +64,10 @@ pub(crate) async fn inflict<T: Target>(
         }
         Fault::Switchover => {
             let leader = blow.members.first().map_or("", String::as_str);
-            clients.switch(&blow.component, leader).await
+            match &blow.component {
+                Aim::Component(id) => Ok(clients.switch(id, leader).await?),
+                Aim::Node | Aim::All => Err(DrillError::NotInjected(blow.fault)),
+            }
         }
         Fault::Rolling => {
             for (number, member) in blow.members.iter().enumerate() {
@@ -73,16 +75,14 @@ pub(crate) async fn inflict<T: Target>(
                     whole(&blow.members[..number]).await?;
                 }
                 let one = std::slice::from_ref(member);
-                target
-                    .harm(one, Harm::Restart)
-                    .await
-                    .map_err(|error| explained(&error))?;
+                let restarted = target.harm(one, Harm::Restart).await;
+                restarted.map_err(|error| DrillError::Target(Box::new(error)))?;
             }
             Ok(())
         }
-        fault => {
+        fault @ (Fault::Partition | Fault::PartitionIn | Fault::PartitionOut | Fault::Watch) => {
             let Some(direction) = fault.cuts() else {
-                return Err(format!("fault {fault} cannot be injected here"));
+                return Err(DrillError::NotInjected(fault));
             };
             keep_up(Harm::Cut(direction)).await?;
             harm(Harm::Rejoin).await

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::record::{Header, Line};
 
-pub use read::{Read, ReadError, parse, read};
+pub use read::{Damage, Read, ReadError, parse, read};
 
 /// Lines that may wait to be written. When the disk does not keep up, the drill stops rather than forget.
 const WAITING: usize = 16_384;
@@ -23,11 +23,33 @@ const WAITING: usize = 16_384;
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
 /// The ledger cannot be kept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("the ledger {} cannot be written: {reason}; without it nothing could be proved, so the drill stopped", .path.display())]
 pub struct LedgerError {
-    path: PathBuf,
-    reason: String,
+    /// Which file.
+    pub path: PathBuf,
+    /// Why not.
+    pub reason: Unwritten,
+}
+
+/// Why something is not in the ledger.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Unwritten {
+    /// The file could not be made or written.
+    #[error("{0}")]
+    File(Arc<std::io::Error>),
+    /// More waits than is kept in memory.
+    #[error("the disk is behind by {WAITING} lines")]
+    Behind,
+    /// Nobody writes any more.
+    #[error("its thread has ended")]
+    Ended,
+}
+
+impl From<std::io::Error> for Unwritten {
+    fn from(error: std::io::Error) -> Self {
+        Self::File(Arc::new(error))
+    }
 }
 
 /// An open ledger. Cheap to clone; the file is complete once [`Ledger::close`] has returned.
@@ -45,7 +67,7 @@ enum Order {
 
 struct State {
     path: PathBuf,
-    failed: Mutex<Option<String>>,
+    failed: Mutex<Option<Unwritten>>,
     broken: CancellationToken,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -58,7 +80,7 @@ impl Ledger {
     pub fn create(path: &Path, header: &Header) -> Result<Self, LedgerError> {
         let cannot = |error: std::io::Error| LedgerError {
             path: path.to_owned(),
-            reason: error.to_string(),
+            reason: error.into(),
         };
         let file = OpenOptions::new()
             .write(true)
@@ -75,7 +97,7 @@ impl Ledger {
     pub fn onto(mut file: File, path: &Path, header: &Header) -> Result<Self, LedgerError> {
         let cannot = |error: std::io::Error| LedgerError {
             path: path.to_owned(),
-            reason: error.to_string(),
+            reason: error.into(),
         };
         let header = Line::Header(Box::new(header.clone()));
         write_line(&mut file, &header).map_err(cannot)?;
@@ -114,8 +136,8 @@ impl Ledger {
     fn order(&self, order: Order) {
         match self.lines.try_send(order) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => self.state.fail(format!("the disk is behind by {WAITING} lines")),
-            Err(TrySendError::Disconnected(_)) => self.state.fail("its thread has ended".to_owned()),
+            Err(TrySendError::Full(_)) => self.state.fail(Unwritten::Behind),
+            Err(TrySendError::Disconnected(_)) => self.state.fail(Unwritten::Ended),
         }
     }
 
@@ -154,7 +176,7 @@ impl Ledger {
 }
 
 impl State {
-    fn fail(&self, reason: String) {
+    fn fail(&self, reason: Unwritten) {
         self.failed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -200,14 +222,14 @@ fn keep(file: File, orders: &Receiver<Order>, state: &State) {
             flushed = Instant::now();
         }
         if let Err(error) = result {
-            state.fail(error.to_string());
+            state.fail(error.into());
         }
         if let Some(Order::Flush(done)) = order {
             let _ = done.send(());
         }
     }
     if let Err(error) = file.flush() {
-        state.fail(error.to_string());
+        state.fail(error.into());
     }
 }
 
@@ -260,14 +282,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ledger");
         let ledger = Ledger::create(&path, &header()).unwrap();
-        let begin = std::time::Instant::now();
         let mut id = 0;
-        // Fewer than fill the buffer, and never a pause as long as the time after which the file is flushed.
         while read(&path).unwrap().entries.is_empty() {
-            assert!(begin.elapsed() < Duration::from_millis(700), "nothing was flushed");
+            // More of them would fill the buffer, which is written then.
+            assert!(id < 80, "nothing was flushed");
             ledger.append(entry(id));
             id += 1;
-            std::thread::sleep(Duration::from_millis(10));
+            // Never a pause as long as the time after which the file is flushed.
+            std::thread::sleep(super::FLUSH_EVERY / 4);
         }
     }
 

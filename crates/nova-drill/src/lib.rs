@@ -1,5 +1,6 @@
 //! Drills: a fault, injected while clients write and keep a ledger, and the report of what it cost.
 
+pub mod aim;
 mod budgets;
 pub mod campaign;
 pub mod chance;
@@ -20,7 +21,7 @@ pub mod recovery_times;
 pub mod report;
 pub mod self_test;
 pub mod store;
-mod switchover;
+pub mod switchover;
 pub mod watch;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::doors::{Client, Door};
+use crate::clients::{ClientsError, Stuck};
+use crate::doors::{Client, Door, DoorError};
 use crate::ledger::Ledger;
 use crate::now_ms;
 use crate::record::{Entry, Line, Outcome};
@@ -37,7 +38,7 @@ pub(crate) struct Load {
 
 impl Load {
     /// Starts all writers.
-    pub(crate) fn start(run: u32, doors: &[Arc<dyn Door>], rate: Rate, ledger: &Ledger) -> Result<Self, String> {
+    pub(crate) fn start(run: u32, doors: &[Arc<dyn Door>], rate: Rate, ledger: &Ledger) -> Result<Self, DoorError> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         let mut counters = Vec::new();
@@ -67,7 +68,7 @@ impl Load {
     }
 
     /// Waits until every writer has been acknowledged `times` more; otherwise names the stores that were not.
-    pub(crate) async fn progress(&self, times: u64, limit: Duration) -> Result<(), String> {
+    pub(crate) async fn progress(&self, times: u64, limit: Duration) -> Result<(), Stuck> {
         let before: Vec<u64> = self.counts().collect();
         let deadline = Instant::now() + limit;
         loop {
@@ -76,12 +77,10 @@ impl Load {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                let stores: Vec<String> = waiting.iter().map(Store::to_string).collect();
-                return Err(format!(
-                    "not every writer was acknowledged within {} s: {}",
-                    limit.as_secs(),
-                    stores.join(", ")
-                ));
+                return Err(Stuck {
+                    stores: waiting.into_iter().collect(),
+                    within: limit,
+                });
             }
             sleep(LOOK_EVERY).await;
         }
@@ -102,18 +101,18 @@ impl Load {
     }
 
     /// Lets every writer end its operation, and returns everything that they did.
-    pub(crate) async fn end(mut self) -> Result<Vec<Entry>, String> {
+    pub(crate) async fn end(mut self) -> Result<Vec<Entry>, ClientsError> {
         self.stop.store(true, Ordering::Relaxed);
         let mut entries = Vec::new();
         let all = async {
             while let Some(ended) = self.tasks.join_next().await {
-                entries.extend(ended.map_err(|error| format!("a writer failed: {error}"))?);
+                entries.extend(ended.map_err(ClientsError::Writer)?);
             }
             Ok(())
         };
         match timeout(LAST_OPERATION, all).await {
             Ok(result) => result.map(|()| entries),
-            Err(_) => Err(format!("a writer did not end within {} s", LAST_OPERATION.as_secs())),
+            Err(_) => Err(ClientsError::Endless { within: LAST_OPERATION }),
         }
     }
 }

@@ -5,6 +5,7 @@ mod run;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aim::Aim;
 use crate::circumstances::Circumstances;
 use crate::fault::Fault;
 use crate::store::Store;
@@ -60,7 +61,7 @@ pub struct Begin {
     /// Which run, from 1, over all components of the drill.
     pub run: u32,
     /// What was drilled.
-    pub component: String,
+    pub component: Aim,
     /// What was done to it.
     pub fault: Fault,
     /// To whom.

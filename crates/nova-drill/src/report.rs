@@ -2,21 +2,25 @@
 
 mod build;
 mod failure;
+mod schema;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aim::Aim;
 use crate::circumstances::Circumstances;
 use crate::fault::Fault;
 use crate::record::RunReport;
 use crate::store::Store;
 
 pub use failure::{Failure, FailureKind};
+pub use schema::json_schema;
 
 /// Name and version of the JSON shape.
 pub const SCHEMA: &str = "nova.drill/v1";
 
 /// Over the runs, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Spread {
     /// Half of the runs took no longer.
     pub p50: u64,
@@ -27,7 +31,7 @@ pub struct Spread {
 }
 
 /// One store's recovery over the runs, against its budget.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct StoreSummary {
     /// Which store.
     pub store: Store,
@@ -40,7 +44,7 @@ pub struct StoreSummary {
 }
 
 /// Each phase over those runs that tell it; `null` when none does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct PhaseSpreads {
     /// See [`crate::record::Phases::detection_ms`].
     pub detection_ms: Option<Spread>,
@@ -75,10 +79,11 @@ impl StoreSummary {
 }
 
 /// One component and one fault, all runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct DrillReport {
     /// What was drilled.
-    pub component: String,
+    #[schemars(with = "String")]
+    pub component: Aim,
     /// What was done.
     pub fault: Fault,
     /// The runs, in order.
@@ -94,7 +99,7 @@ pub struct DrillReport {
 }
 
 /// What a call of `nova drill` came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Everything was done, and nothing is wrong.
@@ -118,7 +123,7 @@ impl Verdict {
 }
 
 /// Why a call of `nova drill` ended before everything was done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Broken {
     /// What it is.
     pub kind: BrokenKind,
@@ -127,7 +132,7 @@ pub struct Broken {
 }
 
 /// See [`Broken`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BrokenKind {
     /// Something that the drill needs did not work.
@@ -139,7 +144,7 @@ pub enum BrokenKind {
 }
 
 /// A whole call of `nova drill`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct CampaignReport {
     /// [`SCHEMA`].
     pub schema: String,

@@ -1,5 +1,6 @@
 //! Planned changes of leader, asked for as an operator would: Patroni's REST API, a Sentinel, Kafka's own requests.
 
+mod error;
 mod kafka;
 mod postgres;
 mod redis;
@@ -7,29 +8,39 @@ mod redis;
 use std::time::Duration;
 
 use futures::FutureExt;
+use nova_platform::components::ComponentId;
 use tokio::time::timeout;
 
 use crate::doors::Site;
+
+pub use error::{Refusal, Refusals, SwitchoverError};
 
 /// Patroni answers when the change is done.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Asks for it; `leader` is who leads now.
-pub(crate) async fn ask(component: &str, leader: &str, site: &Site<'_>) -> Result<(), String> {
+pub(crate) async fn ask(component: &ComponentId, leader: &str, site: &Site<'_>) -> Result<(), SwitchoverError> {
     let asked = async {
         match component {
-            "postgres" => postgres::switch(leader, site).await,
-            "kafka" => kafka::switch(leader, site).await,
-            _ => redis::switch(leader, site).await,
+            ComponentId::Postgres => postgres::switch(leader, site).await,
+            ComponentId::Kafka => kafka::switch(leader, site).await,
+            ComponentId::Redis => redis::switch(leader, site).await,
+            ComponentId::Etcd
+            | ComponentId::Gateway
+            | ComponentId::Service(_)
+            | ComponentId::Agent
+            | ComponentId::Foundation => Err(SwitchoverError::NoLeader {
+                component: component.clone(),
+            }),
         }
     };
     // A future of its own: what awaits this is deep enough already for the compiler.
     let asked = asked.boxed();
     match timeout(LIMIT, asked).await {
         Ok(result) => result,
-        Err(_) => Err(format!(
-            "the switchover of {component} was not done within {} s",
-            LIMIT.as_secs()
-        )),
+        Err(_) => Err(SwitchoverError::TimedOut {
+            component: component.clone(),
+            within: LIMIT,
+        }),
     }
 }

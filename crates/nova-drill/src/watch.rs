@@ -5,15 +5,13 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::clients::{Clients, Outcomes, Request};
+use crate::aim::Aim;
+use crate::clients::{Clients, ClientsError, Outcomes, Request};
 use crate::error::DrillError;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::now_ms;
 use crate::record::{Begin, Line, RunReport};
-
-/// What a watch is about, as a report's component.
-const WATCHED: &str = "all";
 
 /// Clients write for that long or until `end` is cancelled; then every store is judged. `writing` is called once every client was
 /// acknowledged: what is broken from then on is measured.
@@ -44,18 +42,17 @@ async fn try_watch(
     end: &CancellationToken,
     writing: impl FnOnce(),
 ) -> Result<(), DrillError> {
-    let failed = DrillError::Failed;
     let number = request.run;
-    let mut run = clients.start(request).await.map_err(failed)?;
+    let mut run = clients.start(request).await?;
     let begin = Begin {
         run: number,
-        component: WATCHED.to_owned(),
+        component: Aim::All,
         fault: Fault::Watch,
         members: Vec::new(),
         at: now_ms(),
         budgets: Vec::new(),
     };
-    run.begin(begin).await.map_err(failed)?;
+    run.begin(begin).await?;
     writing();
     let broken = ledger.broken();
     tokio::select! {
@@ -63,15 +60,14 @@ async fn try_watch(
         () = end.cancelled() => {}
         () = broken.cancelled() => {}
     }
-    ledger.check().map_err(|error| failed(error.to_string()))?;
+    ledger.check()?;
     let again = run.again().await;
     // What stays does no harm, and the report matters more.
-    let Outcomes { mut stores, .. } = run.end().await.map_err(failed)?;
+    let Outcomes { mut stores, .. } = run.end().await?;
     for store in &mut stores {
         // A client that hangs at the end is found by its missing acknowledgement.
-        if again
-            .as_ref()
-            .is_err_and(|stuck| stuck.contains(&store.store.to_string()))
+        if let Err(ClientsError::Stuck(stuck)) = &again
+            && stuck.stores.contains(&store.store)
         {
             store.rto_ms = None;
         }

@@ -61,8 +61,8 @@ pub(super) fn run(secrets: &Path) -> anyhow::Result<Exit> {
         let said = Said::Answer {
             answer: Box::new(answer),
         };
-        ledger.interject(serde_json::to_vec(&said).map_err(|error| error.to_string())?);
-        ledger.flush().map_err(|error| error.to_string())
+        ledger.interject(serde_json::to_vec(&said)?);
+        Ok::<(), anyhow::Error>(ledger.flush()?)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -71,6 +71,6 @@ pub(super) fn run(secrets: &Path) -> anyhow::Result<Exit> {
     let clients = Here::new(&site, &ledger);
     let served = runtime.block_on(serve(&clients, assignment.request, &mut orders, answer));
     runtime.shutdown_background();
-    served.map_err(anyhow::Error::msg)?;
+    served?;
     Ok(Exit::Done)
 }

@@ -10,16 +10,19 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nova_drill::aim::Aim;
 use nova_drill::campaign::{Campaign, Event, Plan, Settings};
 use nova_drill::circumstances::Circumstances;
 use nova_drill::clients::{Clients, Here};
 use nova_drill::doors::Site;
-use nova_drill::error::DrillError;
+use nova_drill::error::{DrillError, Unhealthy, UsageError};
 use nova_drill::fault::Fault;
 use nova_drill::ledger::{self, Ledger};
 use nova_drill::record::Header;
 use nova_drill::report::{CampaignReport, DrillReport, Verdict};
 use nova_kubernetes::agent::ClusterProber;
+use nova_platform::components::ComponentId;
+use nova_platform::explained::explained;
 use nova_platform::rollout::Prober;
 use nova_platform::secrets::Secrets;
 use nova_platform::suggestion::closest;
@@ -50,13 +53,12 @@ pub(super) async fn run(session: &Session, args: &Drill) -> anyhow::Result<Exit>
 async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
     // What is wrong with the command is said before anything is looked for.
     let described = Known::described(session);
-    let plans = plans(session, args)?;
+    let plans = plans(session, args).map_err(DrillError::Usage)?;
     if session.kind == TargetKind::Local {
-        described.check(&plans)?;
+        described.check(&plans).map_err(DrillError::Usage)?;
     }
     let Some(place) = session.deployed().await? else {
-        let nothing = format!("nothing of platform {} is deployed", session.name());
-        return Err(DrillError::Unhealthy(nothing).into());
+        return Err(DrillError::Unhealthy(Unhealthy::NotDeployed(session.name().to_owned())).into());
     };
     match &place {
         Place::Local(target, checks) => {
@@ -76,7 +78,8 @@ async fn drill(session: &Session, args: &Drill) -> anyhow::Result<Exit> {
                 .await
         }
         Place::Kubernetes(target) => {
-            Known::seen(target.as_ref()).await?.check(&plans)?;
+            let seen = Known::seen(target.as_ref()).await?;
+            seen.check(&plans).map_err(DrillError::Usage)?;
             refuse(target.as_ref(), session, &plans).await?;
             if !args.yes && !may_touch(target.cluster())? {
                 eprintln!("nothing was broken");
@@ -101,7 +104,7 @@ async fn refuse<T: Target>(target: &T, session: &Session, plans: &[Plan]) -> Res
     for plan in plans {
         let Some(harm) = plan.fault.harm() else { continue };
         if let Some(why) = target.refuses(harm, &may_hit(session, plan)).await {
-            return Err(DrillError::Usage(why));
+            return Err(UsageError::RefusedByTarget(why).into());
         }
     }
     Ok(())
@@ -111,7 +114,7 @@ async fn refuse<T: Target>(target: &T, session: &Session, plans: &[Plan]) -> Res
 fn may_hit(session: &Session, plan: &Plan) -> Vec<String> {
     let of_component = components(session.spec())
         .into_iter()
-        .filter(|component| component.id.as_str() == plan.component)
+        .filter(|component| plan.component.is(&component.id))
         .flat_map(|component| component.members)
         .map(|member| member.name);
     plan.member
@@ -120,65 +123,65 @@ fn may_hit(session: &Session, plan: &Plan) -> Vec<String> {
 }
 
 /// What to do, or why it cannot be done.
-fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, DrillError> {
+fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, UsageError> {
     let what = args.what.as_deref().unwrap_or_default();
     let fault: Option<Fault> = match &args.fault {
-        Some(name) => Some(name.parse().map_err(DrillError::Usage)?),
+        Some(name) => Some(name.parse()?),
         None => None,
     };
     let components = components(session.spec());
     let names: Vec<&str> = components.iter().map(|component| component.id.as_str()).collect();
-    let plan = |component: &str, fault: Fault| Plan {
-        component: component.to_owned(),
+    let plan = |aim: Aim, fault: Fault| Plan {
+        component: aim,
         fault,
         member: args.member.clone(),
     };
     if what == "all" {
         if args.member.is_some() {
-            return Err(DrillError::Usage(
-                "--member names one member: it cannot go with `all`".to_owned(),
-            ));
+            return Err(UsageError::MemberOfAll);
         }
-        let plans = everything(&names, fault);
-        return match (plans.is_empty(), fault) {
-            (true, Some(fault)) => Err(DrillError::Usage(fault.missing_here("all").unwrap_or_default())),
+        let ids: Vec<ComponentId> = components.into_iter().map(|component| component.id).collect();
+        let plans = everything(&ids, fault);
+        let missing = fault.and_then(|fault| fault.missing_here(&Aim::All));
+        return match missing {
+            Some(why) if plans.is_empty() => Err(why.into()),
             _ => Ok(plans),
         };
     }
     if what != "node" && !names.contains(&what) {
         let known = names.iter().copied().chain(["node", "all"]);
         let near = closest(what, known.clone()).map_or_else(String::new, |near| format!("did you mean {near:?}? "));
-        let known: Vec<&str> = known.collect();
-        return Err(DrillError::Usage(format!(
-            "unknown component {what:?}: {near}there are {}",
-            known.join(", ")
-        )));
+        return Err(UsageError::UnknownComponent {
+            typed: what.to_owned(),
+            near,
+            known: known.map(str::to_owned).collect(),
+        });
     }
-    let fault = fault.unwrap_or(if what == "node" { Fault::Node } else { Fault::Kill });
-    if let Some(why) = fault.missing_here(what) {
-        return Err(DrillError::Usage(why));
+    let aim = Aim::from(what);
+    let fault = fault.unwrap_or(if aim == Aim::Node { Fault::Node } else { Fault::Kill });
+    if let Some(why) = fault.missing_here(&aim) {
+        return Err(why.into());
     }
     if args.member.is_some() && matches!(fault, Fault::Switchover | Fault::Rolling | Fault::Cold) {
-        return Err(DrillError::Usage(format!(
-            "fault {fault} is not one of a single member: leave --member out"
-        )));
+        return Err(UsageError::MemberOfWhole(fault));
     }
-    Ok(vec![plan(what, fault)])
+    Ok(vec![plan(aim, fault)])
 }
 
 /// What `[drill.budget]` has a column for: a crash of each component, a planned change of each leader, a lost node. Of one fault,
 /// every component that can be hit by it.
-fn everything(components: &[&str], fault: Option<Fault>) -> Vec<Plan> {
+fn everything(components: &[ComponentId], fault: Option<Fault>) -> Vec<Plan> {
     let faults = fault.map_or(vec![Fault::Kill, Fault::Switchover, Fault::Node], |fault| vec![fault]);
     let all = faults.into_iter().flat_map(|fault| {
-        components.iter().copied().chain(["node"]).map(move |component| Plan {
-            component: component.to_owned(),
+        let aims = components.iter().cloned().map(Aim::from).chain([Aim::Node]);
+        aims.map(move |aim| Plan {
+            component: aim,
             fault,
             member: None,
         })
     });
     all.filter(|plan| plan.fault.missing_here(&plan.component).is_none())
-        .filter(|plan| plan.component != "node" || plan.fault == Fault::Node)
+        .filter(|plan| plan.component != Aim::Node || plan.fault == Fault::Node)
         .collect()
 }
 
@@ -256,7 +259,10 @@ impl Stage {
             }
             Err(error) => {
                 if !matches!(error, DrillError::Interrupted) {
-                    eprintln!("{}", session.output.paint(RED, &format!("error: {error}")));
+                    eprintln!(
+                        "{}",
+                        session.output.paint(RED, &format!("error: {}", explained(&error)))
+                    );
                 }
                 report.broke_off(&error);
             }
@@ -351,12 +357,12 @@ fn unix_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, everything};
+    use super::{ComponentId, Fault, everything};
 
     #[test]
     fn everything_is_each_budgets_fault_on_whatever_it_can_hit() {
         let told = |fault| -> Vec<String> {
-            let plans = everything(&["etcd", "redis", "user-service"], fault);
+            let plans = everything(&["etcd", "redis", "user-service"].map(ComponentId::from), fault);
             plans
                 .iter()
                 .map(|plan| format!("{} {}", plan.fault, plan.component))

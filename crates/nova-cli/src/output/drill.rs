@@ -70,7 +70,7 @@ fn phases_text(report: &CampaignReport, output: Output) -> String {
         for store in &drill.stores {
             for (name, spread) in store.phases.named() {
                 let Some(spread) = spread else { continue };
-                let mut row = vec![drill.component.clone(), drill.fault.to_string()];
+                let mut row = vec![drill.component.to_string(), drill.fault.to_string()];
                 row.extend([store.store.to_string(), name.to_owned()]);
                 row.extend([spread.p50, spread.p95, spread.max].map(|ms| time(Some(ms))));
                 rows.push(row);
@@ -112,7 +112,7 @@ pub(crate) fn drill_text(report: &CampaignReport, output: Output) -> String {
             let unknown: u64 = of_store().map(|of| of.unknown).sum();
             let spread = |of: fn(&Spread) -> u64| time(store.rto_ms.as_ref().map(of));
             rows.push(vec![
-                drill.component.clone(),
+                drill.component.to_string(),
                 drill.fault.to_string(),
                 store.store.to_string(),
                 drill.runs.len().to_string(),

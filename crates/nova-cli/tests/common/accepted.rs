@@ -77,7 +77,7 @@ mod tests {
             store: Store::Requests,
             ms: budget_ms,
         };
-        let drill = DrillReport::of("auth-service", Fault::Kill, vec![run], &[budget]);
+        let drill = DrillReport::of(&"auth-service".into(), Fault::Kill, vec![run], &[budget]);
         let report = CampaignReport::of(&Header::new("nova", "local", 7, None), "x", vec![drill]);
         serde_json::to_value(report).unwrap()
     }

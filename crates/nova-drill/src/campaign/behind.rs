@@ -5,7 +5,8 @@ use nova_platform::target::{Harm, Target};
 
 use super::Campaign;
 use crate::clients::Run;
-use crate::inflict::{Blow, explained};
+use crate::error::DrillError;
+use crate::inflict::Blow;
 
 impl<T: Target, P: Prober> Campaign<'_, T, P> {
     /// Freezes the leader's replicas for a while, so that they are behind, takes the leader down, and lets another one lead before it
@@ -16,16 +17,16 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         blow: &Blow,
         behind: std::time::Duration,
         clients: &mut dyn Run,
-    ) -> Result<(), String> {
-        let members = self.target.inspect().await.map_err(|error| explained(&error))?;
+    ) -> Result<(), DrillError> {
+        let members = self.inspect().await?;
         let replicas: Vec<String> = members
             .into_iter()
-            .filter(|member| member.component.as_str() == blow.component && !blow.members.contains(&member.name))
+            .filter(|member| blow.component.is(&member.component) && !blow.members.contains(&member.name))
             .map(|member| member.name)
             .collect();
         let harm = async |members: &[String], harm: Harm| {
             let harmed = self.target.harm(members, harm).await;
-            harmed.map_err(|error| explained(&error))
+            harmed.map_err(|error| DrillError::Target(Box::new(error)))
         };
         harm(&replicas, Harm::Freeze).await?;
         tokio::time::sleep(behind).await;

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use nova_platform::checks::MemberRole;
+use nova_platform::components::ComponentId;
 use nova_platform::rollout::Prober;
 use nova_platform::target::{MemberStatus, Target};
 use nova_platform::topology::components;
 
 use super::{Campaign, LOOK, Plan};
+use crate::aim::Aim;
 use crate::chance::Chance;
 use crate::error::DrillError;
 use crate::fault::Fault;
-use crate::inflict::{Blow, explained};
+use crate::inflict::Blow;
 
 /// The gateway stands on the users' side, on a node of its own where nothing else is.
 const GATEWAY: &str = "gateway";
@@ -19,8 +21,7 @@ const GATEWAY: &str = "gateway";
 impl<T: Target, P: Prober> Campaign<'_, T, P> {
     /// Whom it hits: who was named, everyone of the component or the node, or the leader; where nobody leads, chance decides.
     pub(super) async fn choose(&self, plan: &Plan, chance: &mut Chance) -> Result<Vec<String>, DrillError> {
-        let members = self.target.inspect().await;
-        let members = members.map_err(|error| DrillError::Failed(explained(&error)))?;
+        let members = self.inspect().await?;
         let described = components(self.spec);
         let members: Vec<MemberStatus> = members
             .into_iter()
@@ -30,7 +31,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             let chosen = members.iter().filter(|member| wanted(member));
             chosen.map(|member| member.name.clone()).collect()
         };
-        if plan.fault.hits_a_node() && plan.component == "node" {
+        if plan.fault.hits_a_node() && plan.component == Aim::Node {
             let nodes: BTreeSet<&str> = members
                 .iter()
                 .map(|member| member.node.as_str())
@@ -40,7 +41,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             let node = plan.member.as_deref().or_else(|| chance.pick(&nodes).copied());
             return Ok(names(&|member: &MemberStatus| Some(member.node.as_str()) == node));
         }
-        let of_component = names(&|member: &MemberStatus| member.component.as_str() == plan.component);
+        let of_component = names(&|member: &MemberStatus| plan.component.is(&member.component));
         if matches!(plan.fault, Fault::Cold | Fault::Rolling) {
             return Ok(of_component);
         }
@@ -57,7 +58,10 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         if let Some(member) = &plan.member {
             return Ok(on_its_node(member.clone()));
         }
-        let roles = self.prober.roles(&plan.component.as_str().into(), LOOK).await;
+        let roles = match &plan.component {
+            Aim::Component(id) => self.prober.roles(id, LOOK).await,
+            Aim::Node | Aim::All => Vec::new(),
+        };
         let leader = roles.into_iter().find(MemberRole::leads).map(|role| role.member);
         let all_alike: Vec<String> = of_component
             .into_iter()
@@ -66,19 +70,21 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         leader
             .or_else(|| chance.pick(&all_alike).cloned())
             .map(on_its_node)
-            .ok_or_else(|| DrillError::Failed(format!("{} has no member to hit", plan.component)))
+            .ok_or_else(|| DrillError::NoMember {
+                component: plan.component.clone(),
+            })
     }
 
     /// The components that must be whole again: those of the members that are hit, and what stands on them.
-    pub(super) fn touched(&self, blow: &Blow) -> Vec<String> {
+    pub(super) fn touched(&self, blow: &Blow) -> Vec<ComponentId> {
         // Whoever shares a full disk is out of room as well.
         if blow.fault.hits_a_node() || blow.fault == Fault::DiskFull {
             return Vec::new();
         }
-        let mut touched = vec![blow.component.clone()];
-        if blow.component == "etcd" {
-            touched.push("postgres".to_owned());
+        match &blow.component {
+            Aim::Component(ComponentId::Etcd) => vec![ComponentId::Etcd, ComponentId::Postgres],
+            Aim::Component(id) => vec![id.clone()],
+            Aim::Node | Aim::All => Vec::new(),
         }
-        touched
     }
 }

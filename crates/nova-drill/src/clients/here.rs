@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use nova_platform::components::ComponentId;
 
-use super::{Clients, Outcomes, Request, Run, SETTLED, WARM_UP, WRITE_AGAIN};
+use super::{Clients, ClientsError, Outcomes, Request, Run, SETTLED, WARM_UP, WRITE_AGAIN};
 use crate::doors::{self, Door, Site};
 use crate::ledger::Ledger;
 use crate::load::{Load, Rate};
@@ -51,7 +52,7 @@ impl<'a> Here<'a> {
         std::mem::replace(&mut *noted, opened)
     }
 
-    async fn try_start(&self, request: Request) -> Result<Writing<'_>, String> {
+    async fn try_start(&self, request: Request) -> Result<Writing<'_>, ClientsError> {
         let open = |store: &Store| doors::open(*store, &request.service, self.site);
         let doors: Vec<Arc<dyn Door>> = request.stores.iter().map(open).collect::<Result<_, _>>()?;
         let rate = Rate {
@@ -75,7 +76,7 @@ impl<'a> Here<'a> {
 }
 
 impl Clients for Here<'_> {
-    fn start(&self, request: Request) -> BoxFuture<'_, Result<Box<dyn Run + '_>, String>> {
+    fn start(&self, request: Request) -> BoxFuture<'_, Result<Box<dyn Run + '_>, ClientsError>> {
         async move {
             let writing = self.try_start(request).await?;
             Ok(Box::new(writing) as Box<dyn Run + '_>)
@@ -102,14 +103,14 @@ impl Opened {
             let removed = door.remove(self.request.run, self.request.writers).await;
             let left = door.leave().await;
             // Nothing of it does harm.
-            stays.extend(removed.and(left).err());
+            stays.extend(removed.and(left).err().map(|error| error.to_string()));
         }
         stays
     }
 }
 
 impl Run for Writing<'_> {
-    fn begin(&mut self, begin: Begin) -> BoxFuture<'_, Result<u64, String>> {
+    fn begin(&mut self, begin: Begin) -> BoxFuture<'_, Result<u64, ClientsError>> {
         async move {
             self.at = now_ms();
             let begin = Begin { at: self.at, ..begin };
@@ -117,24 +118,22 @@ impl Run for Writing<'_> {
             let ledger = self.here.ledger.clone();
             // Whoever judges a drill that was killed must know whom it had hit.
             let flushed = tokio::task::spawn_blocking(move || ledger.flush()).await;
-            flushed
-                .map_err(|error| error.to_string())?
-                .map_err(|error| error.to_string())?;
+            flushed.map_err(ClientsError::Flush)??;
             Ok(self.at)
         }
         .boxed()
     }
 
-    fn switch(&mut self, component: &str, leader: &str) -> BoxFuture<'_, Result<(), String>> {
-        let (component, leader) = (component.to_owned(), leader.to_owned());
-        async move { switchover::ask(&component, &leader, self.here.site).await }.boxed()
+    fn switch(&mut self, component: &ComponentId, leader: &str) -> BoxFuture<'_, Result<(), ClientsError>> {
+        let (component, leader) = (component.clone(), leader.to_owned());
+        async move { Ok(switchover::ask(&component, &leader, self.here.site).await?) }.boxed()
     }
 
-    fn again(&mut self) -> BoxFuture<'_, Result<(), String>> {
-        self.load.progress(SETTLED, WRITE_AGAIN).boxed()
+    fn again(&mut self) -> BoxFuture<'_, Result<(), ClientsError>> {
+        async move { Ok(self.load.progress(SETTLED, WRITE_AGAIN).await?) }.boxed()
     }
 
-    fn end<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Outcomes, String>>
+    fn end<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Outcomes, ClientsError>>
     where
         Self: 'a,
     {

@@ -1,11 +1,16 @@
 //! What is said to clients that run elsewhere, and what they answer: a line of JSON each. Between the answers come the lines of
 //! their ledger.
 
+use std::time::Duration;
+
+use nova_platform::components::ComponentId;
+use nova_platform::explained::explained;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::{Clients, Outcomes, Request};
+use super::{Clients, ClientsError, Outcomes, Request, Stuck};
 use crate::record::{Begin, Line, StoreReport};
+use crate::store::Store;
 
 /// What clients are asked for, after the [`Request`] that they begin with. The end of what is said gives the run up, as
 /// [`Order::GiveUp`] does.
@@ -17,7 +22,7 @@ pub enum Order {
     /// See [`super::Run::switch`].
     Switch {
         /// Whose leader.
-        component: String,
+        component: ComponentId,
         /// Who leads now.
         leader: String,
     },
@@ -44,8 +49,44 @@ pub enum Answer {
         /// See [`Outcomes::stays`].
         stays: Vec<String>,
     },
+    /// Not every client of these stores was acknowledged in time.
+    Stuck {
+        /// See [`Stuck::stores`].
+        stores: Vec<Store>,
+        /// See [`Stuck::within`], in seconds.
+        seconds: u64,
+    },
     /// It could not be done.
     Failed(String),
+}
+
+impl From<ClientsError> for Answer {
+    fn from(error: ClientsError) -> Self {
+        match error {
+            ClientsError::Stuck(Stuck { stores, within }) => Self::Stuck {
+                stores,
+                seconds: within.as_secs(),
+            },
+            other => Self::Failed(explained(&other)),
+        }
+    }
+}
+
+impl Answer {
+    /// What was done; or why it was not, as the clients there know it.
+    ///
+    /// # Errors
+    /// When it was not done.
+    pub fn done(self) -> Result<Self, ClientsError> {
+        match self {
+            Self::Stuck { stores, seconds } => Err(ClientsError::Stuck(Stuck {
+                stores,
+                within: Duration::from_secs(seconds),
+            })),
+            Self::Failed(why) => Err(ClientsError::Told(why)),
+            Self::Done | Self::Begun(_) | Self::Ended { .. } => Ok(self),
+        }
+    }
 }
 
 /// A line that clients say.
@@ -65,19 +106,19 @@ pub enum Said {
 ///
 /// # Errors
 /// When an answer cannot be said.
-pub async fn serve(
+pub async fn serve<E>(
     clients: &dyn Clients,
     request: Request,
     orders: &mut mpsc::Receiver<Order>,
-    mut say: impl FnMut(Answer) -> Result<(), String> + Send,
-) -> Result<(), String> {
+    mut say: impl FnMut(Answer) -> Result<(), E> + Send,
+) -> Result<(), E> {
     let served = async {
         let Some(started) = unless_given_up(orders, clients.start(request)).await else {
             return Ok(());
         };
         let mut run = match started {
             Ok(run) => run,
-            Err(why) => return say(Answer::Failed(why)),
+            Err(why) => return say(why.into()),
         };
         say(Answer::Done)?;
         while let Some(order) = orders.recv().await {
@@ -99,12 +140,12 @@ pub async fn serve(
                         let Outcomes { stores, stays, .. } = outcomes;
                         Answer::Ended { stores, stays }
                     });
-                    return say(ended.unwrap_or_else(Answer::Failed));
+                    return say(ended.unwrap_or_else(Answer::from));
                 }
                 Order::GiveUp => break,
             };
             match done {
-                Some(answer) => say(answer.unwrap_or_else(Answer::Failed))?,
+                Some(answer) => say(answer.unwrap_or_else(Answer::from))?,
                 None => break,
             }
         }
@@ -127,14 +168,17 @@ async fn unless_given_up<T>(orders: &mut mpsc::Receiver<Order>, work: impl Futur
 #[allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 mod tests {
     use std::sync::Mutex;
+    use std::time::Duration;
 
     use futures::FutureExt;
     use futures::future::BoxFuture;
+    use nova_platform::components::ComponentId;
     use tokio::sync::mpsc;
 
     use super::{Answer, Order, Said, serve};
-    use crate::clients::{Clients, Outcomes, Request, Run};
+    use crate::clients::{Clients, ClientsError, Outcomes, Request, Run, Stuck};
     use crate::record::{Begin, Line};
+    use crate::store::Store;
 
     /// Clients that write down what is asked of them.
     #[derive(Default)]
@@ -153,7 +197,7 @@ mod tests {
     }
 
     impl Clients for Fake {
-        fn start(&self, request: Request) -> BoxFuture<'_, Result<Box<dyn Run + '_>, String>> {
+        fn start(&self, request: Request) -> BoxFuture<'_, Result<Box<dyn Run + '_>, ClientsError>> {
             self.note(&format!("start {}", request.run));
             async { Ok(Box::new(FakeRun(self)) as Box<dyn Run + '_>) }.boxed()
         }
@@ -165,21 +209,21 @@ mod tests {
     }
 
     impl Run for FakeRun<'_> {
-        fn begin(&mut self, begin: Begin) -> BoxFuture<'_, Result<u64, String>> {
+        fn begin(&mut self, begin: Begin) -> BoxFuture<'_, Result<u64, ClientsError>> {
             async move { Ok(begin.at + 1) }.boxed()
         }
 
-        fn switch(&mut self, component: &str, leader: &str) -> BoxFuture<'_, Result<(), String>> {
+        fn switch(&mut self, component: &ComponentId, leader: &str) -> BoxFuture<'_, Result<(), ClientsError>> {
             let refused = format!("{leader} keeps {component}");
-            async move { Err(refused) }.boxed()
+            async move { Err(ClientsError::Told(refused)) }.boxed()
         }
 
         /// Nobody is ever acknowledged again.
-        fn again(&mut self) -> BoxFuture<'_, Result<(), String>> {
+        fn again(&mut self) -> BoxFuture<'_, Result<(), ClientsError>> {
             std::future::pending().boxed()
         }
 
-        fn end<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Outcomes, String>>
+        fn end<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Outcomes, ClientsError>>
         where
             Self: 'a,
         {
@@ -206,7 +250,7 @@ mod tests {
     async fn served(fake: &Fake, all: Vec<Order>) -> Vec<Answer> {
         let (sender, mut orders) = mpsc::channel(1);
         let (answered, mut answers) = mpsc::unbounded_channel();
-        let say = |answer| answered.send(answer).map_err(|error| error.to_string());
+        let say = |answer| answered.send(answer);
         let ask = async {
             let mut heard = vec![answers.recv().await.unwrap()];
             for order in all {
@@ -229,7 +273,7 @@ mod tests {
     async fn each_order_has_its_answer_and_nothing_stays() {
         let fake = Fake::default();
         let switch = Order::Switch {
-            component: "redis".to_owned(),
+            component: ComponentId::Redis,
             leader: "redis-1".to_owned(),
         };
         let heard = served(&fake, vec![Order::Begin(begin()), switch, Order::End]).await;
@@ -247,6 +291,20 @@ mod tests {
         let fake = Fake::default();
         served(&fake, vec![Order::Begin(begin()), Order::Again]).await;
         assert_eq!(fake.noted(), ["start 7", "tidy"]);
+    }
+
+    #[test]
+    fn who_was_not_acknowledged_is_known_on_the_other_side_as_well() {
+        let stuck = Stuck {
+            stores: vec![Store::Kafka, Store::Posts],
+            within: Duration::from_secs(120),
+        };
+        let text = serde_json::to_string(&Answer::from(ClientsError::Stuck(stuck.clone()))).unwrap();
+        let heard = serde_json::from_str::<Answer>(&text).unwrap().done();
+        assert!(
+            matches!(heard, Err(ClientsError::Stuck(told)) if told == stuck),
+            "{text}"
+        );
     }
 
     #[test]

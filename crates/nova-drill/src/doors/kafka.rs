@@ -18,7 +18,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
 
-use super::{Client, Door, Site, WHOLE};
+use super::{Client, Door, DoorError, Site, WHOLE};
 use crate::judge::Found;
 use crate::record::Outcome;
 use crate::store::Store;
@@ -37,7 +37,7 @@ pub(super) struct Kafka {
 }
 
 impl Kafka {
-    pub(super) fn new(site: &Site<'_>) -> Result<Self, String> {
+    pub(super) fn new(site: &Site<'_>) -> Result<Self, DoorError> {
         let bootstrap = bootstrap(site.endpoints);
         let producer = common(&bootstrap)
             .set("acks", "all")
@@ -50,7 +50,10 @@ impl Kafka {
             .set("message.timeout.ms", "60000")
             .set("topic.metadata.refresh.interval.ms", "1000")
             .create()
-            .map_err(|error| format!("the Kafka producer could not start: {error}"))?;
+            .map_err(|error| DoorError::KafkaClient {
+                role: "producer",
+                error,
+            })?;
         Ok(Self {
             bootstrap,
             copies: i32::from(site.spec.kafka.replication_factor),
@@ -59,10 +62,13 @@ impl Kafka {
         })
     }
 
-    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, String> {
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, DoorError> {
         common(&self.bootstrap)
             .create()
-            .map_err(|error| format!("the Kafka admin client could not start: {error}"))
+            .map_err(|error| DoorError::KafkaClient {
+                role: "admin client",
+                error,
+            })
     }
 }
 
@@ -110,10 +116,15 @@ impl Door for Kafka {
         Store::Kafka
     }
 
-    fn prepare(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn prepare(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         async move {
             let name = topic(run);
             let admin = self.admin()?;
+            let not_made = |error| DoorError::Topic {
+                topic: name.clone(),
+                wanted: "made",
+                error,
+            };
             let deadline = Instant::now() + WHOLE;
             let result = loop {
                 let wanted = NewTopic::new(&name, PARTITIONS, TopicReplication::Fixed(self.copies))
@@ -126,8 +137,8 @@ impl Door for Kafka {
                         let _ = admin.delete_topics(&[&name], &limits()).await;
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
-                    Ok(Some(Err((_, code)))) => break Err(format!("topic {name} could not be made: {code}")),
-                    Err(error) => break Err(format!("topic {name} could not be made: {error}")),
+                    Ok(Some(Err((_, code)))) => break Err(not_made(KafkaError::AdminOp(code))),
+                    Err(error) => break Err(not_made(error)),
                 }
             };
             // Ending librdkafka's threads takes its time, which no runtime thread has.
@@ -137,7 +148,7 @@ impl Door for Kafka {
         .boxed()
     }
 
-    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, String> {
+    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, DoorError> {
         Ok(Box::new(Writer {
             producer: self.producer.clone(),
             topic: topic(run),
@@ -145,34 +156,38 @@ impl Door for Kafka {
         }))
     }
 
-    fn found(&self, run: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, String>> {
+    fn found(&self, run: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, DoorError>> {
         let (bootstrap, name) = (self.bootstrap.clone(), topic(run));
         async move {
             let read = spawn_blocking(move || read(&bootstrap, &name)).await;
-            read.map_err(|error| format!("the Kafka client failed: {error}"))?
-                .map(Some)
+            read.map_err(DoorError::KafkaThread)?.map(Some)
         }
         .boxed()
     }
 
-    fn remove(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn remove(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         async move {
             let name = topic(run);
             let admin = self.admin()?;
             let deleted = admin.delete_topics(&[&name], &limits()).await;
             spawn_blocking(move || drop(admin));
+            let stays = |error| DoorError::Topic {
+                topic: name.clone(),
+                wanted: "removed",
+                error,
+            };
             match deleted.map(|results| results.into_iter().next()) {
                 Ok(Some(Err((_, code)))) if code != RDKafkaErrorCode::UnknownTopicOrPartition => {
-                    Err(format!("topic {name} could not be removed: {code}"))
+                    Err(stays(KafkaError::AdminOp(code)))
                 }
                 Ok(_) => Ok(()),
-                Err(error) => Err(format!("topic {name} could not be removed: {error}")),
+                Err(error) => Err(stays(error)),
             }
         }
         .boxed()
     }
 
-    fn leave(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn leave(&self) -> BoxFuture<'_, Result<(), DoorError>> {
         async { Ok(()) }.boxed()
     }
 }
@@ -214,8 +229,11 @@ impl Drop for Kafka {
 }
 
 /// Reads every partition from its beginning to its end, as committed.
-fn read(bootstrap: &str, topic: &str) -> Result<Found, String> {
-    let of = |error: KafkaError| format!("reading {topic}: {error}");
+fn read(bootstrap: &str, topic: &str) -> Result<Found, DoorError> {
+    let of = |error: KafkaError| DoorError::Reading {
+        topic: topic.to_owned(),
+        error,
+    };
     let consumer: BaseConsumer = common(bootstrap)
         .set("group.id", "nova-drill")
         .set("enable.auto.commit", "false")
@@ -233,14 +251,13 @@ fn read(bootstrap: &str, topic: &str) -> Result<Found, String> {
     let deadline = Instant::now() + WHOLE;
     let mut partitions = vec![Vec::new(); usize::try_from(PARTITIONS).unwrap_or(0)];
     let mut ended = BTreeSet::new();
-    let mut trouble = None;
+    let mut last = None;
     while ended.len() < partitions.len() {
         if Instant::now() > deadline {
-            let trouble = trouble.map_or_else(String::new, |error: KafkaError| format!(": {error}"));
-            return Err(format!(
-                "{topic} could not be read to its end within {} s{trouble}",
-                WHOLE.as_secs()
-            ));
+            return Err(DoorError::Unread {
+                topic: topic.to_owned(),
+                last,
+            });
         }
         match consumer.poll(Duration::from_millis(200)) {
             None => {}
@@ -248,14 +265,17 @@ fn read(bootstrap: &str, topic: &str) -> Result<Found, String> {
                 let id = message
                     .payload()
                     .and_then(|payload| std::str::from_utf8(payload).ok()?.parse().ok());
-                let id = id.ok_or_else(|| format!("{topic} holds a record that no writer wrote"))?;
+                let id = id.ok_or_else(|| DoorError::Foreign {
+                    place: topic.to_owned(),
+                    what: "a record that no writer wrote".to_owned(),
+                })?;
                 let partition = usize::try_from(message.partition()).unwrap_or(usize::MAX);
                 if let Some(ids) = partitions.get_mut(partition) {
                     ids.push(id);
                 }
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => drop(ended.insert(partition)),
-            Some(Err(error)) => trouble = Some(error),
+            Some(Err(error)) => last = Some(error),
         }
     }
     Ok(Found {

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::{CONNECT, Client, Door, PATIENCE, Site, WHOLE, secret};
+use super::{CONNECT, Client, Door, DoorError, PATIENCE, Site, WHOLE, secret};
 use crate::judge::Found;
 use crate::record::Outcome;
 use crate::store::Store;
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const READ_ONLY: &str = "25006";
 
 impl Postgres {
-    pub(super) fn new(site: &Site<'_>) -> Result<Self, String> {
+    pub(super) fn new(site: &Site<'_>) -> Result<Self, DoorError> {
         let primary = &site.endpoints.primary;
         let options = PgConnectOptions::new_without_pgpass()
             .host(&primary.host)
@@ -43,7 +43,7 @@ impl Postgres {
         Ok(Self { options })
     }
 
-    async fn execute(&self, statements: &[String]) -> Result<(), String> {
+    async fn execute(&self, statements: &[String]) -> Result<(), DoorError> {
         let all = async {
             let mut connection = PgConnection::connect_with(&self.options).await?;
             for statement in statements {
@@ -53,15 +53,15 @@ impl Postgres {
             }
             connection.close().await
         };
-        within("PostgreSQL", all).await
+        within(all).await
     }
 }
 
-async fn within<T>(what: &str, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, String> {
+async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, DoorError> {
     match timeout(WHOLE, work).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(format!("{what}: {error}")),
-        Err(_) => Err(format!("{what} did not answer within {} s", WHOLE.as_secs())),
+        Ok(Err(error)) => Err(DoorError::Postgres(error)),
+        Err(_) => Err(DoorError::Silent { server: "PostgreSQL" }),
     }
 }
 
@@ -74,7 +74,7 @@ impl Door for Postgres {
         Store::Postgres
     }
 
-    fn prepare(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn prepare(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         async move {
             let table = table(run);
             self.execute(&[
@@ -87,7 +87,7 @@ impl Door for Postgres {
         .boxed()
     }
 
-    fn client(&self, run: u32, _: u16) -> Result<Box<dyn Client>, String> {
+    fn client(&self, run: u32, _: u16) -> Result<Box<dyn Client>, DoorError> {
         Ok(Box::new(Writer {
             options: self.options.clone(),
             insert: format!("insert into {} values ($1)", table(run)),
@@ -95,7 +95,7 @@ impl Door for Postgres {
         }))
     }
 
-    fn found(&self, run: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, String>> {
+    fn found(&self, run: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, DoorError>> {
         async move {
             let select = format!("select id from {}", table(run));
             let read = async {
@@ -106,7 +106,7 @@ impl Door for Postgres {
                 connection.close().await?;
                 Ok(ids)
             };
-            let ids = within("PostgreSQL", read).await?;
+            let ids = within(read).await?;
             Ok(Some(Found {
                 ids: ids.into_iter().map(i64::cast_unsigned).collect(),
                 ordered: false,
@@ -115,11 +115,11 @@ impl Door for Postgres {
         .boxed()
     }
 
-    fn remove(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn remove(&self, run: u32, _: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         async move { self.execute(&[format!("drop table if exists {}", table(run))]).await }.boxed()
     }
 
-    fn leave(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn leave(&self) -> BoxFuture<'_, Result<(), DoorError>> {
         async move { self.execute(&[format!("drop schema if exists {SCHEMA} cascade")]).await }.boxed()
     }
 }

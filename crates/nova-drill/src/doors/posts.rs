@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use nova_platform::explained::root_cause;
 use nova_platform::provision::SUPERUSER_SECRET;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::{Client, Door, Site, WHOLE, http, secret};
+use super::{Client, Door, DoorError, POSTS, Site, WHOLE, http, secret};
 use crate::judge::Found;
 use crate::record::Outcome;
 use crate::store::Store;
@@ -72,21 +71,17 @@ impl Account {
 }
 
 impl Posts {
-    pub(super) fn new(site: &Site<'_>) -> Result<Self, String> {
-        let missing = |service: &str| format!("this platform has no {service}, through which posts are written");
-        let at = |service: &str| {
+    pub(super) fn new(site: &Site<'_>) -> Result<Self, DoorError> {
+        let missing = |service| DoorError::NoWayForPosts { service };
+        let at = |service: &'static str| {
             let endpoints = site.endpoints.services.get(service).ok_or_else(|| missing(service))?;
-            Ok::<_, String>(format!("http://{}/api/v1", endpoints.gateway))
+            Ok::<_, DoorError>(format!("http://{}/api/v1", endpoints.gateway))
         };
-        let users = site
-            .spec
-            .services
-            .get("user-service")
-            .ok_or_else(|| missing("user-service"))?;
+        let users = site.spec.services.get(POSTS).ok_or_else(|| missing(POSTS))?;
         let primary = &site.endpoints.primary;
         let mark = uuid::Uuid::new_v4().to_string();
         Ok(Self {
-            users: at("user-service")?,
+            users: at(POSTS)?,
             auth: at("auth-service")?,
             database: PgConnectOptions::new_without_pgpass()
                 .host(&primary.host)
@@ -104,26 +99,26 @@ impl Posts {
         })
     }
 
-    async fn call(&self, request: reqwest::RequestBuilder, wanted: u16) -> Result<Value, String> {
+    async fn call(&self, request: reqwest::RequestBuilder, wanted: u16) -> Result<Value, DoorError> {
         let begin = Instant::now();
         let answer = loop {
-            let attempt = request.try_clone().ok_or("a request that cannot be repeated")?;
-            let answer = attempt.send().await.map_err(|error| root_cause(&error))?;
+            let attempt = request.try_clone().ok_or(DoorError::Unrepeatable)?;
+            let answer = attempt.send().await.map_err(DoorError::Http)?;
             if answer.status() != TOO_MANY_REQUESTS || begin.elapsed() > WHOLE {
                 break answer;
             }
             sleep(LIMITED).await;
         };
         let (url, status) = (answer.url().to_string(), answer.status().as_u16());
-        let body = answer.text().await.map_err(|error| root_cause(&error))?;
+        let body = answer.text().await.map_err(DoorError::Http)?;
         if status != wanted {
-            return Err(format!("{url} answered {status}: {body}"));
+            return Err(DoorError::Answered { url, status, body });
         }
         Ok(serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
     /// Registers the user unless that was done, and gets a token that is not about to end.
-    async fn log_in(&self, account: &Account) -> Result<(), String> {
+    async fn log_in(&self, account: &Account) -> Result<(), DoorError> {
         let held = account.held();
         if held.as_ref().is_some_and(|(since, _)| since.elapsed() < FRESH) {
             return Ok(());
@@ -134,16 +129,14 @@ impl Posts {
         }
         let login = self.http.post(format!("{}/auth/login", self.auth));
         let tokens = self.call(login.json(&account.credentials()), 200).await?;
-        let token = tokens["access_token"]
-            .as_str()
-            .ok_or("auth-service gave no access token")?;
+        let token = tokens["access_token"].as_str().ok_or(DoorError::NoToken)?;
         let held = (Instant::now(), token.to_owned());
         *account.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
         Ok(())
     }
 
     /// Removes everything that the user did as well.
-    async fn delete(&self, account: &Account) -> Result<(), String> {
+    async fn delete(&self, account: &Account) -> Result<(), DoorError> {
         let Some((_, token)) = account.held() else {
             return Ok(());
         };
@@ -165,7 +158,7 @@ impl Door for Posts {
         Store::Posts
     }
 
-    fn prepare(&self, _: u32, writers: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn prepare(&self, _: u32, writers: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         let users = self.accounts.iter().take(usize::from(writers));
         stream::iter(users.map(|account| Ok(self.log_in(account))))
             .try_buffer_unordered(AT_A_TIME)
@@ -173,7 +166,7 @@ impl Door for Posts {
             .boxed()
     }
 
-    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, String> {
+    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, DoorError> {
         let account = &self.accounts[usize::from(writer % USERS)];
         Ok(Box::new(Writer {
             url: format!("{}/posts", self.users),
@@ -184,7 +177,7 @@ impl Door for Posts {
         }))
     }
 
-    fn found(&self, run: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, String>> {
+    fn found(&self, run: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, DoorError>> {
         async move {
             let text = self.text(run);
             let read = async {
@@ -198,8 +191,8 @@ impl Door for Posts {
             };
             let bodies = match timeout(WHOLE, read).await {
                 Ok(Ok(bodies)) => bodies,
-                Ok(Err(error)) => return Err(format!("PostgreSQL: {error}")),
-                Err(_) => return Err(format!("PostgreSQL did not answer within {} s", WHOLE.as_secs())),
+                Ok(Err(error)) => return Err(DoorError::Postgres(error)),
+                Err(_) => return Err(DoorError::Silent { server: "PostgreSQL" }),
             };
             let ids = bodies.iter().filter_map(|body| body.strip_prefix(&text)?.parse().ok());
             Ok(Some(Found {
@@ -210,11 +203,11 @@ impl Door for Posts {
         .boxed()
     }
 
-    fn remove(&self, _: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn remove(&self, _: u32, _: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         async { Ok(()) }.boxed()
     }
 
-    fn leave(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn leave(&self) -> BoxFuture<'_, Result<(), DoorError>> {
         async move {
             // Each is tried, whatever becomes of the others.
             let deletions: Vec<_> = self.accounts.iter().map(|account| self.delete(account)).collect();

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use nova_platform::checks::MASTER_NAME;
 use tokio::time::timeout;
 
-use super::{CONNECT, Client, Door, REACH, Site, WHOLE, secret};
+use super::{CONNECT, Client, Door, DoorError, REACH, Site, WHOLE, secret};
 use crate::judge::Found;
 use crate::record::Outcome;
 use crate::store::Store;
@@ -31,7 +31,7 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    pub(super) fn new(site: &Site<'_>) -> Result<Self, String> {
+    pub(super) fn new(site: &Site<'_>) -> Result<Self, DoorError> {
         let hosts = site.endpoints.sentinels.iter();
         let config = Config {
             fail_fast: false,
@@ -49,7 +49,7 @@ impl Redis {
         Ok(Self { config })
     }
 
-    fn build(&self) -> Result<RedisClient, String> {
+    fn build(&self) -> Result<RedisClient, DoorError> {
         let mut builder = Builder::from_config(self.config.clone());
         builder
             .with_performance_config(|performance| performance.default_command_timeout = ANSWER)
@@ -69,9 +69,7 @@ impl Redis {
                 };
             })
             .set_policy(Self::reconnect());
-        builder
-            .build()
-            .map_err(|error| format!("the Redis client could not start: {error}"))
+        builder.build().map_err(DoorError::RedisClient)
     }
 
     /// As the services do.
@@ -82,7 +80,7 @@ impl Redis {
     }
 
     /// Commands on a connection of their own.
-    async fn each(&self, commands: Vec<(&'static str, Vec<String>)>) -> Result<Vec<Value>, String> {
+    async fn each(&self, commands: Vec<(&'static str, Vec<String>)>) -> Result<Vec<Value>, DoorError> {
         let connection = Connected::start(self.build()?);
         let all = async {
             connection.client.wait_for_connect().await?;
@@ -94,8 +92,8 @@ impl Redis {
         };
         match timeout(WHOLE, all).await {
             Ok(Ok(answers)) => Ok(answers),
-            Ok(Err(error)) => Err(format!("Redis: {error}")),
-            Err(_) => Err(format!("Redis did not answer within {} s", WHOLE.as_secs())),
+            Ok(Err(error)) => Err(DoorError::Redis(error)),
+            Err(_) => Err(DoorError::Silent { server: "Redis" }),
         }
     }
 }
@@ -114,11 +112,11 @@ impl Door for Redis {
         Store::Redis
     }
 
-    fn prepare(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn prepare(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         self.remove(run, writers)
     }
 
-    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, String> {
+    fn client(&self, run: u32, writer: u16) -> Result<Box<dyn Client>, DoorError> {
         Ok(Box::new(Writer {
             connection: Connected::start(self.build()?),
             key: key(run, writer),
@@ -126,7 +124,7 @@ impl Door for Redis {
         }))
     }
 
-    fn found(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<Option<Found>, String>> {
+    fn found(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<Option<Found>, DoorError>> {
         async move {
             let range = |writer| ("LRANGE", vec![key(run, writer), "0".to_owned(), "-1".to_owned()]);
             let lists = self.each((0..writers).map(range).collect()).await?;
@@ -135,7 +133,10 @@ impl Door for Redis {
                 let Value::Array(elements) = list else { continue };
                 for element in elements {
                     let id = element.as_string().and_then(|text| text.parse().ok());
-                    ids.push(id.ok_or_else(|| format!("Redis holds {element:?}, which no writer wrote"))?);
+                    ids.push(id.ok_or_else(|| DoorError::Foreign {
+                        place: "Redis".to_owned(),
+                        what: format!("{element:?}, which no writer wrote"),
+                    })?);
                 }
             }
             Ok(Some(Found { ids, ordered: false }))
@@ -143,12 +144,12 @@ impl Door for Redis {
         .boxed()
     }
 
-    fn remove(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn remove(&self, run: u32, writers: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         let keys = (0..writers).map(move |writer| key(run, writer)).collect();
         async move { self.each(vec![("DEL", keys)]).await.map(drop) }.boxed()
     }
 
-    fn leave(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn leave(&self) -> BoxFuture<'_, Result<(), DoorError>> {
         async { Ok(()) }.boxed()
     }
 }

@@ -4,7 +4,7 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{Client, Door, Site, http};
+use super::{Client, Door, DoorError, Site, http};
 use crate::judge::Found;
 use crate::record::Outcome;
 use crate::store::Store;
@@ -15,10 +15,12 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub(super) fn new(service: &str, site: &Site<'_>) -> Result<Self, String> {
+    pub(super) fn new(service: &str, site: &Site<'_>) -> Result<Self, DoorError> {
         let endpoints = site.endpoints.services.get(service);
         let gateway = &endpoints
-            .ok_or_else(|| format!("this platform has no service {service}"))?
+            .ok_or_else(|| DoorError::NoService {
+                service: service.to_owned(),
+            })?
             .gateway;
         // Every service has the one, and auth-service's users fetch the other before anything else.
         let path = match service {
@@ -36,26 +38,26 @@ impl Door for Requests {
         Store::Requests
     }
 
-    fn prepare(&self, _: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn prepare(&self, _: u32, _: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         async { Ok(()) }.boxed()
     }
 
-    fn client(&self, _: u32, _: u16) -> Result<Box<dyn Client>, String> {
+    fn client(&self, _: u32, _: u16) -> Result<Box<dyn Client>, DoorError> {
         Ok(Box::new(Reader {
             http: http()?,
             url: self.url.clone(),
         }))
     }
 
-    fn found(&self, _: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, String>> {
+    fn found(&self, _: u32, _: u16) -> BoxFuture<'_, Result<Option<Found>, DoorError>> {
         async { Ok(None) }.boxed()
     }
 
-    fn remove(&self, _: u32, _: u16) -> BoxFuture<'_, Result<(), String>> {
+    fn remove(&self, _: u32, _: u16) -> BoxFuture<'_, Result<(), DoorError>> {
         async { Ok(()) }.boxed()
     }
 
-    fn leave(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn leave(&self) -> BoxFuture<'_, Result<(), DoorError>> {
         async { Ok(()) }.boxed()
     }
 }

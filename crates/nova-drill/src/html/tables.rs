@@ -48,7 +48,7 @@ fn line(drill: &DrillReport, summary: &StoreSummary) -> String {
         None => ("", "no budget"),
     };
     let is_loss = lost.is_some_and(|lost| lost > 0);
-    let mut text = format!("<tr><th scope=\"row\">{}</th>", Text(&drill.component));
+    let mut text = format!("<tr><th scope=\"row\">{}</th>", Text(drill.component.as_str()));
     cell(&mut text, "", &drill.fault.to_string());
     cell(&mut text, "", &summary.store.to_string());
     number(&mut text, &drill.runs.len().to_string());

@@ -36,7 +36,7 @@ fn report(platform: &str, ids: &[u64], budget: u64) -> CampaignReport {
         store: Store::Postgres,
         ms: budget,
     }];
-    let drills = vec![DrillReport::of("postgres", Fault::Kill, vec![run], &budget)];
+    let drills = vec![DrillReport::of(&"postgres".into(), Fault::Kill, vec![run], &budget)];
     let circumstances = Circumstances {
         begun: 1_795_541_600_000,
         version: "1".to_owned(),

@@ -55,8 +55,19 @@ pub enum ReadError {
         /// Which line, from 1.
         line: usize,
         /// What is wrong with it.
-        reason: String,
+        reason: Damage,
     },
+}
+
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// It is the first line of a ledger.
+    #[error("a second header")]
+    SecondHeader,
+    /// It is no line of a ledger.
+    #[error("{0}")]
+    Line(serde_json::Error),
 }
 
 /// Reads a ledger.
@@ -87,20 +98,20 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Read, ReadError> {
             Ok(Line::Entry(entry)) => read.entries.push(entry),
             Ok(Line::Begin { begin }) => read.begins.push(begin),
             Ok(Line::Judged { judged }) => read.judged.push(*judged),
-            Ok(Line::Header(_)) => return Err(damaged(path, index, "a second header")),
+            Ok(Line::Header(_)) => return Err(damaged(path, index, Damage::SecondHeader)),
             // Without its end, a line that happens to make sense may still be half of a longer one; none of ours is.
             Err(_) if is_last && !line.ends_with(b"\n") => read.torn = true,
-            Err(error) => return Err(damaged(path, index, &error.to_string())),
+            Err(error) => return Err(damaged(path, index, Damage::Line(error))),
         }
     }
     Ok(read)
 }
 
-fn damaged(path: &Path, index: usize, reason: &str) -> ReadError {
+fn damaged(path: &Path, index: usize, reason: Damage) -> ReadError {
     ReadError::Damaged {
         path: path.to_owned(),
         line: index + 1,
-        reason: reason.to_owned(),
+        reason,
     }
 }
 

@@ -1,12 +1,13 @@
 //! What was found of a run, store by store.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::Store;
 
 /// What a failover spent its time on, in milliseconds, one after another from the fault to the acknowledgement that the last of
 /// the clients waited for. `null` is what the logs do not tell, and everything when nobody else had to lead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct Phases {
     /// Until the others knew that the leader was gone.
     pub detection_ms: Option<u64>,
@@ -38,7 +39,7 @@ impl Phases {
 }
 
 /// One store's part in a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct StoreReport {
     /// Which store.
     pub store: Store,
@@ -76,7 +77,7 @@ pub struct StoreReport {
 }
 
 /// One run: one fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct RunReport {
     /// Counts from 1, over all of a call's drills.
     pub run: u32,

@@ -6,6 +6,7 @@ use super::{
 };
 use nova_platform::explained::explained;
 
+use crate::aim::Aim;
 use crate::error::DrillError;
 use crate::fault::Fault;
 use crate::judge::{Found, Judgement, judge};
@@ -84,7 +85,7 @@ impl RunReport {
 impl DrillReport {
     /// Of all runs of one component and fault, with the reasons why it does not pass.
     #[must_use]
-    pub fn of(component: &str, fault: Fault, runs: Vec<RunReport>, budgets: &[Budget]) -> Self {
+    pub fn of(component: &Aim, fault: Fault, runs: Vec<RunReport>, budgets: &[Budget]) -> Self {
         let mut failures = Vec::new();
         let mut stores: Vec<Store> = runs
             .iter()
@@ -137,7 +138,7 @@ impl DrillReport {
             }
         }
         Self {
-            component: component.to_owned(),
+            component: component.clone(),
             fault,
             rto_ms: spread(runs.iter().map(|run| run.rto_ms)),
             rejoined_ms: spread(runs.iter().map(|run| run.rejoined_ms)),
@@ -234,8 +235,19 @@ impl CampaignReport {
     pub fn broke_off(&mut self, error: &DrillError) {
         let kind = match error {
             DrillError::Interrupted => BrokenKind::Interrupted,
-            DrillError::NotRecovered(_) => BrokenKind::NotRecovered,
-            DrillError::Usage(_) | DrillError::Unhealthy(_) | DrillError::Failed(_) => BrokenKind::Failed,
+            DrillError::NotRecovered { .. } | DrillError::NotServed { .. } => BrokenKind::NotRecovered,
+            DrillError::Usage(_)
+            | DrillError::Unhealthy(_)
+            | DrillError::Target(_)
+            | DrillError::Clients(_)
+            | DrillError::Ledger(_)
+            | DrillError::Flush(_)
+            | DrillError::NoMember { .. }
+            | DrillError::NotInjected(_)
+            | DrillError::Unjudged
+            | DrillError::NotWhole(_)
+            | DrillError::NotHealed(_)
+            | DrillError::NotWholeAfterHealing(_) => BrokenKind::Failed,
         };
         self.result = match kind {
             BrokenKind::Interrupted => Verdict::Interrupted,
@@ -322,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_loss_fails_a_drill_where_nothing_may_be_lost() {
-        let drill = |store, runs| DrillReport::of("x", Fault::Kill, runs, &[Budget { store, ms: 2000 }]);
+        let drill = |store, runs| DrillReport::of(&"x".into(), Fault::Kill, runs, &[Budget { store, ms: 2000 }]);
         let fine = drill(Store::Postgres, vec![run(Store::Postgres, &[900, 2000], &[0, 1])]);
         assert!(fine.failures.is_empty(), "{:?}", fine.failures);
         assert_eq!(fine.rto_ms.map(|spread| spread.max), Some(1100));
@@ -344,7 +356,7 @@ mod tests {
             ms: 1000,
         }];
         let slow = DrillReport::of(
-            "x",
+            &"x".into(),
             Fault::Kill,
             vec![run(Store::Postgres, &[900, 2000], &[0, 1])],
             &budget,
@@ -353,7 +365,12 @@ mod tests {
             told(&slow),
             ["postgres: p95 of the recovery is 1100 ms, its budget for kill is 1000 ms"]
         );
-        let never = DrillReport::of("x", Fault::Kill, vec![run(Store::Postgres, &[900], &[0])], &budget);
+        let never = DrillReport::of(
+            &"x".into(),
+            Fault::Kill,
+            vec![run(Store::Postgres, &[900], &[0])],
+            &budget,
+        );
         assert_eq!(told(&never), ["run 1: postgres: a writer was not acknowledged again"]);
         assert_eq!(never.rto_ms, None);
     }
@@ -362,7 +379,7 @@ mod tests {
     fn a_users_request_that_failed_is_no_matter_of_time() {
         let mut run = run(Store::Requests, &[900, 1010], &[]);
         run.stores[0].failed = 3;
-        let of = |fault| DrillReport::of("auth-service", fault, vec![run.clone()], &[]);
+        let of = |fault| DrillReport::of(&"auth-service".into(), fault, vec![run.clone()], &[]);
         let killed = of(Fault::Kill);
         assert_eq!(told(&killed), ["requests: 3 failed, its budget for kill is none"]);
         let fault = Fault::Kill;
@@ -381,7 +398,7 @@ mod tests {
             not_whole: Some("after 120 s still: redis".to_owned()),
             ..run(Store::Redis, &[900, 2000], &[0, 1])
         };
-        let drill = DrillReport::of("redis", Fault::Kill, vec![amiss], &[]);
+        let drill = DrillReport::of(&"redis".into(), Fault::Kill, vec![amiss], &[]);
         let sentence = "run 1 did not become whole again: after 120 s still: redis";
         assert_eq!(told(&drill), [sentence]);
         assert_eq!(drill.failures[0].store, None);
@@ -390,7 +407,7 @@ mod tests {
     #[test]
     fn programs_read_a_failure_by_its_kind_and_figures() {
         let run = run(Store::Postgres, &[900, 2000], &[0]);
-        let drill = DrillReport::of("postgres", Fault::Kill, vec![run], &[]);
+        let drill = DrillReport::of(&"postgres".into(), Fault::Kill, vec![run], &[]);
         let json = serde_json::to_value(&drill.failures).unwrap_or_default();
         let wanted = serde_json::json!([{
             "kind": "lost", "count": 1, "ids": [1], "component": "postgres", "store": "postgres", "run": 1,
@@ -411,7 +428,7 @@ mod tests {
             run
         };
         let runs = vec![told(Some(700)), told(None), told(Some(900))];
-        let phases = DrillReport::of("x", Fault::Kill, runs, &[]).stores[0].phases;
+        let phases = DrillReport::of(&"x".into(), Fault::Kill, runs, &[]).stores[0].phases;
         let spread = phases.detection_ms.map(|spread| (spread.p50, spread.max));
         assert_eq!((spread, phases.election_ms), (Some((700, 900)), None));
     }
@@ -421,7 +438,7 @@ mod tests {
         let read = Read {
             begins: vec![Begin {
                 run: 1,
-                component: "kafka".to_owned(),
+                component: "kafka".into(),
                 fault: Fault::Stop,
                 members: vec!["kafka-2".to_owned()],
                 at: 1000,

@@ -2,19 +2,22 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::aim::Aim;
 use crate::fault::Fault;
 use crate::store::Store;
 
 /// One reason why a drill did not pass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Failure {
     /// What is wrong, with its figures.
     #[serde(flatten)]
     pub kind: FailureKind,
     /// What was drilled.
-    pub component: String,
+    #[schemars(with = "String")]
+    pub component: Aim,
     /// Whose clients noticed it; `null` when it is not about one store.
     pub store: Option<Store>,
     /// In which run; `null` when it is about all of them.
@@ -24,7 +27,7 @@ pub struct Failure {
 }
 
 /// What is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FailureKind {
     /// A client got no acknowledgement any more.
@@ -90,19 +93,19 @@ pub enum FailureKind {
 
 impl Failure {
     /// Of one store in one run.
-    pub(super) fn of_run(component: &str, run: u32, store: Store, kind: FailureKind) -> Self {
+    pub(super) fn of_run(component: &Aim, run: u32, store: Store, kind: FailureKind) -> Self {
         let message = format!("run {run}: {store}: {kind}");
         Self::with(component, Some(run), Some(store), kind, message)
     }
 
     /// Of one store over all runs.
-    pub(super) fn of_store(component: &str, store: Store, kind: FailureKind) -> Self {
+    pub(super) fn of_store(component: &Aim, store: Store, kind: FailureKind) -> Self {
         let message = format!("{store}: {kind}");
         Self::with(component, None, Some(store), kind, message)
     }
 
     /// Of a platform that was not whole again after a run.
-    pub(super) fn not_whole(component: &str, run: u32, reason: &str) -> Self {
+    pub(super) fn not_whole(component: &Aim, run: u32, reason: &str) -> Self {
         let kind = FailureKind::NotWhole {
             reason: reason.to_owned(),
         };
@@ -110,10 +113,10 @@ impl Failure {
         Self::with(component, Some(run), None, kind, message)
     }
 
-    fn with(component: &str, run: Option<u32>, store: Option<Store>, kind: FailureKind, message: String) -> Self {
+    fn with(component: &Aim, run: Option<u32>, store: Option<Store>, kind: FailureKind, message: String) -> Self {
         Self {
             kind,
-            component: component.to_owned(),
+            component: component.clone(),
             store,
             run,
             message,

@@ -9,10 +9,10 @@ use std::time::Duration;
 use nova_platform::endpoints::HostPort;
 use nova_platform::kafka_wire::{Answer, Request, exchange};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::{Refusal, Refusals, SwitchoverError};
 use crate::doors::Site;
 use crate::doors::kafka::{TOPICS, bootstrap, common};
 
@@ -46,19 +46,33 @@ struct View {
 }
 
 /// Moves every leadership of the drill's partitions away from `leader`.
-pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> {
+pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), SwitchoverError> {
     let broker = site.endpoints.kafka.iter().find(|member| member.member == leader);
-    let broker = &broker.ok_or_else(|| format!("{leader} is no Kafka member"))?.address;
-    let client = Arc::new(common(&bootstrap(site.endpoints)).create().map_err(unseen)?);
+    let broker = &broker
+        .ok_or_else(|| SwitchoverError::NoMember {
+            leader: leader.to_owned(),
+            store: "Kafka",
+        })?
+        .address;
+    let client = Arc::new(
+        common(&bootstrap(site.endpoints))
+            .create()
+            .map_err(SwitchoverError::Unseen)?,
+    );
     let before = view(&client).await?;
     let old = before.brokers.iter().find(|(_, address)| address == broker);
-    let (old, _) = old.ok_or_else(|| format!("{leader} ({broker}) is not among the registered brokers"))?;
+    let (old, _) = old.ok_or_else(|| SwitchoverError::NotRegistered {
+        leader: leader.to_owned(),
+        address: broker.clone(),
+    })?;
     let moved = before.partitions.iter().filter(|partition| partition.leader == *old);
     let moved: Vec<Partition> = moved
         .map(|partition| handed_over(partition, *old))
         .collect::<Result<_, _>>()?;
     if moved.is_empty() {
-        return Err(format!("{leader} leads none of the drill's partitions"));
+        return Err(SwitchoverError::LeadsNothing {
+            leader: leader.to_owned(),
+        });
     }
     ask(&before, &alter(&moved), altered, "AlterPartitionReassignments").await?;
     ask(&before, &elect(&moved), elected, "ElectLeaders").await?;
@@ -66,14 +80,12 @@ pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> 
 }
 
 /// The same copies in an order that prefers another one that is in sync.
-fn handed_over(partition: &Partition, old: i32) -> Result<Partition, String> {
+fn handed_over(partition: &Partition, old: i32) -> Result<Partition, SwitchoverError> {
     let can_lead = |copy: &&i32| **copy != old && partition.in_sync.contains(copy);
     let next = partition.copies.iter().find(can_lead);
-    let next = *next.ok_or_else(|| {
-        format!(
-            "partition {} of {} has no other copy in sync that could lead",
-            partition.id, partition.topic
-        )
+    let next = *next.ok_or_else(|| SwitchoverError::NoSuccessor {
+        partition: partition.id,
+        topic: partition.topic.clone(),
     })?;
     let others = partition.copies.iter().filter(|copy| **copy != next).copied();
     Ok(Partition {
@@ -86,22 +98,29 @@ fn handed_over(partition: &Partition, old: i32) -> Result<Partition, String> {
 async fn ask(
     view: &View,
     request: &Request,
-    read: fn(&[u8]) -> Option<Result<(), String>>,
-    name: &str,
-) -> Result<(), String> {
-    let mut refusals = Vec::new();
+    read: fn(&[u8]) -> Option<Result<(), Refusals>>,
+    name: &'static str,
+) -> Result<(), SwitchoverError> {
+    let mut tried = Vec::new();
     for (_, address) in &view.brokers {
         match timeout(LIMIT, exchange(address, request)).await {
             Ok(Ok(answer)) => {
-                let understood = read(&answer).ok_or_else(|| format!("the answer to {name} is not understood"));
-                let said = understood.and_then(|said| said.map_err(|error| format!("{name} was refused: {error}")));
-                return said.map_err(|error| format!("{address}: {error}"));
+                let (address, request) = (address.clone(), name);
+                return match read(&answer) {
+                    Some(Ok(())) => Ok(()),
+                    Some(Err(refused)) => Err(SwitchoverError::BrokerRefused {
+                        address,
+                        request,
+                        refused,
+                    }),
+                    None => Err(SwitchoverError::NotUnderstood { address, request }),
+                };
             }
-            Ok(Err(error)) => refusals.push(error),
-            Err(_) => refusals.push(format!("{address}: no answer within {} s", LIMIT.as_secs())),
+            Ok(Err(error)) => tried.push(error),
+            Err(_) => tried.push(format!("{address}: no answer within {} s", LIMIT.as_secs())),
         }
     }
-    Err(format!("no broker answers {name}: {}", refusals.join("; ")))
+    Err(SwitchoverError::NoBroker { request: name, tried })
 }
 
 fn limit_ms() -> i32 {
@@ -134,28 +153,28 @@ fn elect(moved: &[Partition]) -> Request {
 }
 
 /// `None` when the answer is not understood.
-fn altered(bytes: &[u8]) -> Option<Result<(), String>> {
+fn altered(bytes: &[u8]) -> Option<Result<(), Refusals>> {
     let mut answer = Answer::flexible(bytes)?;
     answer.i32()?; // throttled for
     let (error, said) = (answer.i16()?, answer.text()?);
     if error != 0 {
-        return Some(Err(refusal(error, &said)));
+        return Some(Err(whole(error, &said)));
     }
     results(&mut answer, &[])
 }
 
-fn elected(bytes: &[u8]) -> Option<Result<(), String>> {
+fn elected(bytes: &[u8]) -> Option<Result<(), Refusals>> {
     let mut answer = Answer::flexible(bytes)?;
     answer.i32()?; // throttled for
     let error = answer.i16()?;
     if error != 0 {
-        return Some(Err(refusal(error, "")));
+        return Some(Err(whole(error, "")));
     }
     results(&mut answer, &[NOT_NEEDED])
 }
 
 /// Topics and, of each partition, what came of it: both answers end alike.
-fn results(answer: &mut Answer<'_>, harmless: &[i16]) -> Option<Result<(), String>> {
+fn results(answer: &mut Answer<'_>, harmless: &[i16]) -> Option<Result<(), Refusals>> {
     let mut refused = Vec::new();
     for _ in 0..answer.count()? {
         let topic = answer.text()?;
@@ -163,7 +182,12 @@ fn results(answer: &mut Answer<'_>, harmless: &[i16]) -> Option<Result<(), Strin
             let (id, error, said) = (answer.i32()?, answer.i16()?, answer.text()?);
             answer.tags()?;
             if error != 0 && !harmless.contains(&error) {
-                refused.push(format!("partition {id} of {topic}: {}", refusal(error, &said)));
+                refused.push(Refusal::Partition {
+                    partition: id,
+                    topic: topic.clone(),
+                    code: error,
+                    said,
+                });
             }
         }
         answer.tags()?;
@@ -171,19 +195,17 @@ fn results(answer: &mut Answer<'_>, harmless: &[i16]) -> Option<Result<(), Strin
     Some(if refused.is_empty() {
         Ok(())
     } else {
-        Err(refused.join("; "))
+        Err(Refusals(refused))
     })
 }
 
-fn refusal(error: i16, said: &str) -> String {
-    match said {
-        "" => format!("error code {error}"),
-        said => format!("error code {error} ({said})"),
-    }
+fn whole(code: i16, said: &str) -> Refusals {
+    let said = said.to_owned();
+    Refusals(vec![Refusal::Whole { code, said }])
 }
 
 /// Waits until every partition is led by another broker and has all its copies in sync.
-async fn settled(client: &Arc<BaseConsumer>, old: i32, count: usize) -> Result<(), String> {
+async fn settled(client: &Arc<BaseConsumer>, old: i32, count: usize) -> Result<(), SwitchoverError> {
     let begin = Instant::now();
     loop {
         let seen = view(client).await?.partitions;
@@ -196,17 +218,16 @@ async fn settled(client: &Arc<BaseConsumer>, old: i32, count: usize) -> Result<(
         if begin.elapsed() > SETTLED {
             let waiting = seen.iter().filter(|partition| !done(partition));
             let waiting: Vec<String> = waiting.map(|partition| format!("{partition:?}")).collect();
-            return Err(format!(
-                "the brokers have not changed leaders within {} s: {}",
-                SETTLED.as_secs(),
-                waiting.join("; ")
-            ));
+            return Err(SwitchoverError::Unsettled {
+                within: SETTLED,
+                waiting,
+            });
         }
         sleep(LOOK_EVERY).await;
     }
 }
 
-async fn view(client: &Arc<BaseConsumer>) -> Result<View, String> {
+async fn view(client: &Arc<BaseConsumer>) -> Result<View, SwitchoverError> {
     let client = Arc::clone(client);
     let seen = spawn_blocking(move || {
         client.fetch_metadata(None, LIMIT).map(|metadata| {
@@ -236,19 +257,13 @@ async fn view(client: &Arc<BaseConsumer>) -> Result<View, String> {
             }
         })
     });
-    let seen = seen
-        .await
-        .map_err(|error| format!("the Kafka client failed: {error}"))?;
-    seen.map_err(unseen)
-}
-
-fn unseen(error: KafkaError) -> String {
-    format!("the brokers do not say who leads: {error}")
+    let seen = seen.await.map_err(SwitchoverError::KafkaThread)?;
+    seen.map_err(SwitchoverError::Unseen)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Partition, altered, elected, handed_over};
+    use super::{Partition, Refusals, altered, elected, handed_over};
 
     fn partition(in_sync: &[i32]) -> Partition {
         Partition {
@@ -263,9 +278,9 @@ mod tests {
     #[test]
     fn only_a_copy_in_sync_becomes_the_preferred_one_and_none_is_lost() {
         let copies = |in_sync: &[i32]| handed_over(&partition(in_sync), 1).map(|moved| moved.copies);
-        assert_eq!(copies(&[1, 2, 3]), Ok(vec![2, 1, 3]));
-        assert_eq!(copies(&[1, 3]), Ok(vec![3, 1, 2]));
-        let refused = copies(&[1]).err().unwrap_or_default();
+        assert_eq!(copies(&[1, 2, 3]).ok(), Some(vec![2, 1, 3]));
+        assert_eq!(copies(&[1, 3]).ok(), Some(vec![3, 1, 2]));
+        let refused = copies(&[1]).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(refused.contains("partition 2 of nova.drill.1"), "{refused}");
     }
 
@@ -282,14 +297,16 @@ mod tests {
         let not_needed = [0, 0];
         assert_eq!(elected(&answer(&not_needed, 0)), Some(Ok(())));
         assert_eq!(elected(&answer(&not_needed, 84)), Some(Ok(())));
+        let told =
+            |answer: Option<Result<(), Refusals>>| answer.map(|said| said.map_err(|refused| refused.to_string()));
         let refused = "partition 7 of t: error code 80".to_owned();
-        assert_eq!(elected(&answer(&not_needed, 80)), Some(Err(refused)));
+        assert_eq!(told(elected(&answer(&not_needed, 80))), Some(Err(refused)));
         assert_eq!(altered(&answer(&[0, 0, 0], 0)), Some(Ok(())));
         let refused = "partition 7 of t: error code 84".to_owned();
-        assert_eq!(altered(&answer(&[0, 0, 0], 84)), Some(Err(refused)));
+        assert_eq!(told(altered(&answer(&[0, 0, 0], 84))), Some(Err(refused)));
         // Refused as a whole, with words.
         let whole = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 41, 3, b'n', b'o'];
-        assert_eq!(altered(&whole), Some(Err("error code 41 (no)".to_owned())));
+        assert_eq!(told(altered(&whole)), Some(Err("error code 41 (no)".to_owned())));
         assert_eq!(altered(&whole[..10]), None);
     }
 }

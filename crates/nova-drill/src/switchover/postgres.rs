@@ -4,21 +4,28 @@ use nova_platform::patroni_settings::REST_USER;
 use reqwest::Client;
 use serde_json::json;
 
+use super::SwitchoverError;
 use crate::doors::{Site, secret};
 
 /// Asks for it. The answer comes when it is done.
 ///
 /// No successor is named: to the others Patroni would then grant two seconds before they look for the new leader, and for so long it may
 /// have no standby that confirms a commit.
-pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> {
+pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), SwitchoverError> {
     let members = &site.endpoints.postgres;
     let member = members.iter().find(|member| member.member == leader);
     let patroni = &member
-        .ok_or_else(|| format!("{leader} is no PostgreSQL member"))?
+        .ok_or_else(|| SwitchoverError::NoMember {
+            leader: leader.to_owned(),
+            store: "PostgreSQL",
+        })?
         .patroni;
     let password = secret(site, "patroni-rest")?;
 
-    let failed = |error: reqwest::Error| format!("Patroni of {leader}: {error}");
+    let failed = |error| SwitchoverError::Patroni {
+        leader: leader.to_owned(),
+        error,
+    };
     let client = Client::builder().no_proxy().build().map_err(failed)?;
     let request = client.post(format!("http://{patroni}/switchover"));
     let asked = request
@@ -31,6 +38,10 @@ pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> 
     if status.is_success() {
         Ok(())
     } else {
-        Err(format!("Patroni of {leader} refused the switchover ({status}): {said}"))
+        Err(SwitchoverError::PatroniRefused {
+            leader: leader.to_owned(),
+            status,
+            said,
+        })
     }
 }

@@ -12,6 +12,7 @@ use nova_platform::checks::MASTER_NAME;
 use nova_platform::endpoints::HostPort;
 use tokio::time::{sleep, timeout};
 
+use super::SwitchoverError;
 use crate::doors::{Site, secret};
 
 /// Longest pause of a Redis master's writes, which ends by itself should nobody end it.
@@ -29,9 +30,14 @@ const ASKS_EVERYONE: Duration = Duration::from_millis(200);
 const BEFORE_FAILOVER: Duration = Duration::from_millis(720);
 
 /// Moves the master's role from `leader` to a replica of the Sentinels' choice.
-pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), String> {
+pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), SwitchoverError> {
     let old = site.endpoints.redis.iter().find(|member| member.member == leader);
-    let old = &old.ok_or_else(|| format!("{leader} is no Redis member"))?.address;
+    let old = &old
+        .ok_or_else(|| SwitchoverError::NoMember {
+            leader: leader.to_owned(),
+            store: "Redis",
+        })?
+        .address;
     let master = Node::connect(old, secret(site, "redis")?).await?;
     let sentinels = sentinels(site, &secret(site, "redis-sentinel")?).await?;
     choose_the_moment(&sentinels[0]).await;
@@ -57,16 +63,13 @@ async fn choose_the_moment(sentinel: &Node) {
     sleep(BEFORE_FAILOVER).await;
 }
 
-async fn move_master(master: &Node, sentinels: &[Node]) -> Result<(), String> {
+async fn move_master(master: &Node, sentinels: &[Node]) -> Result<(), SwitchoverError> {
     let asked = &sentinels[0];
     // As the Sentinels call it: they know addresses where others know names.
     let old = named_master(asked).await?;
     asked.ask("SENTINEL", &["FAILOVER", MASTER_NAME]).await?;
     let Ok(new) = timeout(LIMIT, another_master(asked, &old)).await else {
-        return Err(format!(
-            "the Sentinels named no new master within {} s",
-            LIMIT.as_secs()
-        ));
+        return Err(SwitchoverError::NoNewMaster { within: LIMIT });
     };
     if let [host, port] = new?.as_slice() {
         master.ask("REPLICAOF", &[host, port]).await?;
@@ -78,7 +81,7 @@ async fn move_master(master: &Node, sentinels: &[Node]) -> Result<(), String> {
 }
 
 /// Whom `sentinel` names as soon as that is not `old` any more.
-async fn another_master(sentinel: &Node, old: &[String]) -> Result<Vec<String>, String> {
+async fn another_master(sentinel: &Node, old: &[String]) -> Result<Vec<String>, SwitchoverError> {
     loop {
         let named = named_master(sentinel).await?;
         if named.len() == 2 && named != old {
@@ -88,7 +91,7 @@ async fn another_master(sentinel: &Node, old: &[String]) -> Result<Vec<String>, 
     }
 }
 
-async fn named_master(sentinel: &Node) -> Result<Vec<String>, String> {
+async fn named_master(sentinel: &Node) -> Result<Vec<String>, SwitchoverError> {
     let named = sentinel
         .ask("SENTINEL", &["GET-MASTER-ADDR-BY-NAME", MASTER_NAME])
         .await?;
@@ -96,13 +99,13 @@ async fn named_master(sentinel: &Node) -> Result<Vec<String>, String> {
 }
 
 /// Every Sentinel that answers, one at least.
-async fn sentinels(site: &Site<'_>, password: &str) -> Result<Vec<Node>, String> {
+async fn sentinels(site: &Site<'_>, password: &str) -> Result<Vec<Node>, SwitchoverError> {
     let every = site.endpoints.sentinels.iter();
     let tried = join_all(every.map(|sentinel| Node::connect(&sentinel.address, password.to_owned()))).await;
     let (nodes, refusals): (Vec<_>, Vec<_>) = tried.into_iter().partition(Result::is_ok);
     if nodes.is_empty() {
         let refusals: Vec<_> = refusals.into_iter().filter_map(Result::err).collect();
-        return Err(format!("no Sentinel answers: {}", refusals.join("; ")));
+        return Err(SwitchoverError::NoSentinel(refusals));
     }
     Ok(nodes.into_iter().flatten().collect())
 }
@@ -115,7 +118,7 @@ struct Node {
 }
 
 impl Node {
-    async fn connect(address: &HostPort, password: String) -> Result<Self, String> {
+    async fn connect(address: &HostPort, password: String) -> Result<Self, SwitchoverError> {
         let config = Config {
             server: ServerConfig::new_centralized(address.host.as_str(), address.port),
             password: Some(password),
@@ -127,16 +130,23 @@ impl Node {
             let task = client.init().await?;
             Ok::<_, fred::error::Error>((client, task))
         };
-        let (client, task) = connected.await.map_err(|error| format!("{address}: {error}"))?;
         let address = address.to_string();
+        let (client, task) = match connected.await {
+            Ok(connected) => connected,
+            Err(error) => return Err(SwitchoverError::Redis { address, error }),
+        };
         Ok(Self { client, task, address })
     }
 
-    async fn ask(&self, name: &'static str, arguments: &[&str]) -> Result<Value, String> {
+    async fn ask(&self, name: &'static str, arguments: &[&str]) -> Result<Value, SwitchoverError> {
         let command = CustomCommand::new_static(name, ClusterHash::FirstKey, false);
         let sent = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let answer = self.client.custom::<Value, String>(command, sent).await;
-        answer.map_err(|error| format!("{} answered {name} {}: {error}", self.address, arguments.join(" ")))
+        answer.map_err(|error| SwitchoverError::RedisRefused {
+            address: self.address.clone(),
+            command: format!("{name} {}", arguments.join(" ")),
+            error,
+        })
     }
 }
 

@@ -202,12 +202,12 @@ async fn kill_once(session: &Session, target: &LocalTarget, seed: u64, path: &Pa
         clients: &Here::new(&site, &ledger),
         ledger: &ledger,
         settings: &settings,
-        scope: &SCOPE.map(|component| component.to_string()),
+        scope: &SCOPE,
         cancel: &CancellationToken::new(),
         events: &events,
     };
     let plan = Plan {
-        component: "postgres".to_owned(),
+        component: ComponentId::Postgres.into(),
         fault: Fault::Kill,
         member: None,
     };
@@ -218,7 +218,7 @@ async fn kill_once(session: &Session, target: &LocalTarget, seed: u64, path: &Pa
     if run.as_ref().is_none_or(|run| run.lost.is_none_or(|lost| lost == 0)) {
         ended?;
     }
-    run.ok_or_else(|| DrillError::Failed("the kill was not judged".to_owned()).into())
+    run.ok_or_else(|| DrillError::Unjudged.into())
 }
 
 /// The shipped platform under a name, a network and a gateway address of its own, without synchronous commits. One standby: of

@@ -7,11 +7,13 @@ use anyhow::Context;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use nova_drill::clients::wire::{Answer, Order, Said};
-use nova_drill::clients::{Clients, Outcomes, Request, Run};
+use nova_drill::clients::{Clients, ClientsError, Outcomes, Request, Run};
 use nova_drill::ledger::Ledger;
 use nova_drill::record::{Begin, Entry, Line};
-use nova_kubernetes::agent::Program;
+use nova_kubernetes::agent::{AgentError, Program};
 use nova_kubernetes::target::KubernetesTarget;
+use nova_platform::components::ComponentId;
+use nova_platform::explained::explained;
 use nova_platform::target::Target;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -37,11 +39,11 @@ pub(super) struct InCluster<'a> {
 struct UnderWay {
     /// A run that was given up goes on until this, so that what it broke is healed before it removes what it wrote.
     give_up: CancellationToken,
-    conversation: JoinHandle<Result<(), String>>,
+    conversation: JoinHandle<Result<(), Trouble>>,
 }
 
 /// An answer, and with the last one every operation.
-type Answered = Result<(Answer, Vec<Entry>), String>;
+type Answered = Result<(Answer, Vec<Entry>), ClientsError>;
 
 /// An order in a line, and where its answer goes.
 type Asked = (String, oneshot::Sender<Answered>);
@@ -83,19 +85,19 @@ impl<'a> InCluster<'a> {
         self.note(Some(UnderWay { give_up, conversation }));
         let mut conversation = Conversation { asks };
         // Nothing is ordered: the answer to the assignment.
-        conversation.ask_line(String::new()).await.map_err(anyhow::Error::msg)?;
+        conversation.ask_line(String::new()).await?;
         Ok(conversation)
     }
 }
 
 impl Clients for InCluster<'_> {
-    fn start(&self, request: Request) -> BoxFuture<'_, Result<Box<dyn Run + '_>, String>> {
+    fn start(&self, request: Request) -> BoxFuture<'_, Result<Box<dyn Run + '_>, ClientsError>> {
         async move {
             let started = self
                 .try_start(request)
                 .await
                 .context("clients did not start in the cluster");
-            let started = started.map_err(|error| format!("{error:#}"))?;
+            let started = started.map_err(|error| ClientsError::Elsewhere(error.into()))?;
             Ok(Box::new(started) as Box<dyn Run + '_>)
         }
         .boxed()
@@ -109,7 +111,7 @@ impl Clients for InCluster<'_> {
             give_up.cancel();
             match tokio::time::timeout(LAST, conversation).await {
                 Ok(Ok(Ok(()))) => Vec::new(),
-                Ok(Ok(Err(why))) => vec![why],
+                Ok(Ok(Err(why))) => vec![explained(&why)],
                 Ok(Err(panicked)) => vec![panicked.to_string()],
                 Err(_) => vec![format!("the clients did not end within {} s", LAST.as_secs())],
             }
@@ -120,67 +122,78 @@ impl Clients for InCluster<'_> {
 
 impl Conversation {
     async fn ask(&mut self, order: &impl Serialize) -> Answered {
-        self.ask_line(serde_json::to_string(order).map_err(|error| error.to_string())?)
-            .await
+        let order = serde_json::to_string(order).map_err(Trouble::Json)?;
+        self.ask_line(order).await
     }
 
     async fn ask_line(&mut self, order: String) -> Answered {
-        let gone = || "the clients in the cluster are gone".to_owned();
         let (sender, answer) = oneshot::channel();
-        self.asks.send((order, sender)).await.map_err(|_| gone())?;
+        self.asks.send((order, sender)).await.map_err(|_| Trouble::Gone)?;
         let answered = tokio::time::timeout(ANSWER, answer).await;
-        let answered = answered.map_err(|_| {
-            format!(
-                "the clients in the cluster did not answer within {} s",
-                ANSWER.as_secs()
-            )
-        })?;
-        match answered.map_err(|_| gone())?? {
-            (Answer::Failed(why), _) => Err(why),
-            done => Ok(done),
-        }
+        let answered = answered.map_err(|_| Trouble::Silent)?;
+        let (answer, entries) = answered.map_err(|_| Trouble::Gone)??;
+        Ok((answer.done()?, entries))
     }
 }
 
 impl Run for Conversation {
-    fn begin(&mut self, begin: Begin) -> BoxFuture<'_, Result<u64, String>> {
+    fn begin(&mut self, begin: Begin) -> BoxFuture<'_, Result<u64, ClientsError>> {
         async move {
             match self.ask(&Order::Begin(begin)).await?.0 {
                 Answer::Begun(at) => Ok(at),
-                other => Err(unexpected(&other)),
+                other => Err(Trouble::OutOfTurn(other).into()),
             }
         }
         .boxed()
     }
 
-    fn switch(&mut self, component: &str, leader: &str) -> BoxFuture<'_, Result<(), String>> {
+    fn switch(&mut self, component: &ComponentId, leader: &str) -> BoxFuture<'_, Result<(), ClientsError>> {
         let order = Order::Switch {
-            component: component.to_owned(),
+            component: component.clone(),
             leader: leader.to_owned(),
         };
         async move { self.ask(&order).await.map(drop) }.boxed()
     }
 
-    fn again(&mut self) -> BoxFuture<'_, Result<(), String>> {
+    fn again(&mut self) -> BoxFuture<'_, Result<(), ClientsError>> {
         async move { self.ask(&Order::Again).await.map(drop) }.boxed()
     }
 
-    fn end<'a>(mut self: Box<Self>) -> BoxFuture<'a, Result<Outcomes, String>>
+    fn end<'a>(mut self: Box<Self>) -> BoxFuture<'a, Result<Outcomes, ClientsError>>
     where
         Self: 'a,
     {
         async move {
             match self.ask(&Order::End).await? {
                 (Answer::Ended { stores, stays }, entries) => Ok(Outcomes { entries, stores, stays }),
-                (other, _) => Err(unexpected(&other)),
+                (other, _) => Err(Trouble::OutOfTurn(other).into()),
             }
         }
         .boxed()
     }
 }
 
-fn unexpected(answer: &Answer) -> String {
-    format!("the clients in the cluster answered out of turn: {answer:?}")
+/// What can go wrong between here and the clients.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("the clients in the cluster are gone")]
+    Gone,
+    #[error("the clients in the cluster did not answer within {} s", ANSWER.as_secs())]
+    Silent,
+    #[error("the clients in the cluster answered out of turn: {0:?}")]
+    OutOfTurn(Answer),
+    #[error("the clients said {line:?}: {error}")]
+    Said { line: String, error: serde_json::Error },
+    #[error(transparent)]
+    Json(serde_json::Error),
+    #[error(transparent)]
+    Program(AgentError),
+}
+
+impl From<Trouble> for ClientsError {
+    fn from(trouble: Trouble) -> Self {
+        Self::Elsewhere(Box::new(trouble))
+    }
 }
 
 /// Passes orders on and answers back, one at a time, and keeps the ledger. Ends with the program, which is let go when nobody
@@ -190,14 +203,14 @@ async fn converse(
     mut asks: mpsc::Receiver<Asked>,
     ledger: Ledger,
     give_up: CancellationToken,
-) -> Result<(), String> {
+) -> Result<(), Trouble> {
     let mut entries = Vec::new();
     let mut waits: Option<oneshot::Sender<Answered>> = None;
     loop {
         tokio::select! {
             line = program.hear() => {
-                let Some(line) = line.map_err(|error| error.to_string())? else { break };
-                match serde_json::from_str(&line).map_err(|error| format!("the clients said {line:?}: {error}"))? {
+                let Some(line) = line.map_err(Trouble::Program)? else { break };
+                match serde_json::from_str(&line).map_err(|error| Trouble::Said { line, error })? {
                     Said::Line(Line::Header(_)) => {}
                     Said::Line(line) => {
                         if let Line::Entry(entry) = &line {
@@ -221,19 +234,19 @@ async fn converse(
             Some((order, sender)) = asks.recv(), if waits.is_none() => {
                 waits = Some(sender);
                 if !order.is_empty() {
-                    program.say(&order).await.map_err(|error| error.to_string())?;
+                    program.say(&order).await.map_err(Trouble::Program)?;
                 }
             }
             () = give_up.cancelled() => {
-                let order = serde_json::to_string(&Order::GiveUp).map_err(|error| error.to_string())?;
-                program.say(&order).await.map_err(|error| error.to_string())?;
+                let order = serde_json::to_string(&Order::GiveUp).map_err(Trouble::Json)?;
+                program.say(&order).await.map_err(Trouble::Program)?;
                 break;
             }
         }
     }
-    let ended = program.end(LAST).await.map_err(|error| error.to_string());
+    let ended = program.end(LAST).await.map_err(Trouble::Program);
     if let (Some(waits), Err(why)) = (waits, &ended) {
-        let _ = waits.send(Err(why.clone()));
+        let _ = waits.send(Err(ClientsError::Told(explained(why))));
     }
     ended
 }

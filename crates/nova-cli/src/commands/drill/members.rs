@@ -2,54 +2,52 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nova_drill::aim::Aim;
 use nova_drill::campaign::Plan;
-use nova_drill::error::DrillError;
+use nova_drill::error::UsageError;
 use nova_platform::target::Target;
 use nova_platform::topology::{NODES, components};
 
 use super::Session;
 
 /// The members of each component, and of `node` the nodes.
-pub(super) struct Known(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct Known(BTreeMap<Aim, BTreeSet<String>>);
 
 impl Known {
     /// As the description names them.
     pub(super) fn described(session: &Session) -> Self {
         let members = components(session.spec()).into_iter().map(|component| {
             let names = component.members.into_iter().map(|member| member.name);
-            (component.id.to_string(), names.collect())
+            (Aim::from(component.id), names.collect())
         });
         let nodes = (1..=NODES).map(|node| format!("node-{node}")).collect();
-        Self(members.chain([("node".to_owned(), nodes)]).collect())
+        Self(members.chain([(Aim::Node, nodes)]).collect())
     }
 
     /// As the target names those that are there.
     pub(super) async fn seen<T: Target>(target: &T) -> Result<Self, T::Error> {
-        let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut known: BTreeMap<Aim, BTreeSet<String>> = BTreeMap::new();
         for member in target.inspect().await? {
             // One that waits for a place has none.
             if !member.node.is_empty() {
-                known.entry("node".to_owned()).or_default().insert(member.node);
+                known.entry(Aim::Node).or_default().insert(member.node);
             }
-            known
-                .entry(member.component.to_string())
-                .or_default()
-                .insert(member.name);
+            known.entry(member.component.into()).or_default().insert(member.name);
         }
         Ok(Self(known))
     }
 
     /// Whether whoever is to be hit is among them.
-    pub(super) fn check(&self, plans: &[Plan]) -> Result<(), DrillError> {
+    pub(super) fn check(&self, plans: &[Plan]) -> Result<(), UsageError> {
         for plan in plans {
             let Some(member) = &plan.member else { continue };
             let members = self.0.get(&plan.component).cloned().unwrap_or_default();
             if !members.contains(member) {
-                let members = members.into_iter().collect::<Vec<_>>().join(", ");
-                return Err(DrillError::Usage(format!(
-                    "{} has no member {member:?}: it has {members}",
-                    plan.component
-                )));
+                return Err(UsageError::UnknownMember {
+                    component: plan.component.clone(),
+                    typed: member.clone(),
+                    known: members.into_iter().collect(),
+                });
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use nova_drill::clients::{Clients, Here, Request};
 use nova_drill::doors::Site;
-use nova_drill::error::DrillError;
+use nova_drill::error::{DrillError, Unhealthy, UsageError};
 use nova_drill::ledger::Ledger;
 use nova_drill::store::Store;
 use nova_drill::watch::watch;
@@ -17,10 +17,9 @@ use crate::cli::Watch;
 use crate::exit::Exit;
 
 pub(super) async fn run(session: &Session, args: &Watch) -> anyhow::Result<Exit> {
-    let request = request(session, args)?;
+    let request = request(session, args).map_err(DrillError::Usage)?;
     let Some(place) = session.deployed().await? else {
-        let nothing = format!("nothing of platform {} is deployed", session.name());
-        return Err(DrillError::Unhealthy(nothing).into());
+        return Err(DrillError::Unhealthy(Unhealthy::NotDeployed(session.name().to_owned())).into());
     };
     let path = args.ledger.clone().unwrap_or_else(|| new_ledger(session.name()));
     let end = CancellationToken::new();
@@ -58,7 +57,7 @@ fn writing() {
 }
 
 /// As it was typed; every store when nothing was named.
-fn request(session: &Session, args: &Watch) -> Result<Request, DrillError> {
+fn request(session: &Session, args: &Watch) -> Result<Request, UsageError> {
     let store = |name: &String| Store::JUDGED.into_iter().find(|store| store.to_string() == *name);
     let mut stores: Vec<Store> = args.of.iter().filter_map(store).collect();
     let others: Vec<&String> = args.of.iter().filter(|name| store(name).is_none()).collect();
@@ -68,13 +67,13 @@ fn request(session: &Session, args: &Watch) -> Result<Request, DrillError> {
         .into_iter()
         .chain(services.keys().cloned());
     if let Some(unknown) = others.iter().find(|name| !services.contains_key(**name)) {
-        let known = known.collect::<Vec<_>>().join(", ");
-        return Err(DrillError::Usage(format!(
-            "nothing can be written to {unknown:?}: there are {known}"
-        )));
+        return Err(UsageError::UnknownStore {
+            typed: (*unknown).clone(),
+            known: known.collect(),
+        });
     }
     if others.len() > 1 {
-        return Err(DrillError::Usage("one service at a time can be asked".to_owned()));
+        return Err(UsageError::SeveralServices);
     }
     if args.of.is_empty() {
         stores = Store::JUDGED.to_vec();
