@@ -107,10 +107,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Images,
     },
-    /// Print the JSON Schema of nova.toml
+    /// Print the JSON Schema of nova.toml, or of what a command prints with -o json
     Schema {
+        /// Of what
+        #[arg(long, value_enum, default_value_t = SchemaOf::Description)]
+        of: SchemaOf,
         /// Instead, every setting as a page of Markdown, with what a change of it means
-        #[arg(long)]
+        #[arg(long, conflicts_with = "of")]
         table: bool,
     },
     /// Keep members running (started by deploy)
@@ -352,6 +355,17 @@ pub(crate) struct Watch {
     /// Where every operation is written down; a new file below the system's folder for temporary ones when not given
     #[arg(long, value_name = "FILE")]
     pub(crate) ledger: Option<PathBuf>,
+}
+
+/// What `nova schema` describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// nova.toml
+    Description,
+    /// `nova status -o json`: nova.status/v1
+    Status,
+    /// `nova drill -o json`: nova.drill/v1
+    Drill,
 }
 
 #[derive(Debug, Subcommand)]

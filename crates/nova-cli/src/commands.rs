@@ -62,7 +62,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             }
             MemberCommand::Replace(_) | MemberCommand::Recover(_) => {}
         },
-        Command::Schema { table } => return schema::run(*table),
+        Command::Schema { of, table } => return schema::run(*of, *table),
         _ => {}
     }
     let session = Session::open(&cli, output)?;

@@ -3,7 +3,9 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::components::{ComponentId, facts_of_kind};
 use crate::endpoints::{Endpoints, MemberEndpoint};
@@ -15,7 +17,7 @@ use crate::topology::{Component, Member};
 pub const SCHEMA: &str = "nova.status/v1";
 
 /// How well something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every check passes and every member runs.
@@ -29,7 +31,7 @@ pub enum Verdict {
 }
 
 /// The whole platform.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct StatusReport {
     /// [`SCHEMA`].
     pub schema: String,
@@ -44,9 +46,10 @@ pub struct StatusReport {
 }
 
 /// One component.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComponentStatus {
     /// The component's name.
+    #[schemars(with = "String")]
     pub name: ComponentId,
     /// How well it is.
     pub verdict: Verdict,
@@ -59,7 +62,7 @@ pub struct ComponentStatus {
 }
 
 /// One member: what the target sees and what the store says of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct MemberReport {
     /// The member's name.
     pub name: String,
@@ -84,7 +87,7 @@ pub struct MemberReport {
 }
 
 /// An address that users may use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct EndpointReport {
     /// Such as `primary` or `api`.
     pub name: String,
@@ -130,6 +133,16 @@ impl StatusReport {
             .filter_map(|m| m.memory_bytes);
         measured.reduce(|sum, bytes| sum + bytes)
     }
+}
+
+/// The JSON Schema of `nova.status/v1`, for programs that read it. `docs/schemas/status.schema.json` holds the same.
+#[must_use]
+pub fn json_schema() -> Value {
+    let mut schema = schema_for!(StatusReport).to_value();
+    schema["$id"] = json!("status.schema.json");
+    schema["title"] = json!(SCHEMA);
+    schema["properties"]["schema"]["const"] = json!(SCHEMA);
+    schema
 }
 
 /// Puts together what is known of one component. `now_ms` is the Unix time in milliseconds.

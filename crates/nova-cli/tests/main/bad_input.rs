@@ -164,9 +164,21 @@ fn weakened_settings_are_allowed_with_the_failure_that_they_invite() {
 }
 
 #[test]
-fn the_schema_is_the_one_in_the_repository() {
+fn the_schemas_are_the_ones_in_the_repository() {
     let platform = TestPlatform::described("");
-    let printed = platform.nova(&["schema"]).expect_code(0).json();
-    let kept = include_str!("../../../../nova.schema.json");
-    assert_eq!(printed, serde_json::from_str::<serde_json::Value>(kept).unwrap());
+    for (of, kept) in [
+        (&[][..], include_str!("../../../../nova.schema.json")),
+        (
+            &["--of", "status"],
+            include_str!("../../../../docs/schemas/status.schema.json"),
+        ),
+        (
+            &["--of", "drill"],
+            include_str!("../../../../docs/schemas/drill.schema.json"),
+        ),
+    ] {
+        let printed = platform.nova(&[&["schema"], of].concat()).expect_code(0).json();
+        let kept: serde_json::Value = serde_json::from_str(kept).unwrap();
+        assert_eq!(printed, kept, "./nova schema {} prints another one", of.join(" "));
+    }
 }

@@ -11,8 +11,10 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::accepted::accepted;
+use crate::schema::is_as_its_schema_says;
 use crate::support::{Call, TestPlatform, member, members, pid};
 
+const DRILL_SCHEMA: &str = include_str!("../../../../docs/schemas/drill.schema.json");
 /// A member must be whole again after this.
 const WHOLE_AGAIN: Duration = Duration::from_secs(60);
 
@@ -56,6 +58,7 @@ fn drill(platform: &TestPlatform, args: &[&str]) -> Value {
     let call = call(platform, args);
     let report = accepted(&call);
     assert_eq!(report["schema"], "nova.drill/v1");
+    is_as_its_schema_says(DRILL_SCHEMA, &report);
     assert_eq!(report["seed"], 7);
     let drill = &report["drills"][0];
     let run = &drill["runs"][0];

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 
 use crate::readme;
 use crate::scenarios::Scenarios;
+use crate::schema::is_as_its_schema_says;
 use crate::support::{TestPlatform, member, members};
+
+const STATUS_SCHEMA: &str = include_str!("../../../../docs/schemas/status.schema.json");
 
 fn pids(status: &Value) -> BTreeMap<String, u64> {
     let pid = |member: &Value| {
@@ -102,6 +105,7 @@ fn status_shows_everything(platform: &TestPlatform) {
         (&status["schema"], &status["verdict"]),
         (&"nova.status/v1".into(), &"healthy".into())
     );
+    is_as_its_schema_says(STATUS_SCHEMA, &status);
     for (_, member) in members(&status) {
         assert_eq!(member["state"], "running", "{member}");
         assert!(

@@ -22,6 +22,8 @@ mod readme;
 mod render;
 #[path = "../common/scenarios.rs"]
 mod scenarios;
+#[path = "../common/schema.rs"]
+mod schema;
 mod settings;
 mod support;
 mod wrapper;
