@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Begin, Entry, StoreReport};
 use crate::store::Store;
 
-pub use error::{ClientsError, Stuck};
+pub use crate::load::{Stuck, Unended};
+pub use error::ClientsError;
 pub use here::Here;
 
 /// Acknowledgements that each client must have before the fault, and again after it.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::clients::{ClientsError, Stuck};
 use crate::doors::{Client, Door, DoorError};
 use crate::ledger::Ledger;
 use crate::now_ms;
@@ -28,6 +27,34 @@ pub(crate) struct Rate {
 const LAST_OPERATION: Duration = Duration::from_secs(70);
 /// Pause between two looks at whether writers got on.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Not every client of these stores was acknowledged in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not every writer was acknowledged within {} s: {}", .within.as_secs(), named(.stores))]
+pub struct Stuck {
+    /// Of which stores.
+    pub stores: Vec<Store>,
+    /// How long was waited.
+    pub within: Duration,
+}
+
+fn named(stores: &[Store]) -> String {
+    stores.iter().map(Store::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A client did not end as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum Unended {
+    /// It panicked.
+    #[error("a writer failed: {0}")]
+    Panicked(JoinError),
+    /// Its last operation does not end.
+    #[error("a writer did not end within {} s", .within.as_secs())]
+    Endless {
+        /// How long was waited.
+        within: Duration,
+    },
+}
 
 /// The clients of all stores of one run.
 pub(crate) struct Load {
@@ -101,18 +128,18 @@ impl Load {
     }
 
     /// Lets every writer end its operation, and returns everything that they did.
-    pub(crate) async fn end(mut self) -> Result<Vec<Entry>, ClientsError> {
+    pub(crate) async fn end(mut self) -> Result<Vec<Entry>, Unended> {
         self.stop.store(true, Ordering::Relaxed);
         let mut entries = Vec::new();
         let all = async {
             while let Some(ended) = self.tasks.join_next().await {
-                entries.extend(ended.map_err(ClientsError::Writer)?);
+                entries.extend(ended.map_err(Unended::Panicked)?);
             }
             Ok(())
         };
         match timeout(LAST_OPERATION, all).await {
             Ok(result) => result.map(|()| entries),
-            Err(_) => Err(ClientsError::Endless { within: LAST_OPERATION }),
+            Err(_) => Err(Unended::Endless { within: LAST_OPERATION }),
         }
     }
 }

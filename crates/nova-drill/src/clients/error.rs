@@ -1,13 +1,12 @@
 //! Why the clients of a run could not do what they were asked for.
 
 use std::error::Error;
-use std::time::Duration;
 
 use tokio::task::JoinError;
 
 use crate::doors::DoorError;
 use crate::ledger::LedgerError;
-use crate::store::Store;
+use crate::load::{Stuck, Unended};
 use crate::switchover::SwitchoverError;
 
 /// What clients were asked for and could not do.
@@ -19,15 +18,9 @@ pub enum ClientsError {
     /// Somebody's writes are not acknowledged.
     #[error(transparent)]
     Stuck(#[from] Stuck),
-    /// A client panicked.
-    #[error("a writer failed: {0}")]
-    Writer(JoinError),
-    /// A client did not end its last operation.
-    #[error("a writer did not end within {} s", .within.as_secs())]
-    Endless {
-        /// How long was waited.
-        within: Duration,
-    },
+    /// A client did not end as it should.
+    #[error(transparent)]
+    Unended(#[from] Unended),
     /// The ledger cannot be kept.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -43,18 +36,4 @@ pub enum ClientsError {
     /// Clients that run elsewhere could not be started, asked or heard.
     #[error(transparent)]
     Elsewhere(Box<dyn Error + Send + Sync>),
-}
-
-/// Not every client of these stores was acknowledged in time.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not every writer was acknowledged within {} s: {}", .within.as_secs(), named(.stores))]
-pub struct Stuck {
-    /// Of which stores.
-    pub stores: Vec<Store>,
-    /// How long was waited.
-    pub within: Duration,
-}
-
-fn named(stores: &[Store]) -> String {
-    stores.iter().map(Store::to_string).collect::<Vec<_>>().join(", ")
 }
