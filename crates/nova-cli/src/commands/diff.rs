@@ -65,5 +65,10 @@ pub(super) fn plan_text(plan: &Plan, kind: TargetKind) -> String {
             vec![word, step.member.clone(), step.reason.clone().unwrap_or_default()]
         })
         .collect();
-    format!("plan: {} {things}\n{}", counts.join(", "), table(&rows, 2))
+    let told = if counts.is_empty() {
+        "change no".to_owned()
+    } else {
+        counts.join(", ")
+    };
+    format!("plan: {told} {things}\n{}", table(&rows, 2))
 }

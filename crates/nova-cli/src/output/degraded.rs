@@ -19,7 +19,7 @@ pub(crate) fn degraded_block(degraded: &Degraded, output: Output) -> String {
         let _ = writeln!(text, "  check      {}: {error}", check.name);
     }
     text.push_str(&logs_block(&degraded.logs, output));
-    let of = degraded.member.as_deref().unwrap_or(&degraded.component);
+    let of = degraded.member.as_deref().unwrap_or(degraded.component.as_str());
     let _ = writeln!(
         text,
         "{} ./nova logs {of} shows more; ./nova status says when it is whole again",

@@ -126,7 +126,6 @@ fn a_broken_replica_does_not_hold_up_the_others(platform: &TestPlatform) {
         })
         .unwrap();
     let name = replica["name"].as_str().unwrap().to_owned();
-    let node: u16 = name.rsplit('-').next().unwrap().parse().unwrap();
     let data = platform.state().join("members").join(&name).join("data/pg");
     // Patroni restarts a server that ends, and this one cannot start any more.
     std::fs::write(data.join("postgresql.base.conf"), "no_such_setting = 1\n").unwrap();
@@ -160,7 +159,6 @@ fn a_broken_replica_does_not_hold_up_the_others(platform: &TestPlatform) {
         components.iter().any(|one| one["name"] == "user-service"),
         "{deployed:#}"
     );
-    let _ = node;
 }
 
 /// Changes its nova.toml.
