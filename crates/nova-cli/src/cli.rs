@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// With the commit that it was built from, where that is known.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("NOVA_COMMIT"));
+
 /// Runs the Nova platform and proves that it works.
 #[derive(Debug, Parser)]
-#[command(name = "nova", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "nova", version = VERSION, propagate_version = true, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -66,6 +69,17 @@ pub(crate) enum ProfileArg {
     Small,
 }
 
+/// Whose completions there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompletedShell {
+    /// `source <(nova completion bash)`
+    Bash,
+    /// Into a file `_nova` of a directory in `fpath`
+    Zsh,
+    /// `nova completion fish | source`
+    Fish,
+}
+
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -89,7 +103,7 @@ pub(crate) enum Command {
     Logs(Logs),
     /// Remove what deploy made; data stays unless --data is given
     Cleanup(Cleanup),
-    /// Show what deploy would do; exit 3 when that is not nothing
+    /// Show what deploy would do; exit 3 if anything would change
     Diff(Diff),
     /// Write the Kubernetes resources as files for `kubectl apply -k`
     Render(Render),
@@ -115,6 +129,18 @@ pub(crate) enum Command {
         /// Instead, every setting as a page of Markdown, with what a change of it means
         #[arg(long, conflicts_with = "of")]
         table: bool,
+    },
+    /// Print what a shell reads to complete commands and flags
+    Completion {
+        /// Which one
+        #[arg(value_enum)]
+        shell: CompletedShell,
+    },
+    /// Print the manual page, for `man -l -`
+    Man {
+        /// Of this command
+        #[arg(value_name = "COMMAND")]
+        of: Option<String>,
     },
     /// Keep members running (started by deploy)
     #[command(hide = true)]

@@ -15,6 +15,7 @@ mod render;
 mod schema;
 mod secrets;
 mod settings;
+mod shell;
 mod status;
 mod verify;
 mod whereabouts;
@@ -63,6 +64,8 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             MemberCommand::Replace(_) | MemberCommand::Recover(_) => {}
         },
         Command::Schema { of, table } => return schema::run(*of, *table),
+        Command::Completion { shell } => return shell::completion(*shell),
+        Command::Man { of } => return shell::man(of.as_deref()),
         _ => {}
     }
     let session = Session::open(&cli, output)?;
@@ -90,6 +93,8 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
                 member: MemberCommand::Recover(member),
             } => member::recover(&session, &member.name).await,
             Command::Schema { .. }
+            | Command::Completion { .. }
+            | Command::Man { .. }
             | Command::Agent { .. }
             | Command::Clients { .. }
             | Command::Supervise { .. }
