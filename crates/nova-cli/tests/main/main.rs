@@ -25,5 +25,6 @@ mod scenarios;
 #[path = "../common/schema.rs"]
 mod schema;
 mod settings;
+mod shell;
 mod support;
 mod wrapper;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::drill;
+use crate::long::Long;
 use crate::support::TestPlatform;
 
 pub(super) fn a_disk_that_others_share_is_not_filled(platform: &TestPlatform) {
@@ -23,7 +24,7 @@ fn stores_on_a_full_disk_lose_nothing_and_return() {
     }
     let OnADisk { platform, disk } = &OnADisk::new();
     platform.nova(&["deploy", "--yes"]).expect_code(0);
-    for store in ["postgres", "redis", "kafka"] {
+    for store in Long::EveryStoresDiskIsFull.of(vec!["postgres", "redis", "kafka"], 1) {
         let report = drill(platform, &[store, "--fault", "disk-full", "--for", "5s", "--seed", "7"]);
         assert_eq!(report["drills"][0]["fault"], "disk-full");
         assert_eq!(disk.ballast(), Vec::<PathBuf>::new());
