@@ -162,6 +162,17 @@ mod tests {
         Ok(())
     }
 
+    /// `./test` installs it first, so this is the real one there.
+    #[test]
+    fn what_was_installed_can_be_loaded() {
+        for directory in place::candidates(NAME)
+            .into_iter()
+            .filter(|directory| is_whole(directory))
+        {
+            assert_eq!(runs(&directory), Ok(()), "{}", directory.display());
+        }
+    }
+
     #[test]
     fn half_an_environment_is_told_with_its_last_words() -> Result<(), Box<dyn std::error::Error>> {
         let half =
