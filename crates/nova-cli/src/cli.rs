@@ -6,12 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// With the commit that it was built from, where that is known.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("NOVA_COMMIT"));
-
 /// Runs the Nova platform and proves that it works.
 #[derive(Debug, Parser)]
-#[command(name = "nova", version = VERSION, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "nova", version = crate::version::text(), propagate_version = true, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod output;
 mod progress;
+mod version;
 
 use std::process::ExitCode;
 

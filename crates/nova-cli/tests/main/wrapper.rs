@@ -121,6 +121,36 @@ fn it_builds_what_changed_and_only_then() {
 }
 
 #[test]
+fn it_notes_the_commit_for_the_version() {
+    let checkout = Checkout::new();
+    let record = || {
+        checkout.source("again");
+        checkout.nova(&["deploy"]);
+        let record = fs::read_to_string(checkout.at("checkout/target/release/nova-built")).unwrap();
+        record.lines().nth(3).unwrap_or_default().to_owned()
+    };
+    assert_eq!(record(), "", "there is no repository");
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b", "-C"]);
+        Call::of(&git.arg(checkout.at("checkout")).args(arguments).output().unwrap()).expect_code(0);
+    };
+    git(&["init", "-q"]);
+    git(&["add", "Cargo.toml", "crates"]);
+    git(&["commit", "-q", "-m", "first"]);
+    let (commit, date) = record()
+        .split_once(' ')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    assert!(
+        commit.len() >= 7 && !commit.ends_with('+') && date.len() == 10,
+        "{commit} {date}"
+    );
+    fs::write(checkout.at("checkout/Cargo.toml"), "rust-version = \"1.94\"\n").unwrap();
+    assert!(record().split_once(' ').unwrap().0.ends_with('+'));
+}
+
+#[test]
 fn a_symlink_in_another_folder_is_as_good() {
     let checkout = Checkout::new();
     symlink("../checkout/nova", checkout.at("elsewhere/relative")).unwrap();
