@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::{Call, TestPlatform};
 
-const README: &str = include_str!("../../../../README.md");
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
 
 /// Two accounts, one follows the other, who posts; returns what the last command printed, the feed.
 pub(crate) fn the_session_works_as_printed(platform: &TestPlatform) -> String {
@@ -30,7 +30,8 @@ pub(crate) fn it_can_be_broken_as_printed(platform: &TestPlatform) {
 
 /// The first shell block below a heading.
 fn block(heading: &str) -> String {
-    let below = README.split_once(heading).unwrap_or_else(|| panic!("no {heading}")).1;
+    let readme = std::fs::read_to_string(README).unwrap();
+    let below = readme.split_once(heading).unwrap_or_else(|| panic!("no {heading}")).1;
     let block = below.split_once("```sh\n").and_then(|(_, rest)| rest.split_once("```"));
     block
         .unwrap_or_else(|| panic!("no shell block below {heading}"))

@@ -2,7 +2,7 @@
 //! In a checkout of its own, with a cargo and programs that are scripts.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -262,4 +262,24 @@ fn a_rust_that_is_too_old_is_told_once() {
         "{}",
         call.stderr
     );
+}
+
+/// Root's files in the build folder could not be replaced by the owner's next build.
+#[test]
+fn by_sudo_the_checkouts_owner_builds() {
+    let member = nix::unistd::User::from_name("nova").unwrap();
+    let Some(owner) = member.filter(|_| nix::unistd::geteuid().is_root()) else {
+        eprintln!("not root, or no user nova: nobody to build for");
+        return;
+    };
+    let checkout = Checkout::new();
+    let chown = ["-R", &owner.name, checkout.directory.path().to_str().unwrap()];
+    Call::of(&Command::new("chown").args(chown).output().unwrap()).expect_code(0);
+    let mut command = checkout.command(&checkout.at("checkout/nova"), &["deploy"]);
+    command.env("SUDO_USER", &owner.name).env("CARGO_HOME", "/root/.cargo");
+    says(&Call::of(&command.output().unwrap()), "first: deploy");
+    for made in ["nova", "nova-built"] {
+        let metadata = fs::metadata(checkout.at("checkout/target/release").join(made)).unwrap();
+        assert_eq!(metadata.uid(), owner.uid.as_raw(), "{made}");
+    }
 }
