@@ -7,6 +7,8 @@ mod calls;
 mod credentials;
 mod database;
 mod identity;
+mod network;
+mod origin;
 mod redis;
 mod server;
 mod value;
@@ -15,6 +17,8 @@ pub use calls::{CallsConfig, CallsError, Override};
 pub use credentials::CredentialsConfig;
 pub use database::PostgresConfig;
 pub use identity::IdentityConfig;
+pub use network::Network;
+pub use origin::Origin;
 pub use redis::RedisConfig;
 pub use server::{LogFormat, ServerConfig};
 pub use value::{Address, SecretFile, duration, port_address, url};
@@ -113,6 +117,12 @@ mod tests {
             "--drain-timeout=2days",
             "--max-body-bytes=0",
             "--max-in-flight=0",
+            "--max-unfinished-per-client=0",
+            "--max-connections-per-client=0",
+            "--trusted-proxies=10.0.0.0/33",
+            "--trusted-peers=host",
+            "--cors-origins=*",
+            "--cors-origins=https://nova.example/app",
             "--listen=8080",
             "--listen=127.0.0.1:99999",
             "--log-filter=a=b=c",

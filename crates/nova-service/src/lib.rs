@@ -16,8 +16,8 @@ mod token;
 
 pub use client::{Answer, CallBuilder, CallError, Client};
 pub use http::{
-    CODES, Caller, Code, FieldError, IdempotencyKey, Json, List, Page, Path, Problem, ProblemBody, Query, Timestamp,
-    codes, errors_markdown,
+    CODES, Caller, ClientAddress, Code, FieldError, IdempotencyKey, Json, List, Page, Path, Problem, ProblemBody,
+    Query, Timestamp, codes, errors_markdown,
 };
 pub use postgres::{DatabaseError, Postgres, commit, idempotency};
 pub use redis::Redis;

@@ -1,5 +1,8 @@
 //! A service's life: built from its parts, started, served, drained.
 
+mod accept;
+mod arrival;
+mod cors;
 mod gate;
 mod init;
 mod life;
@@ -7,6 +10,7 @@ mod listen;
 mod observe;
 mod openapi;
 mod part;
+mod per_client;
 mod probes;
 mod process;
 mod sense;
@@ -15,6 +19,7 @@ mod settings;
 use std::future::Future;
 use std::sync::Arc;
 
+use axum::middleware::from_fn_with_state;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sqlx::migrate::Migrator;
@@ -30,9 +35,12 @@ use crate::config::ServerConfig;
 use crate::http::Code;
 use crate::postgres::idempotency;
 use crate::{Client, Postgres, Redis, TokenVerifier};
+use accept::MediaTypes;
+use cors::Cors;
 use gate::Gate;
 use init::{Initialisation, Part};
 use life::Life;
+use observe::Strangers;
 use probes::Status;
 
 type Task = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send>;
@@ -52,6 +60,7 @@ pub struct Service {
     databases: Vec<Postgres>,
     redis: Vec<Redis>,
     clients: Vec<Client>,
+    verifier: Option<TokenVerifier>,
 }
 
 impl Service {
@@ -70,6 +79,7 @@ impl Service {
             databases: Vec::new(),
             redis: Vec::new(),
             clients: Vec::new(),
+            verifier: None,
         }
     }
 
@@ -154,7 +164,8 @@ impl Service {
 
     /// The issuer of access tokens: optional, though without its keys no token can be verified.
     #[must_use]
-    pub fn identity(self, verifier: &TokenVerifier) -> Self {
+    pub fn identity(mut self, verifier: &TokenVerifier) -> Self {
+        self.verifier = Some(verifier.clone());
         let Some(state) = verifier.state().cloned() else {
             return self;
         };
@@ -234,12 +245,15 @@ impl Service {
             databases,
             redis: _,
             clients: _,
-        } = self;
+            verifier,
+        } = self.background("metrics", crate::telemetry::upkeep);
         let (api, operations) = (listeners.api.local_addr()?, listeners.operations.local_addr()?);
         let status = Arc::new(Status::new(name, version, states, gauges));
         let gate = Arc::new(Gate::new(&config, status.clone()));
-        let routes = openapi::finish(name, version, routes, codes);
-        let router = gate::close(routes, gate.clone());
+        let (routes, document) = openapi::finish(name, version, routes, codes);
+        let routes = routes.layer(from_fn_with_state(MediaTypes::of(&document), accept::judge));
+        let (cors, strangers) = (Cors::new(&config.cors_origins), Strangers::new(verifier, &config));
+        let router = gate::close(routes, gate.clone(), cors, strangers);
 
         let background = life::Background::start(
             background,

@@ -7,7 +7,7 @@ mod metrics;
 pub mod names;
 mod traces;
 
-pub(crate) use self::metrics::render;
+pub(crate) use self::metrics::{render, upkeep};
 
 use anyhow::Context;
 use opentelemetry_sdk::trace::SdkTracerProvider;

@@ -1,6 +1,7 @@
 //! The chassis over real HTTP, with a real PostgreSQL and a real Redis behind it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod browsers;
 mod calls;
 mod deadlines;
 mod idempotency;

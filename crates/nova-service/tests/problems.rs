@@ -1,11 +1,12 @@
 //! Every error is a problem, whoever makes it.
 
-use nova_testkit::{Postgres, TestService, server_config};
+use nova_service::TokenVerifier;
+use nova_testkit::{Postgres, TestIssuer, TestService, server_config};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{problem, shop};
+use crate::support::{problem, shop, shop_with_verifier};
 
 async fn start() -> TestService {
     let database = Postgres::shared().await.database("shop").await;
@@ -143,13 +144,29 @@ async fn a_panic_is_an_internal_error_and_the_service_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_keeps_its_id() {
-    let shop = start().await;
-    let send = |id: &'static str| shop.client.get(shop.url("/nowhere")).header("x-request-id", id).send();
-    let body = problem(send("my-id_1.2").await.unwrap(), 404, "not_found").await;
+async fn a_request_of_another_service_keeps_its_id_and_a_strangers_gets_one() {
+    let issuer = TestIssuer::start().await;
+    let verifier = TokenVerifier::local(issuer.issuer(), "nova");
+    verifier.set_keys([issuer.decoding_key()]);
+    let database = Postgres::shared().await.database("shop").await;
+    let shop = TestService::start(shop_with_verifier(server_config(), &database.config(), verifier)).await;
+    let send = |id: &'static str, token: &str| {
+        let request = shop.client.get(shop.url("/nowhere")).header("x-request-id", id);
+        request.bearer_auth(token).send()
+    };
+    let service = issuer.service_token("user-service");
+    let body = problem(send("my-id_1.2", &service).await.unwrap(), 404, "not_found").await;
     assert_eq!(body.request_id.as_deref(), Some("my-id_1.2"));
-    let body = problem(send("with space and \"quotes\"").await.unwrap(), 404, "not_found").await;
-    assert!(Uuid::parse_str(&body.request_id.unwrap()).is_ok());
+    let account = issuer.token(Uuid::now_v7());
+    for (id, token) in [
+        ("with space and \"quotes\"", &*service),
+        ("of-an-account", &account),
+        ("made-up", "nonsense"),
+        ("of-nobody", ""),
+    ] {
+        let body = problem(send(id, token).await.unwrap(), 404, "not_found").await;
+        assert!(Uuid::parse_str(&body.request_id.unwrap()).is_ok(), "{id}");
+    }
     shop.stop().await;
 }
 

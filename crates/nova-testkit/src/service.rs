@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use nova_service::config::ServerConfig;
+use nova_service::config::{Network, ServerConfig};
 use nova_service::{Listeners, Running, Service};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -38,10 +38,21 @@ pub fn server_config() -> ServerConfig {
         max_header_bytes: 16384,
         max_headers: 100,
         max_in_flight: 512,
+        max_unfinished_per_client: 64,
         max_connections: 1024,
+        max_connections_per_client: 1024,
+        // As the gateway on one machine.
+        trusted_proxies: ["127.0.0.0/8", "::1/128"].map(network).into(),
+        trusted_hops: 1,
+        trusted_peers: Vec::new(),
+        cors_origins: Vec::new(),
         drain_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(25),
     }
+}
+
+fn network(text: &str) -> Network {
+    text.parse().expect("a network in CIDR notation")
 }
 
 impl TestService {

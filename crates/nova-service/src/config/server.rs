@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 
 use tracing_subscriber::EnvFilter;
 
+use super::network::Network;
+use super::origin::Origin;
 use super::value::{duration, pause, port_address, url};
 
 /// How log lines look.
@@ -55,9 +57,34 @@ pub struct ServerConfig {
     /// Requests in flight; one more is answered 503 at once.
     #[arg(long, env = "NOVA_MAX_IN_FLIGHT", default_value = "512", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_in_flight: u32,
+    /// Requests of one client (an address, or a /64 of IPv6) whose bodies are on their way; one more is answered 429.
+    #[arg(long, env = "NOVA_MAX_UNFINISHED_PER_CLIENT", default_value = "64", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_unfinished_per_client: u32,
     /// Open client connections; further ones wait in the kernel's queue.
     #[arg(long, env = "NOVA_MAX_CONNECTIONS", default_value = "2048", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_connections: u32,
+    /// Open connections of one address, or a /64 of IPv6, that is not a trusted proxy's; further ones are closed at once.
+    #[arg(long, env = "NOVA_MAX_CONNECTIONS_PER_CLIENT", default_value = "1024", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_connections_per_client: u32,
+    /// Networks of the proxies whose X-Forwarded-For is believed
+    #[arg(
+        long,
+        env = "NOVA_TRUSTED_PROXIES",
+        default_value = "127.0.0.0/8,::1/128",
+        value_name = "NETWORK,..",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<Network>,
+    /// How many of them stand between a client and this service. Each appends the address that it saw to X-Forwarded-For, so the
+    /// client is this many entries from its end; whatever stands before that was written by the client itself
+    #[arg(long, env = "NOVA_TRUSTED_HOPS", default_value = "1", value_name = "COUNT", value_parser = clap::value_parser!(u8).range(0..=8))]
+    pub trusted_hops: u8,
+    /// Networks of peers whose request ids and traces (x-request-id, traceparent) are taken over, as those of other services are
+    #[arg(long, env = "NOVA_TRUSTED_PEERS", value_name = "NETWORK,..", value_delimiter = ',')]
+    pub trusted_peers: Vec<Network>,
+    /// Origins whose pages may use the API from a browser (CORS); none without it
+    #[arg(long, env = "NOVA_CORS_ORIGINS", value_name = "ORIGIN,..", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
     /// After SIGTERM, how long new work is still accepted, so that load balancers notice first.
     #[arg(long, env = "NOVA_DRAIN_DELAY", default_value = "1s", value_name = "DURATION", value_parser = pause)]
     pub drain_delay: Duration,

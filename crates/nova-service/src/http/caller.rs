@@ -1,8 +1,8 @@
 //! Who sends a request: the subject of a verified access token.
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -30,7 +30,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let missing = "send the access token as Authorization: Bearer";
-        let token = bearer(parts)?.ok_or_else(|| Problem::unauthorized(missing))?;
+        let token = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized(missing))?;
         Ok(TokenVerifier::from_ref(state).verify(token).await?)
     }
 }
@@ -43,7 +43,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Problem> {
-        match bearer(parts)? {
+        match bearer(&parts.headers)? {
             Some(token) => Ok(Some(TokenVerifier::from_ref(state).verify(token).await?)),
             None => Ok(None),
         }
@@ -51,8 +51,8 @@ where
 }
 
 /// The one bearer token of a request.
-pub(crate) fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
-    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let malformed = || Problem::unauthorized("the Authorization header must be `Bearer` and one token");
     if values.next().is_some() {

@@ -60,10 +60,14 @@ codes! {
         "Refresh the access token and repeat the request.";
     FORBIDDEN = "forbidden", FORBIDDEN, "Forbidden",
         "The caller is known and may not do this.";
+    ORIGIN_NOT_ALLOWED = "origin_not_allowed", FORBIDDEN, "Origin not allowed",
+        "A browser asks for a page whose origin is not among those that may use the API: `origins` of `[gateway]` in nova.toml.";
     NOT_FOUND = "not_found", NOT_FOUND, "Not found",
         "There is nothing here, or nothing that the caller may know of.";
     METHOD_NOT_ALLOWED = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed",
         "The address exists and does not take this method; the `Allow` header lists those that it takes.";
+    NOT_ACCEPTABLE = "not_acceptable", NOT_ACCEPTABLE, "Not acceptable",
+        "`Accept` wants what no route answers. Accept `application/json` and, for errors, `application/problem+json`. Nothing was done.";
     REQUEST_TIMEOUT = "request_timeout", REQUEST_TIMEOUT, "Request took too long to arrive",
         "The body did not arrive in time. Nothing was done; send it again.";
     CONFLICT = "conflict", CONFLICT, "Conflict",

@@ -86,7 +86,8 @@ impl Problem {
         self
     }
 
-    /// Says when to try again; whole seconds, rounded up.
+    /// Says when to try again; whole seconds, rounded up, and up to half as much again at random, so that clients who were refused
+    /// together do not come back together.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
@@ -214,11 +215,16 @@ impl IntoResponse for Problem {
             );
         }
         if let Some(after) = retry_after {
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(scattered(after)));
         }
         response
     }
+}
+
+/// Whole seconds, at least the time given and at least one, and up to half as many more.
+fn scattered(after: Duration) -> u64 {
+    let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
+    seconds + rand::random_range(0..=seconds.div_ceil(2))
 }
 
 /// An error with its causes on one line.
@@ -233,5 +239,24 @@ impl fmt::Display for Chain<'_> {
             source = cause.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn clients_that_are_refused_together_are_not_sent_back_together() {
+        let of = |after| (0..200).map(|_| scattered(after)).collect::<BTreeSet<u64>>();
+        assert_eq!(of(Duration::ZERO), [1, 2].into());
+        assert_eq!(of(Duration::from_millis(1001)), [2, 3].into());
+        let minute = of(Duration::from_secs(60));
+        assert!(
+            minute.len() > 20 && minute.iter().all(|seconds| (60..=90).contains(seconds)),
+            "{minute:?}"
+        );
     }
 }

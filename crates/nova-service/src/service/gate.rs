@@ -1,5 +1,8 @@
 //! What every request passes: refusal while starting, draining or overloaded, limits on body and time, panics.
 //!
+//! A request gets its place among those in flight when all of it is there: a client that sends its body slowly, or never, holds a
+//! place among the arriving ones only, of which it has a few and nobody else's.
+//!
 //! A write runs in a task of its own. A client that goes away, or the request's timeout, ends the waiting for it and
 //! never the write: a transaction is not cut off while it commits.
 
@@ -11,32 +14,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use metrics::{counter, gauge};
 use nova_resilience::Deadline;
 use nova_resilience::header::{TIMEOUT_HEADER, budget};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::observe::observe;
+use super::arrival::Arrivals;
+use super::cors::Cors;
+use super::observe::{Strangers, observe};
 use super::probes::Status;
 use crate::config::ServerConfig;
-use crate::http::{Problem, codes};
+use crate::http::{Problem, TrustedProxies, codes};
 use crate::postgres;
 use crate::telemetry::context;
 use crate::telemetry::names;
-
-/// Bytes of a refused body that are read all the same.
-const DRAINED_AT_MOST: usize = 1 << 20;
-/// Time that reading them may take.
-const DRAINED_FOR: Duration = Duration::from_secs(1);
 
 /// The rules of one service and what is in flight.
 pub(super) struct Gate {
@@ -46,6 +45,8 @@ pub(super) struct Gate {
     places: Arc<Semaphore>,
     capacity: usize,
     writes: TaskTracker,
+    arrivals: Arrivals,
+    proxies: TrustedProxies,
     max_body: usize,
     request_timeout: Duration,
     write_timeout: Duration,
@@ -54,6 +55,7 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(config: &ServerConfig, status: Arc<Status>) -> Self {
         let capacity = usize::try_from(config.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
+        let max_body = usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX);
         Self {
             status,
             leaving: AtomicBool::new(false),
@@ -61,7 +63,9 @@ impl Gate {
             places: Arc::new(Semaphore::new(capacity)),
             capacity,
             writes: TaskTracker::new(),
-            max_body: usize::try_from(config.max_body_bytes).unwrap_or(usize::MAX),
+            arrivals: Arrivals::new(max_body, config.max_unfinished_per_client),
+            proxies: TrustedProxies::new(config),
+            max_body,
             request_timeout: config.request_timeout,
             // The drain waits for writes as long.
             write_timeout: config.drain_timeout.max(config.request_timeout),
@@ -116,14 +120,16 @@ impl Gate {
 }
 
 /// Puts the gate before all routes, and problems in place of bare statuses.
-pub(super) fn close(routes: Router, gate: Arc<Gate>) -> Router {
-    routes
+pub(super) fn close(routes: Router, gate: Arc<Gate>, cors: Cors, strangers: Strangers) -> Router {
+    let routes = routes
         .fallback(|| async { Problem::not_found("there is no such route; /openapi.json lists those that are") })
         .method_not_allowed_fallback(|| async { Problem::new(&codes::METHOD_NOT_ALLOWED) })
         .layer(DefaultBodyLimit::max(gate.max_body))
         .layer(middleware::from_fn_with_state(gate.clone(), pass))
-        .layer(middleware::from_fn_with_state(gate, say_goodbye))
-        .layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn_with_state(gate, say_goodbye));
+    // Outside of the gate: a page must be able to read that it was refused.
+    cors.close(routes)
+        .layer(middleware::from_fn_with_state(strangers, observe))
 }
 
 async fn say_goodbye(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
@@ -136,10 +142,22 @@ async fn say_goodbye(State(gate): State<Arc<Gate>>, request: Request, next: Next
     response
 }
 
-async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     if let Some(problem) = gate.refusal() {
         return problem.into_response();
     }
+    if let Some(client) = gate.proxies.client_of(&request) {
+        request.extensions_mut().insert(client);
+    }
+    let time = gate.time_of(request.headers());
+    if time.is_zero() {
+        return Problem::new(&codes::DEADLINE_EXCEEDED).into_response();
+    }
+    let deadline = Deadline::after(time);
+    let request = match gate.arrivals.whole(request, deadline.instant()).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
     let Ok(place) = gate.places.clone().try_acquire_owned() else {
         counter!(names::HTTP_SHED).increment(1);
         return Problem::new(&codes::OVERLOADED)
@@ -147,17 +165,9 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Re
             .into_response();
     };
     let _active = Active::new();
-    if announced_length(request.headers()).is_some_and(|length| length > gate.max_body) {
-        drain(request.into_body()).await;
-        return too_large(gate.max_body).into_response();
-    }
-    let time = gate.time_of(request.headers());
-    if time.is_zero() {
-        return Problem::new(&codes::DEADLINE_EXCEEDED).into_response();
-    }
     let answered = match *request.method() {
-        Method::GET | Method::HEAD | Method::OPTIONS => read(&gate, request, next, time).await,
-        _ => write(&gate, request, next, time, place).await,
+        Method::GET | Method::HEAD | Method::OPTIONS => read(&gate, request, next, time, deadline).await,
+        _ => write(&gate, request, next, time, deadline, place).await,
     };
     answered.unwrap_or_else(IntoResponse::into_response)
 }
@@ -179,8 +189,13 @@ impl Drop for Active {
 }
 
 /// A read is cancelled when it takes too long or nobody waits for it.
-async fn read(gate: &Gate, request: Request, next: Next, time: Duration) -> Result<Response, Problem> {
-    let deadline = Deadline::after(time);
+async fn read(
+    gate: &Gate,
+    request: Request,
+    next: Next,
+    time: Duration,
+    deadline: Deadline,
+) -> Result<Response, Problem> {
     let working = AssertUnwindSafe(next.run(request)).catch_unwind();
     match timeout_at(deadline.instant(), within(deadline, working)).await {
         Ok(Ok(response)) => Ok(response),
@@ -192,17 +207,16 @@ async fn read(gate: &Gate, request: Request, next: Next, time: Duration) -> Resu
     }
 }
 
-/// A write starts when all of its body is there, and is then seen through. It keeps its place until then, whoever waits
-/// for it: callers who give little time could otherwise begin any number of writes.
+/// A write is seen through. It keeps its place until then, whoever waits for it: callers who give little time could otherwise
+/// begin any number of writes.
 async fn write(
     gate: &Gate,
     request: Request,
     next: Next,
     time: Duration,
+    deadline: Deadline,
     place: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
-    let deadline = Deadline::after(time);
-    let request = with_whole_body(gate, request, deadline.instant()).await?;
     let working = AssertUnwindSafe(next.run(request)).catch_unwind();
     let working = timeout(gate.write_timeout, working).instrument(tracing::Span::current());
     let working = async move {
@@ -226,44 +240,6 @@ fn within<F: Future>(deadline: Deadline, work: F) -> impl Future<Output = F::Out
     let mut context = context::current();
     context.deadline = Some(deadline);
     context::CURRENT.scope(context, work)
-}
-
-async fn with_whole_body(gate: &Gate, request: Request, deadline: Instant) -> Result<Request, Problem> {
-    let (parts, body) = request.into_parts();
-    match timeout_at(deadline, to_bytes(body, gate.max_body)).await {
-        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
-        Ok(Err(error)) if is_length_limit(&error) => Err(too_large(gate.max_body)),
-        Ok(Err(_)) => Err(Problem::bad_request("the body could not be read to its end")),
-        Err(_) => Err(Problem::new(&codes::REQUEST_TIMEOUT)),
-    }
-}
-
-fn is_length_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.to_string().contains("length limit"))
-}
-
-/// Reads and drops what a refused client goes on sending: closing before it is read would be a reset, and the client might
-/// never see its answer. Bounded in size and time.
-async fn drain(body: Body) {
-    let reading = async {
-        let mut left = DRAINED_AT_MOST;
-        let mut chunks = body.into_data_stream();
-        while let Some(Ok(chunk)) = chunks.next().await
-            && chunk.len() < left
-        {
-            left -= chunk.len();
-        }
-    };
-    // Whoever sends more, or more slowly, is cut off.
-    let _ = timeout(DRAINED_FOR, reading).await;
-}
-
-fn announced_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn too_large(limit: usize) -> Problem {
-    Problem::new(&codes::BODY_TOO_LARGE).detail(format!("the body may have {limit} bytes"))
 }
 
 /// The panic hook has logged message and place.

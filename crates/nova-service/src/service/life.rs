@@ -103,7 +103,7 @@ impl Life {
         let operations = serve(
             listeners.operations,
             probes,
-            Limits::operations(),
+            Limits::operations(&self.config),
             stop_operations.clone(),
         );
         let operations = tokio::spawn(operations);

@@ -14,14 +14,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use metrics::gauge;
+use metrics::{counter, gauge};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::per_client::PerClient;
 use crate::config::ServerConfig;
+use crate::http::TrustedProxies;
 use crate::telemetry::names;
 
 /// hyper's own number of header fields, which it keeps on the stack.
@@ -54,10 +56,11 @@ impl Listeners {
 }
 
 /// What a client may do before its request is looked at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Limits {
     label: &'static str,
     connections: u32,
+    each: PerClient,
     headers: u16,
     header_bytes: u32,
     header_timeout: Duration,
@@ -68,16 +71,19 @@ impl Limits {
         Self {
             label: "api",
             connections: config.max_connections,
+            each: PerClient::new(config.max_connections_per_client, TrustedProxies::new(config)),
             headers: config.max_headers,
             header_bytes: config.max_header_bytes,
             header_timeout: config.header_timeout,
         }
     }
 
-    pub(super) fn operations() -> Self {
+    pub(super) fn operations(config: &ServerConfig) -> Self {
         Self {
             label: "operations",
             connections: 64,
+            // Whoever watches must get in while somebody else only connects.
+            each: PerClient::new(32, TrustedProxies::new(config)),
             headers: USUAL_HEADERS,
             header_bytes: 16 * 1024,
             header_timeout: Duration::from_secs(15),
@@ -93,7 +99,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     let graceful = GracefulShutdown::new();
     // Dropped with this future, and all connections with it.
     let mut connections = JoinSet::new();
-    let http = http(limits);
+    let http = http(&limits);
     loop {
         let accept = async {
             let place = places.clone().acquire_owned().await.ok()?;
@@ -111,15 +117,20 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
                 continue;
             }
         };
+        let Some(admitted) = limits.each.admit(peer.ip()) else {
+            counter!(names::HTTP_CONNECTIONS_REFUSED, "listener" => limits.label).increment(1);
+            continue;
+        };
         let connection = graceful.watch(connection(&http, stream, peer, router.clone()));
+        let label = limits.label;
         connections.spawn(async move {
-            let open = gauge!(names::HTTP_CONNECTIONS, "listener" => limits.label);
+            let open = gauge!(names::HTTP_CONNECTIONS, "listener" => label);
             open.increment(1.0);
             if let Err(error) = connection.await {
                 tracing::debug!(%peer, %error, "connection ended by an error");
             }
             open.decrement(1.0);
-            drop(place);
+            drop((place, admitted));
         });
     }
     drop(listener);
@@ -127,7 +138,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
     while connections.join_next().await.is_some() {}
 }
 
-fn http(limits: Limits) -> http1::Builder {
+fn http(limits: &Limits) -> http1::Builder {
     let header_bytes = usize::try_from(limits.header_bytes).unwrap_or(usize::MAX);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())

@@ -1,8 +1,10 @@
 //! Gives every request its identity, and counts and logs its answer.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -11,15 +13,71 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, Tra
 use tracing::{Instrument, Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::telemetry::context::{CURRENT, REQUEST_ID, RequestContext, Trace};
+use crate::config::{Network, ServerConfig};
+use crate::http::bearer;
+use crate::telemetry::context::{CURRENT, REQUEST_ID, RequestContext, TRACEPARENT, Trace};
 use crate::telemetry::names;
+use crate::token::TokenVerifier;
 
 /// A request that took longer is logged even though it went well.
 const SLOW: Duration = Duration::from_secs(1);
 
-pub(super) async fn observe(request: Request, next: Next) -> Response {
+/// Whose word about a request's id and trace is taken: what a stranger writes into the logs must not look like another's request.
+#[derive(Clone)]
+pub(super) struct Strangers {
+    verifier: Option<TokenVerifier>,
+    peers: Arc<[Network]>,
+}
+
+impl Strangers {
+    pub(super) fn new(verifier: Option<TokenVerifier>, config: &ServerConfig) -> Self {
+        Self {
+            verifier,
+            peers: config.trusted_peers.clone().into(),
+        }
+    }
+
+    /// Whether the request says anything that could be taken over, and what speaks for it.
+    fn introduction(&self, request: &Request) -> Introduction {
+        let headers = request.headers();
+        if !headers.contains_key(REQUEST_ID) && !headers.contains_key(TRACEPARENT) {
+            return Introduction::None;
+        }
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        if peer.is_some_and(|peer| self.peers.iter().any(|network| network.contains(peer.0.ip()))) {
+            return Introduction::Peer;
+        }
+        match bearer(headers) {
+            Ok(Some(token)) => Introduction::Token(token.to_owned()),
+            _ => Introduction::None,
+        }
+    }
+
+    /// Another service, by its token, or a peer in a configured network.
+    async fn know(&self, introduction: Introduction) -> bool {
+        match (introduction, &self.verifier) {
+            (Introduction::Peer, _) => true,
+            (Introduction::Token(token), Some(verifier)) => verifier.verify_service(&token).await.is_ok(),
+            _ => false,
+        }
+    }
+}
+
+/// What speaks for the id and the trace that a request brings.
+enum Introduction {
+    None,
+    Peer,
+    Token(String),
+}
+
+pub(super) async fn observe(State(strangers): State<Strangers>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let context = RequestContext::from_headers(request.headers());
+    let introduction = strangers.introduction(&request);
+    let context = if strangers.know(introduction).await {
+        RequestContext::from_headers(request.headers())
+    } else {
+        RequestContext::new()
+    };
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = known(request.method());
     let span = span(&context, method, route.as_ref());

@@ -1,9 +1,12 @@
 //! `/openapi.json`: the description of the API, generated from the routes.
 
+mod common;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::routing::get;
+use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi};
 use utoipa::{PartialSchema, ToSchema};
@@ -16,16 +19,19 @@ const ACCESS_TOKEN: &str = "access_token";
 /// Likewise, to the token of a service: routes that only other services use.
 const SERVICE_TOKEN: &str = "service_token";
 
-/// Completes the description and serves it beside the routes.
-pub(super) fn finish(name: &str, version: &str, routes: OpenApiRouter, codes: &[&Code]) -> Router {
+/// Completes the description and serves it beside the routes; it is also returned, for whoever holds the routes to it.
+pub(super) fn finish(name: &str, version: &str, routes: OpenApiRouter, codes: &[&Code]) -> (Router, Value) {
     let (router, mut api) = routes.split_for_parts();
     describe(&mut api, name, version, codes);
     // Serialising what utoipa built cannot fail.
-    let json = Bytes::from(api.to_json().unwrap_or_default());
-    router.route(
+    let mut document = serde_json::to_value(&api).unwrap_or_default();
+    common::complete(&mut document);
+    let json = Bytes::from(document.to_string());
+    let router = router.route(
         "/openapi.json",
         get(move || async move { ([(header::CONTENT_TYPE, "application/json")], json) }),
-    )
+    );
+    (router, document)
 }
 
 fn describe(api: &mut OpenApi, name: &str, version: &str, codes: &[&Code]) {

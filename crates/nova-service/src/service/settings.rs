@@ -13,6 +13,11 @@ pub(super) fn publish(config: &ServerConfig) {
         ("max_header_bytes", f64::from(config.max_header_bytes)),
         ("max_headers", f64::from(config.max_headers)),
         ("max_in_flight", f64::from(config.max_in_flight)),
+        ("max_unfinished_per_client", f64::from(config.max_unfinished_per_client)),
+        (
+            "max_connections_per_client",
+            f64::from(config.max_connections_per_client),
+        ),
         ("max_connections", f64::from(config.max_connections)),
     ];
     let durations = [

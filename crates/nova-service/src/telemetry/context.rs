@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 /// The header that carries a request's id in both directions.
 pub const REQUEST_ID: &str = "x-request-id";
-const TRACEPARENT: &str = "traceparent";
+/// The header that carries a trace.
+pub(crate) const TRACEPARENT: &str = "traceparent";
 
 tokio::task_local! {
     /// Set for the whole of a request, also in the task that a write runs in.
@@ -37,7 +38,12 @@ pub(crate) struct Trace {
 }
 
 impl RequestContext {
-    /// Takes over what the client sent where it is well-formed, and makes up the rest.
+    /// One that nobody knows yet.
+    pub(crate) fn new() -> Self {
+        Self::from_headers(&HeaderMap::new())
+    }
+
+    /// Takes over what a known caller sent where it is well-formed, and makes up the rest.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let request_id = text(REQUEST_ID)
@@ -87,9 +93,7 @@ impl Trace {
 
 /// The present request's identity; a new one outside of any.
 pub(crate) fn current() -> RequestContext {
-    CURRENT
-        .try_with(Clone::clone)
-        .unwrap_or_else(|_| RequestContext::from_headers(&HeaderMap::new()))
+    CURRENT.try_with(Clone::clone).unwrap_or_else(|_| RequestContext::new())
 }
 
 /// The present request's id, inside a request.

@@ -1,13 +1,19 @@
 //! Prometheus metrics: one recorder a process, rendered on demand.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use super::names;
 
 static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// The recorder keeps each sample of a histogram until its upkeep puts it into its bucket.
+const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Seconds, from a look-up to the longest request.
 const BUCKETS: &[f64] = &[
@@ -28,6 +34,17 @@ pub(super) fn install() {
         describe();
         handle
     });
+}
+
+/// Keeps the memory of the recorder bounded, whether somebody reads the metrics or not, until `stop`.
+pub(crate) async fn upkeep(stop: CancellationToken) {
+    let mut ticks = interval(UPKEEP_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        if let Some(handle) = HANDLE.get() {
+            handle.run_upkeep();
+        }
+    }
 }
 
 /// All metrics as text.
@@ -61,6 +78,10 @@ fn describe() {
     describe_gauge!(names::HTTP_ACTIVE, "Requests in flight");
     describe_counter!(names::HTTP_SHED, "Requests refused because too many were in flight");
     describe_gauge!(names::HTTP_CONNECTIONS, "Open client connections");
+    describe_counter!(
+        names::HTTP_CONNECTIONS_REFUSED,
+        "Connections closed at once because their client has as many as it may"
+    );
     describe_histogram!(
         names::HTTP_CLIENT_DURATION,
         Unit::Seconds,

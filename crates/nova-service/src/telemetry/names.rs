@@ -8,6 +8,8 @@ pub const HTTP_ACTIVE: &str = "http_server_active_requests";
 pub const HTTP_SHED: &str = "http_server_shed_requests_total";
 /// Open client connections.
 pub const HTTP_CONNECTIONS: &str = "http_server_open_connections";
+/// Connections closed at once because their client has as many as it may.
+pub const HTTP_CONNECTIONS_REFUSED: &str = "http_server_refused_connections_total";
 /// Duration of a call to another service, all attempts together, by method and outcome.
 pub const HTTP_CLIENT_DURATION: &str = "http_client_request_duration_seconds";
 /// Attempts sent to another service.

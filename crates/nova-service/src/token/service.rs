@@ -96,7 +96,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let missing = "this route is for other services: send a service token as Authorization: Bearer";
-        let token = bearer(parts)?.ok_or_else(|| Problem::unauthorized(missing))?;
+        let token = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized(missing))?;
         Ok(TokenVerifier::from_ref(state).verify_service(token).await?)
     }
 }

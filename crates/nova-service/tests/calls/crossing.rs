@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::get;
+use nova_service::config::ServerConfig;
 use nova_service::{Client, Json, Problem, Service};
 use nova_testkit::{TestService, server_config};
 use reqwest::StatusCode;
@@ -57,13 +58,21 @@ async fn ask_silent(State(client): State<Client>) -> &'static str {
     }
 }
 
+/// Its callers, and those of whom it calls, are known by their address.
+fn among_known_peers() -> ServerConfig {
+    ServerConfig {
+        trusted_peers: vec!["127.0.0.1".parse().unwrap()],
+        ..server_config()
+    }
+}
+
 async fn above(client: &Client) -> TestService {
     let routes = OpenApiRouter::new()
         .route("/", get(pass_on).post(pass_on))
         .route("/partial", get(ask_silent))
         .with_state(client.clone());
     TestService::start(
-        Service::new("above", "1", server_config())
+        Service::new("above", "1", among_known_peers())
             .client(client)
             .routes(routes),
     )
