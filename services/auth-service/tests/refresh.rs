@@ -60,37 +60,96 @@ async fn a_token_used_again_after_its_successor_ends_the_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_used_again_later_ends_the_session() {
+async fn an_answer_that_was_lost_can_be_asked_for_until_its_token_was_used() {
     let auth = Auth::start().await;
-    let (session, other) = (auth.session().await, auth.session().await);
+    let session = auth.session().await;
     let second = Session::from(auth.refresh(&session.refresh).await.expect(200));
-    auth.execute("update sessions set last_used_at = now() - interval '9 seconds'")
-        .await;
-    auth.refresh(&session.refresh).await.expect(200);
-    auth.execute("update sessions set last_used_at = now() - interval '11 seconds'")
-        .await;
+    // Longer than any failover, and longer than a night without a network.
+    for age in ["12 seconds", "25 seconds", "9 hours"] {
+        age_of_the_refresh(&auth, age).await;
+        let again = Session::from(auth.refresh(&session.refresh).await.expect(200));
+        assert_eq!(again.refresh, second.refresh, "after {age}");
+    }
+    assert_eq!(audited(&auth, "refresh/repeated").await, 3);
+    let third = Session::from(auth.refresh(&second.refresh).await.expect(200));
+    // Now it is used: whoever still has the first one is not its owner, or the owner is not alone.
     auth.refresh(&session.refresh)
         .await
         .problem(401, "invalid_refresh_token");
-    auth.refresh(&second.refresh)
-        .await
-        .problem(401, "invalid_refresh_token");
-    auth.refresh(&other.refresh).await.expect(200);
+    auth.refresh(&third.refresh).await.problem(401, "invalid_refresh_token");
+    assert_eq!(audited(&auth, "refresh/reuse").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asking_again_does_not_prolong_the_grace() {
+async fn a_thief_who_is_a_step_ahead_or_behind_is_found() {
+    let auth = Auth::start().await;
+    let (ahead, behind) = (auth.session().await, auth.session().await);
+    // The thief rotates twice, then the owner comes with what it has.
+    let thief = Session::from(auth.refresh(&ahead.refresh).await.expect(200));
+    let thief = Session::from(auth.refresh(&thief.refresh).await.expect(200));
+    auth.refresh(&ahead.refresh).await.problem(401, "invalid_refresh_token");
+    auth.refresh(&thief.refresh).await.problem(401, "invalid_refresh_token");
+    // The owner goes on, then the thief comes with an old one, hours later.
+    let owner = Session::from(auth.refresh(&behind.refresh).await.expect(200));
+    let owner = Session::from(auth.refresh(&owner.refresh).await.expect(200));
+    age_of_the_refresh(&auth, "3 hours").await;
+    auth.refresh(&behind.refresh)
+        .await
+        .problem(401, "invalid_refresh_token");
+    auth.refresh(&owner.refresh).await.problem(401, "invalid_refresh_token");
+    assert_eq!(audited(&auth, "refresh/reuse").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_again_after_the_grace_is_bounded_and_starts_anew_with_each_refresh() {
+    let auth = Auth::start_with(|config| config.refresh_repeats = 2).await;
+    let session = auth.session().await;
+    let second = Session::from(auth.refresh(&session.refresh).await.expect(200));
+    // Within the grace it does not count: an application with several tabs open.
+    for _ in 0..5 {
+        auth.refresh(&session.refresh).await.expect(200);
+    }
+    age_of_the_refresh(&auth, "11 seconds").await;
+    for _ in 0..2 {
+        auth.refresh(&session.refresh).await.expect(200);
+    }
+    let third = Session::from(auth.refresh(&second.refresh).await.expect(200));
+    age_of_the_refresh(&auth, "11 seconds").await;
+    for _ in 0..2 {
+        auth.refresh(&second.refresh).await.expect(200);
+    }
+    auth.refresh(&second.refresh)
+        .await
+        .problem(401, "invalid_refresh_token");
+    auth.refresh(&third.refresh).await.problem(401, "invalid_refresh_token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_again_prolongs_nothing() {
     let auth = Auth::start().await;
     let session = auth.session().await;
     auth.refresh(&session.refresh).await.expect(200);
-    auth.execute("update sessions set last_used_at = now() - interval '9 seconds'")
-        .await;
-    auth.refresh(&session.refresh).await.expect(200);
-    assert_eq!(
-        auth.count("select count(*) from sessions where last_used_at < now() - interval '9 seconds'")
-            .await,
-        1
-    );
+    for age in ["9 seconds", "1 day", "6 days 23 hours"] {
+        age_of_the_refresh(&auth, age).await;
+        auth.refresh(&session.refresh).await.expect(200);
+    }
+    age_of_the_refresh(&auth, "7 days").await;
+    auth.refresh(&session.refresh)
+        .await
+        .problem(401, "invalid_refresh_token");
+}
+
+/// Makes the last refresh of every session this long ago.
+async fn age_of_the_refresh(auth: &Auth, age: &str) {
+    sqlx::query("update sessions set last_used_at = now() - $1::text::interval")
+        .bind(age)
+        .execute(&auth.database())
+        .await
+        .unwrap();
+}
+
+async fn audited(auth: &Auth, what: &str) -> usize {
+    auth.audit().await.iter().filter(|row| *row == what).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

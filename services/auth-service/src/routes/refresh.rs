@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::Tokens;
 use crate::{
     app::App,
-    audit::{Event, Outcome},
+    audit::{Event, Outcome, Record},
     client::Client,
     domain::RefreshToken,
     error, store,
@@ -26,8 +26,8 @@ pub struct Presented {
 
 /// Refresh
 ///
-/// Gives a new access token and a new refresh token. Within 10 seconds the same refresh token gets the same answer again, so a
-/// lost answer may be asked for again. Used later, or after its successor was used, it counts as stolen: the session ends.
+/// Gives a new access token and a new refresh token. Until the new one is used the old one gets it again, so a lost answer may be
+/// asked for again. Shown after its successor was used, or again and again, it counts as stolen: the session ends.
 #[utoipa::path(
     post, path = "/api/v1/auth/refresh", tag = "sessions",
     request_body = Presented,
@@ -49,7 +49,14 @@ pub async fn refresh(
     };
     let lifetimes = &app.settings.lifetimes;
     match store::sessions::rotate(app.postgres.primary()?, &token, lifetimes, &client).await? {
-        Some(refreshed) => Tokens::issue(&app, refreshed.account, &refreshed.token, refreshed.expires_at),
+        Some(refreshed) => {
+            if refreshed.late {
+                let record = Record::new(Event::Refresh, Outcome::Repeated, &client);
+                let record = record.account(refreshed.account).session(token.session());
+                store::audit::insert(app.postgres.primary()?, &record).await?;
+            }
+            Tokens::issue(&app, refreshed.account, &refreshed.token, refreshed.expires_at)
+        }
         None => Err(refuse(&app, &token, &client).await?),
     }
 }

@@ -26,8 +26,10 @@ pub struct Lifetimes {
     pub absolute: Duration,
     /// From the last refresh.
     pub idle: Duration,
-    /// How long after a refresh the token before it still gets the same successor.
+    /// How long after a refresh the token before it gets the same successor as often as it is shown.
     pub grace: Duration,
+    /// How often after that, until the successor is used.
+    pub repeats: u16,
 }
 
 /// A refresh that succeeded.
@@ -39,6 +41,8 @@ pub struct Refreshed {
     pub token: RefreshToken,
     /// When the session ends at the latest.
     pub expires_at: Timestamp,
+    /// The token was not the present one any more, and the grace was over.
+    pub late: bool,
 }
 
 /// What the database knows about the tokens of a session.
@@ -109,8 +113,11 @@ pub async fn open(
     .map_err(DatabaseError::from_write)
 }
 
-/// Exchanges the present token of a session for the next one. `None`: it is not the present one, nor the one before it
-/// within the grace.
+/// Exchanges the present token of a session for the next one. `None`: it is neither the present one nor the one before it.
+///
+/// The one before is good until its successor was used, since whoever lost the answer that held the successor has nothing else.
+/// It gets the same successor again, so that the chain does not fork: whichever of two holders is two steps ahead gives the other
+/// one away. Within the grace that costs nothing, after it the number of times is bounded.
 ///
 /// One statement, so that of two simultaneous refreshes the second waits for the row, is evaluated anew on what the first
 /// left there, finds its token to be the one before, and is given the same successor.
@@ -127,13 +134,22 @@ pub async fn rotate(
             previous_hash = $2,
             successor_nonce = case when token_hash = $2 then $4 else successor_nonce end,
             last_used_at = case when token_hash = $2 then now() else last_used_at end,
+            repeats = case
+                when token_hash = $2 then 0
+                when last_used_at > now() - make_interval(secs => $8) then repeats
+                else repeats + 1
+            end,
             address = $5::text::inet,
             user_agent = $6
         where id = $1
             and expires_at > now()
             and last_used_at > now() - make_interval(secs => $7)
-            and (token_hash = $2 or (previous_hash = $2 and last_used_at > now() - make_interval(secs => $8)))
-        returning account_id, family_key, successor_nonce, expires_at",
+            and (
+                token_hash = $2
+                or (previous_hash = $2 and (last_used_at > now() - make_interval(secs => $8) or repeats < $9))
+            )
+        returning account_id, family_key, successor_nonce, expires_at,
+            last_used_at <= now() - make_interval(secs => $8) as late",
     )
     .bind(token.session())
     .bind(token.hash())
@@ -143,6 +159,7 @@ pub async fn rotate(
     .bind(client.user_agent.as_deref())
     .bind(lifetimes.idle.as_secs_f64())
     .bind(lifetimes.grace.as_secs_f64())
+    .bind(i32::from(lifetimes.repeats))
     .fetch_optional(pool)
     .await
     .map_err(DatabaseError::from_write)?;
@@ -153,6 +170,7 @@ pub async fn rotate(
         account: row.try_get("account_id")?,
         token: token.successor(nonce, &family),
         expires_at: row.try_get("expires_at")?,
+        late: row.try_get("late")?,
     }))
 }
 
