@@ -2,19 +2,20 @@
 //!
 //! The deletion and its row in the queue are one transaction, so none is forgotten, whatever ends in between. Each member
 //! takes what is due by a lease and calls without holding a transaction; user-service's answer to a repeated call is the
-//! same, so that a call whose answer was lost is simply made again. A failure is tried again after 1 s to 5 min.
+//! same, so that a call whose answer was lost is simply made again. A failure is tried again after 1 s to 5 min. An account that
+//! wrote much takes many calls: 202 says that user-service works on it, which is progress and no failure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use futures::future::join_all;
-use nova_service::{Answer, Client, DatabaseError, ProblemBody};
+use nova_service::{Answer, Client, DatabaseError, Postgres, ProblemBody};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::access_token::Signer;
-use crate::app::App;
 use crate::store;
 use crate::store::deletions::Taken;
 
@@ -26,7 +27,9 @@ const LEASE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// What user-service answers while it needs more time; it has to be called again soon, however often that was done.
+/// What the queue says of an account that user-service is erasing.
+const ERASING: &str = "erasing";
+/// How a user-service of the version before says the same, by a 503.
 const UNFINISHED: &str = "deletion_unfinished";
 /// Under this name auth-service signs its own tokens.
 const OWN_NAME: &str = "auth-service";
@@ -45,6 +48,8 @@ pub mod metric {
 
 /// What the task works with.
 pub struct Deletions {
+    postgres: Postgres,
+    signer: Arc<Signer>,
     user_service: Client,
     wake: Notify,
 }
@@ -52,15 +57,17 @@ pub struct Deletions {
 /// What came of a call.
 enum Told {
     Done,
-    /// user-service works on it and needs another call after this pause.
-    Unfinished(Duration),
+    /// user-service works on it and wants to be asked again after this pause.
+    Erasing(Duration),
     Failed(String),
 }
 
 impl Deletions {
-    /// Tells this user-service.
-    pub fn new(user_service: Client) -> Self {
+    /// Tells this user-service, with tokens of this signer.
+    pub fn new(postgres: Postgres, signer: Arc<Signer>, user_service: Client) -> Self {
         Self {
+            postgres,
+            signer,
             user_service,
             wake: Notify::new(),
         }
@@ -72,14 +79,14 @@ impl Deletions {
     }
 
     /// Works on the queue until `stop`. What is in work then is taken up after its lease, here or elsewhere.
-    pub async fn run(&self, app: &App, stop: CancellationToken) {
-        stop.run_until_cancelled(self.work(app)).await;
+    pub async fn run(&self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.work()).await;
     }
 
-    async fn work(&self, app: &App) {
+    async fn work(&self) {
         let mut failing = false;
         loop {
-            match self.work_once(app).await {
+            match self.work_once().await {
                 // There may be more.
                 Ok(worked) if worked > 0 => {
                     failing = false;
@@ -98,42 +105,45 @@ impl Deletions {
     }
 
     /// Takes what is due and tells user-service: how many that were.
-    async fn work_once(&self, app: &App) -> Result<usize, DatabaseError> {
-        let Ok(pool) = app.postgres.primary() else { return Ok(0) };
+    async fn work_once(&self) -> Result<usize, DatabaseError> {
+        let Ok(pool) = self.postgres.primary() else {
+            return Ok(0);
+        };
         let taken = store::deletions::take(pool, AT_ONCE, LEASE).await?;
-        let results = join_all(taken.iter().map(|taken| self.work_on(app, taken))).await;
+        let results = join_all(taken.iter().map(|taken| self.work_on(taken))).await;
         results.into_iter().collect::<Result<(), _>>()?;
-        let backlog = store::deletions::backlog(app.postgres.primary()?).await?;
+        let backlog = store::deletions::backlog(self.postgres.primary()?).await?;
         // Counts far beyond 2^52 rows lose precision, and nothing else.
         metrics::gauge!(metric::PENDING).set(backlog.pending as f64);
         metrics::gauge!(metric::OLDEST).set(backlog.oldest);
         Ok(taken.len())
     }
 
-    async fn work_on(&self, app: &App, taken: &Taken) -> Result<(), DatabaseError> {
-        let told = self.tell(&app.signer, taken.account_id).await;
-        let pool = app.postgres.primary()?;
+    async fn work_on(&self, taken: &Taken) -> Result<(), DatabaseError> {
+        let told = self.tell(taken.account_id).await;
+        let pool = self.postgres.primary()?;
         match told {
             Told::Done => {
                 metrics::counter!(metric::ATTEMPTS, "outcome" => "done").increment(1);
                 store::deletions::finish(pool, taken.account_id).await
             }
-            Told::Unfinished(pause) => {
-                metrics::counter!(metric::ATTEMPTS, "outcome" => "unfinished").increment(1);
-                store::deletions::postpone(pool, taken, pause, UNFINISHED).await
+            Told::Erasing(pause) => {
+                metrics::counter!(metric::ATTEMPTS, "outcome" => "erasing").increment(1);
+                store::deletions::postpone(pool, taken, pause, false, ERASING).await
             }
             Told::Failed(reason) => {
                 metrics::counter!(metric::ATTEMPTS, "outcome" => "failed").increment(1);
-                let pause = pause_after(taken.attempts);
-                tracing::warn!(account = %taken.account_id, attempts = taken.attempts, reason, ?pause,
+                let failures = taken.failures.saturating_add(1);
+                let pause = pause_after(failures);
+                tracing::warn!(account = %taken.account_id, failures, reason, ?pause,
                     "user-service not told of a deleted account, tried again");
-                store::deletions::postpone(pool, taken, pause, &reason).await
+                store::deletions::postpone(pool, taken, pause, true, &reason).await
             }
         }
     }
 
-    async fn tell(&self, signer: &Signer, account: Uuid) -> Told {
-        let Ok(token) = signer.sign_service(OWN_NAME) else {
+    async fn tell(&self, account: Uuid) -> Told {
+        let Ok(token) = self.signer.sign_service(OWN_NAME) else {
             return Told::Failed("no token could be signed".to_owned());
         };
         let call = self
@@ -150,11 +160,12 @@ impl Deletions {
 fn judge(answer: &Answer) -> Told {
     let code = || answer.json::<ProblemBody>().map(|problem| problem.code);
     match answer.status {
+        StatusCode::ACCEPTED => Told::Erasing(retry_after(&answer.headers)),
         // An unknown account is a success there too. A 404 is a member of an older version, which has no such route, or
         // somebody else at its address.
         status if status.is_success() => Told::Done,
         StatusCode::SERVICE_UNAVAILABLE if code().is_ok_and(|code| code == UNFINISHED) => {
-            Told::Unfinished(retry_after(&answer.headers))
+            Told::Erasing(retry_after(&answer.headers))
         }
         status => Told::Failed(format!("user-service answered {status}")),
     }
@@ -168,9 +179,9 @@ fn retry_after(headers: &HeaderMap) -> Duration {
     seconds.map_or(FIRST_PAUSE, Duration::from_secs).min(LONGEST_PAUSE)
 }
 
-/// Doubles with each attempt up to the longest, and is at least half of that, so that members and rows do not march in step.
-fn pause_after(attempts: i32) -> Duration {
-    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(16);
+/// Doubles with each failure in a row up to the longest, and is at least half of that, so that members and rows do not march in step.
+fn pause_after(failures: i32) -> Duration {
+    let doublings = u32::try_from(failures - 1).unwrap_or(0).min(16);
     let pause = (FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE);
     pause.mul_f64(rand::random_range(0.5..=1.0))
 }
@@ -197,9 +208,9 @@ mod tests {
 
     #[test]
     fn pauses_double_from_a_second_to_five_minutes() {
-        for (attempts, full) in [(0, 1), (1, 1), (2, 2), (5, 16), (9, 256), (10, 300), (i32::MAX, 300)] {
-            let (pause, full) = (pause_after(attempts), Duration::from_secs(full));
-            assert!(pause >= full / 2 && pause <= full, "{pause:?} after {attempts}");
+        for (failures, full) in [(0, 1), (1, 1), (2, 2), (5, 16), (9, 256), (10, 300), (i32::MAX, 300)] {
+            let (pause, full) = (pause_after(failures), Duration::from_secs(full));
+            assert!(pause >= full / 2 && pause <= full, "{pause:?} after {failures}");
         }
     }
 

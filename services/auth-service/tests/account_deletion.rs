@@ -206,6 +206,48 @@ async fn whatever_is_no_success_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_progress_of_a_large_deletion_is_no_failure() {
+    let users = FakeUsers::up(Says::Status(500));
+    let auth = start(&users).await;
+    let account = deleted(&auth).await;
+    let due = "update account_deletions set next_attempt_at = now()";
+    let tell = async || {
+        let before = users.told(&account);
+        auth.execute(due).await;
+        eventually("it was told again", async || users.told(&account) > before).await;
+    };
+    eventually("the failure is noted", async || {
+        auth.count("select count(*) from account_deletions where failures > 0")
+            .await
+            == 1
+    })
+    .await;
+    users.says(Says::Erasing);
+    // More than it takes to open a breaker.
+    for _ in 0..15 {
+        tell().await;
+        let soon = "select count(*) from account_deletions
+            where failures = 0 and last_error = 'erasing' and next_attempt_at <= now() + interval '1 second'";
+        eventually("it is asked again soon", async || auth.count(soon).await == 1).await;
+    }
+    auth.service
+        .until("/health/ready", |_, text| !text.contains("user-service"))
+        .await;
+    // One failure after much progress is the first one in a row.
+    users.says(Says::Status(500));
+    tell().await;
+    eventually("it is the first failure", async || {
+        auth.count("select count(*) from account_deletions where failures = 1 and attempts > 15")
+            .await
+            == 1
+    })
+    .await;
+    users.says(Says::Done);
+    auth.execute(due).await;
+    queue_is_empty(&auth).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_that_never_answers_holds_no_row_and_no_connection() {
     let users = FakeUsers::up(Says::Nothing);
     let auth = start(&users).await;

@@ -13,6 +13,8 @@ pub struct Taken {
     pub account_id: Uuid,
     /// How often it was taken, this time included.
     pub attempts: i32,
+    /// How often in a row that failed.
+    pub failures: i32,
 }
 
 /// How much waits.
@@ -33,7 +35,7 @@ pub async fn take(pool: &PgPool, most: i64, lease: Duration) -> Result<Vec<Taken
              select account_id from account_deletions where next_attempt_at <= now()
              order by next_attempt_at limit $1 for update skip locked
          )
-         returning account_id, attempts",
+         returning account_id, attempts, failures",
     )
     .bind(most)
     .bind(lease.as_secs_f64())
@@ -52,16 +54,25 @@ pub async fn finish(pool: &PgPool, account: Uuid) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-/// Tries again after `pause`, unless someone else has taken it since.
-pub async fn postpone(pool: &PgPool, taken: &Taken, pause: Duration, reason: &str) -> Result<(), DatabaseError> {
+/// Tries again after `pause`, unless someone else has taken it since. `failed` says whether it was a failure: one more in a row, or
+/// none any more.
+pub async fn postpone(
+    pool: &PgPool,
+    taken: &Taken,
+    pause: Duration,
+    failed: bool,
+    reason: &str,
+) -> Result<(), DatabaseError> {
     sqlx::query(
-        "update account_deletions set next_attempt_at = now() + make_interval(secs => $3), last_error = $4
+        "update account_deletions set next_attempt_at = now() + make_interval(secs => $3), last_error = $4,
+             failures = case when $5 then failures + 1 else 0 end
          where account_id = $1 and attempts = $2",
     )
     .bind(taken.account_id)
     .bind(taken.attempts)
     .bind(pause.as_secs_f64())
     .bind(reason)
+    .bind(failed)
     .execute(pool)
     .await
     .map_err(DatabaseError::from_write)?;

@@ -18,6 +18,9 @@ pub(crate) enum Says {
     Done,
     /// Done, after a while.
     Slowly,
+    /// It works on it.
+    Erasing,
+    /// The same, as the version before says it.
     Unfinished,
     Status(u16),
     /// Nothing, and never ends.
@@ -113,6 +116,10 @@ async fn answer(State(fake): State<Fake>, Path(id): Path<String>, headers: Heade
         Says::Unfinished => {
             let body = r#"{"type":"about:blank","title":"","status":503,"code":"deletion_unfinished"}"#;
             (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], body).into_response()
+        }
+        Says::Erasing => {
+            let headers = [(header::RETRY_AFTER, "1"), (header::CONTENT_TYPE, "application/json")];
+            (StatusCode::ACCEPTED, headers, r#"{"status":"erasing"}"#).into_response()
         }
         Says::Nothing => std::future::pending().await,
     }
