@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use auth_service::config::{AuthConfig, Rate};
+use futures::StreamExt;
 use nova_testkit::{Redis, TestService};
 use serde_json::json;
 
@@ -152,6 +153,34 @@ async fn throttled_attempts_are_recorded_together() {
         auth.count(counted).await >= 4
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_made_up_names_and_addresses_is_a_bounded_number_of_rows() {
+    let auth = Auth::start_with(|config| {
+        config.address_limit = Rate { burst: 1, forget: HOUR };
+        config.audit_window = HOUR;
+    })
+    .await;
+    const FLOOD: usize = 1000;
+    let tries = (0..FLOOD).map(|number| {
+        // One network, so that all but the first two are throttled, and addresses and names that are never the same.
+        let (address, email) = (format!("2001:db8::{number:x}"), format!("nobody{number}@example.com"));
+        let auth = &auth;
+        async move { auth.try_login_from(&address, &email, WRONG).await }
+    });
+    let answers: Vec<_> = futures::stream::iter(tries).buffer_unordered(32).collect().await;
+    let throttled = answers.iter().filter(|answer| answer.status == 429).count();
+    assert!(throttled >= FLOOD - 40, "{throttled}");
+    let database = auth.database();
+    auth.service.stop().await;
+    let (rows, attempts): (i64, i64) =
+        sqlx::query_as("select count(*), coalesce(sum(attempts), 0)::bigint from audit where outcome = 'throttled'")
+            .fetch_one(&database)
+            .await
+            .unwrap();
+    assert_eq!(usize::try_from(attempts).unwrap(), throttled);
+    assert!(rows <= 210, "{rows} rows for {attempts} attempts");
 }
 
 async fn wait_for_redis(auth: &Auth) {
