@@ -77,6 +77,39 @@ async fn a_rotation_goes_unnoticed() {
 
     auth.ring.set_age("second", 60 + 15 * 60 + 60);
     eventually("the old key is gone", async || kids(&auth).await == ["second"]).await;
+    // What is not published verifies nothing, though the file still has it.
+    eventually("its tokens are refused here too", async || {
+        auth.get("sessions", &before.access).await.code() == "invalid_token"
+    })
+    .await;
+    auth.get("sessions", &after.access).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_is_refused_and_sessions_go_on() {
+    let mut auth = Auth::start().await;
+    let session = auth.session().await;
+    let stolen = auth.ring.clone_of_keys();
+    // As the emergency revocation leaves the file: one new key, and no other.
+    auth.ring.replace("new");
+    eventually("its tokens are refused", async || {
+        auth.get("sessions", &session.access).await.code() == "invalid_token"
+    })
+    .await;
+    assert_eq!(kids(&auth).await, ["new"]);
+    let forged = stolen.sign(
+        "first",
+        "at+jwt",
+        &serde_json::json!({
+            "iss": "http://127.0.0.1:8084", "aud": "nova", "sub": session.account, "sid": session.id,
+            "iat": 0, "exp": 99_999_999_999_i64, "jti": session.id,
+        }),
+    );
+    auth.get("sessions", &forged).await.problem(401, "invalid_token");
+    // Nobody has to log in again: a refresh gives a token of the new key, at once.
+    let next = crate::support::Session::from(auth.refresh(&session.refresh).await.expect(200));
+    assert_eq!(kid(&next.access), "new");
+    auth.get("sessions", &next.access).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

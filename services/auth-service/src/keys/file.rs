@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use nova_service::TokenVerifier;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::{KeyRing, Timing};
@@ -27,18 +28,27 @@ impl KeyFile {
             )
         })?;
         let ring = KeyRing::parse(&content, timing).with_context(|| format!("in {}", path.display()))?;
-        verifier.set_keys(ring.decoding_keys()?);
-        Ok(Self {
+        let file = Self {
             path,
             timing,
             verifier,
             ring: watch::Sender::new(Arc::new(ring)),
-        })
+        };
+        file.renew_verifier()?;
+        Ok(file)
     }
 
     /// The ring in force.
     pub fn ring(&self) -> Arc<KeyRing> {
         self.ring.borrow().clone()
+    }
+
+    /// Lets our own verifier take what the published keys signed, and nothing else: a key is retired by time alone, also while
+    /// nobody changes the file.
+    fn renew_verifier(&self) -> anyhow::Result<()> {
+        let keys = self.ring().decoding_keys(OffsetDateTime::now_utc())?;
+        self.verifier.set_keys(keys);
+        Ok(())
     }
 
     /// Reads the file again and again. Content that makes no sense leaves the ring in force as it is: a slip of the hand
@@ -66,15 +76,21 @@ impl KeyFile {
     }
 
     async fn reload(&self) -> anyhow::Result<bool> {
-        let content = tokio::fs::read(&self.path)
-            .await
-            .with_context(|| format!("cannot read {}", self.path.display()))?;
+        let content = match tokio::fs::read(&self.path).await {
+            Ok(content) => content,
+            Err(error) => {
+                // Keys are retired in any case.
+                self.renew_verifier()?;
+                return Err(error).with_context(|| format!("cannot read {}", self.path.display()));
+            }
+        };
         if self.ring().is_from(&content) {
+            self.renew_verifier()?;
             return Ok(false);
         }
         let ring = KeyRing::parse(&content, self.timing).with_context(|| format!("in {}", self.path.display()))?;
-        self.verifier.set_keys(ring.decoding_keys()?);
         self.ring.send_replace(Arc::new(ring));
+        self.renew_verifier()?;
         Ok(true)
     }
 }

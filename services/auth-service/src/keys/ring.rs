@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_lc_rs::{
-    digest,
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
@@ -13,6 +12,8 @@ use jsonwebtoken::{
 };
 use serde::Deserialize;
 use time::OffsetDateTime;
+
+use crate::digest::sha256;
 
 /// How long a key's stages last.
 #[derive(Debug, Clone, Copy)]
@@ -113,15 +114,17 @@ impl KeyRing {
         self.source == sha256(content)
     }
 
-    /// All keys, also those not published any more.
+    /// All keys, also those that are not published any more.
     pub fn keys(&self) -> impl Iterator<Item = &SigningKey> {
         self.keys.iter()
     }
 
-    /// What verifies the tokens of any key in the ring.
-    pub fn decoding_keys(&self) -> Result<Vec<(String, DecodingKey)>, jsonwebtoken::errors::Error> {
-        self.keys
-            .iter()
+    /// What verifies tokens at this moment: the published keys and no others, as everywhere else.
+    pub fn decoding_keys(
+        &self,
+        now: OffsetDateTime,
+    ) -> Result<Vec<(String, DecodingKey)>, jsonwebtoken::errors::Error> {
+        self.published(now)
             .map(|key| Ok((key.kid.clone(), key.decoding_key()?)))
             .collect()
     }
@@ -204,12 +207,6 @@ impl SigningKey {
             public,
         })
     }
-}
-
-fn sha256(content: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, content).as_ref());
-    out
 }
 
 /// Shows no key material.

@@ -40,6 +40,20 @@ impl Ring {
         self.write();
     }
 
+    /// The same keys, for whoever has stolen them; the file is another.
+    pub(crate) fn clone_of_keys(&self) -> Self {
+        Self {
+            file: NamedTempFile::new().unwrap(),
+            keys: self.keys.clone(),
+        }
+    }
+
+    /// One new key instead of all there are.
+    pub(crate) fn replace(&mut self, kid: &str) {
+        self.keys.clear();
+        self.add(kid, 0);
+    }
+
     /// Pretends that a key is older or younger.
     pub(crate) fn set_age(&mut self, kid: &str, age: i64) {
         let key = self.keys.iter_mut().find(|key| key["kid"] == kid).unwrap();
