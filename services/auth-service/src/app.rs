@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access_token::Signer,
     audit::{Event, Outcome, Unjudged},
-    client::{Client, TrustedProxies},
+    client::Client,
     deletions::Deletions,
     domain::{Email, Password},
     error,
@@ -35,7 +35,7 @@ pub struct Parts {
     /// Passwords.
     pub hasher: Hasher,
     /// Access tokens.
-    pub signer: Signer,
+    pub signer: Arc<Signer>,
     /// Limits of attempts.
     pub throttle: Throttle,
     /// The services that may have tokens.
@@ -52,8 +52,6 @@ pub struct Parts {
 pub struct Settings {
     /// How long sessions last.
     pub lifetimes: Lifetimes,
-    /// Whose `X-Forwarded-For` is believed.
-    pub proxies: TrustedProxies,
     /// How long the audit is kept.
     pub audit_retention: Duration,
     /// How long verifiers may keep the keys without asking again.

@@ -7,7 +7,6 @@ use nova_service::config::{CallsConfig, IdentityConfig, PostgresConfig, RedisCon
 
 use crate::{
     access_token::SERVICE_TOKEN_LIFE,
-    client::{Network, TrustedProxies},
     hashing::{Cost, HasherConfig},
     keys::Timing,
     service_clients::ServiceClient,
@@ -75,10 +74,14 @@ pub struct AuthConfig {
     #[arg(long = "auth-session-idle", env = "NOVA_AUTH_SESSION_IDLE", default_value = "7d",
         value_name = "DURATION", value_parser = long_duration)]
     pub session_idle: Duration,
-    /// How long after a refresh its answer is given again to whoever still holds the token before
+    /// For this long after a refresh its answer is given again to whoever shows the token before, however often
     #[arg(long = "auth-refresh-grace", env = "NOVA_AUTH_REFRESH_GRACE", default_value = "10s",
         value_name = "DURATION", value_parser = duration)]
     pub refresh_grace: Duration,
+    /// After that it is given again this often, until the new refresh token is used
+    #[arg(long = "auth-refresh-repeats", env = "NOVA_AUTH_REFRESH_REPEATS", default_value = "10",
+        value_name = "COUNT", value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub refresh_repeats: u16,
     /// Audit rows are removed at this age; 31 days at least
     #[arg(long = "auth-audit-retention", env = "NOVA_AUTH_AUDIT_RETENTION", default_value = "90d",
         value_name = "DURATION", value_parser = retention)]
@@ -119,19 +122,6 @@ pub struct AuthConfig {
     #[arg(long = "user-service-url", env = "NOVA_USER_SERVICE_URL", default_value = "http://127.0.0.1:8080",
         value_name = "URL", value_parser = url)]
     pub user_service_url: String,
-    /// Networks whose X-Forwarded-For is believed
-    #[arg(
-        long = "auth-trusted-proxies",
-        env = "NOVA_AUTH_TRUSTED_PROXIES",
-        default_value = "127.0.0.0/8,::1/128",
-        value_name = "NETWORK,..",
-        value_delimiter = ','
-    )]
-    pub trusted_proxies: Vec<Network>,
-    /// Proxies between a client and this service
-    #[arg(long = "auth-trusted-hops", env = "NOVA_AUTH_TRUSTED_HOPS", default_value = "1",
-        value_name = "COUNT", value_parser = clap::value_parser!(u8).range(0..=8))]
-    pub trusted_hops: u8,
     /// Logins and registrations of one account from one address: a burst / the time after which one more is free
     #[arg(
         long = "auth-pair-limit",
@@ -164,6 +154,18 @@ pub struct AuthConfig {
         value_name = "BURST/DURATION"
     )]
     pub registration_limit: Rate,
+    /// Attempts to change the password of one account or to delete it, from all addresses
+    #[arg(
+        long = "auth-password-limit",
+        env = "NOVA_AUTH_PASSWORD_LIMIT",
+        default_value = "20/2m",
+        value_name = "BURST/DURATION"
+    )]
+    pub password_limit: Rate,
+    /// Attempts that were turned away and are alike are recorded together for this long
+    #[arg(long = "auth-audit-window", env = "NOVA_AUTH_AUDIT_WINDOW", default_value = "60s",
+        value_name = "DURATION", value_parser = duration)]
+    pub audit_window: Duration,
 }
 
 /// A burst, and the time after which one more is free.
@@ -206,6 +208,7 @@ impl AuthConfig {
             absolute: self.session_life,
             idle: self.session_idle,
             grace: self.refresh_grace,
+            repeats: self.refresh_repeats,
         }
     }
 
@@ -222,14 +225,7 @@ impl AuthConfig {
             account: limit(self.account_limit, 60),
             address: limit(self.address_limit, 60),
             registration: limit(self.registration_limit, 60),
-        }
-    }
-
-    /// Whose word about addresses is taken.
-    pub fn proxies(&self) -> TrustedProxies {
-        TrustedProxies {
-            networks: self.trusted_proxies.clone(),
-            hops: usize::from(self.trusted_hops),
+            password: limit(self.password_limit, 300),
         }
     }
 }

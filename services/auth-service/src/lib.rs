@@ -15,6 +15,7 @@ pub mod audit;
 pub mod client;
 pub mod config;
 pub mod deletions;
+mod digest;
 pub mod domain;
 pub mod error;
 pub mod hashing;
@@ -23,6 +24,8 @@ pub mod routes;
 pub mod service_clients;
 pub mod store;
 pub mod throttle;
+
+use std::sync::Arc;
 
 use anyhow::Context;
 use nova_service::{Client, Postgres, Redis, Service, TokenVerifier};
@@ -51,18 +54,19 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
     let keys = keys::KeyFile::open(auth.signing_keys_file.clone(), auth.key_timing(), verifier.clone())?;
     let user_service = Client::new(USERS, &auth.user_service_url, &config.calls)?;
     let (issuer, audience) = (config.identity.issuer, config.identity.audience);
+    let signer = access_token::Signer::new(issuer, audience, auth.access_token_life, keys.clone());
+    let signer = Arc::new(signer);
     let app = App::new(Parts {
         postgres: postgres.clone(),
         verifier: verifier.clone(),
         hasher: hashing::Hasher::start(&auth.hasher()).context("cannot start the hashing threads")?,
-        signer: access_token::Signer::new(issuer, audience, auth.access_token_life, keys.clone()),
+        signer: signer.clone(),
         throttle: throttle::Throttle::new(auth.limits(), redis.clone()),
         clients: service_clients::ServiceClients::new(&auth.clients)?,
-        deletions: deletions::Deletions::new(user_service.clone()),
-        unjudged: audit::Unjudged::default(),
+        deletions: deletions::Deletions::new(postgres.clone(), signer, user_service.clone()),
+        unjudged: audit::Unjudged::new(auth.audit_window),
         settings: Settings {
             lifetimes: auth.lifetimes(),
-            proxies: auth.proxies(),
             audit_retention: auth.audit_retention,
             // Half of it leaves the members time to read the file, and verifiers time to ask.
             keys_max_age: auth.key_publish_delay / 2,
@@ -74,6 +78,7 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
     let service = Service::new("auth-service", env!("CARGO_PKG_VERSION"), config.server)
         .postgres(&postgres, &MIGRATOR)
         .redis(&redis)
+        .identity(&verifier)
         .client(&user_service)
         .background("signing-keys", move |stop| async move {
             stop.run_until_cancelled(keys.follow(poll)).await;
@@ -83,7 +88,7 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
         })
         .background("retention", move |stop| async move { cleaning.clean(stop).await })
         .background("account-deletions", move |stop| async move {
-            telling.deletions.run(&telling, stop).await
+            telling.deletions.run(stop).await
         })
         .codes(error::CODES)
         .routes(routes::router(app.clone()));

@@ -3,9 +3,11 @@
 use std::{collections::HashMap, str::FromStr};
 
 use anyhow::ensure;
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::constant_time;
 use nova_service::config::SecretFile;
 use secrecy::ExposeSecret;
+
+use crate::digest::sha256;
 
 const LONGEST_NAME: usize = 64;
 
@@ -34,7 +36,7 @@ impl ServiceClient {
         }
         Ok(Self {
             name: name.to_owned(),
-            secret: sha256(secret),
+            secret: sha256(secret.as_bytes()),
         })
     }
 }
@@ -77,7 +79,7 @@ impl ServiceClients {
     /// taken tells nothing about a secret; an unknown name costs the same comparison.
     pub fn authenticate(&self, name: &str, secret: &str) -> Option<&str> {
         let known = self.0.get_key_value(name);
-        let (expected, presented) = (known.map_or([0; 32], |(_, digest)| *digest), sha256(secret));
+        let (expected, presented) = (known.map_or([0; 32], |(_, digest)| *digest), sha256(secret.as_bytes()));
         let same = constant_time::verify_slices_are_equal(&expected, &presented).is_ok();
         known.filter(|_| same).map(|(name, _)| name.as_str())
     }
@@ -86,12 +88,6 @@ impl ServiceClients {
     pub fn is_known(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
-}
-
-fn sha256(text: &str) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-    out
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod shared;
 use std::{net::IpAddr, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use nova_service::Redis;
+use nova_service::{ClientAddress, Redis};
 use uuid::Uuid;
 
 use crate::domain::Email;
@@ -33,6 +33,8 @@ pub struct Limits {
     pub address: Limit,
     /// Registrations from one address.
     pub registration: Limit,
+    /// Attempts to change an account's password or to delete the account, from all addresses.
+    pub password: Limit,
 }
 
 impl Default for Limits {
@@ -48,6 +50,7 @@ impl Default for Limits {
             account: limit(100, 30, 60),
             address: limit(100, 1, 60),
             registration: limit(100, 5, 60),
+            password: limit(20, 120, 300),
         }
     }
 }
@@ -115,7 +118,7 @@ impl Throttle {
 
     /// The counters of an attempt, the pair's first, and the key that marks the address as trusted.
     fn counters(&self, attempt: &Attempt<'_>, address: IpAddr) -> (Vec<Counter>, String) {
-        let address = network(address);
+        let address = ClientAddress(address).network();
         let counter = |key, limit: &Limit| Counter {
             key,
             limit: limit.clone(),
@@ -145,7 +148,11 @@ impl Throttle {
                 (counters, format!("trusted:{subject}:{address}"))
             }
             Attempt::Password(account) => (
-                vec![pair("password", &account.to_string())],
+                // Whoever has an access token has time and addresses: the account is counted as well.
+                vec![
+                    pair("password", &account.to_string()),
+                    counter(format!("password:{account}"), &self.limits.password),
+                ],
                 format!("trusted:{account}:{address}"),
             ),
         }
@@ -155,28 +162,4 @@ impl Throttle {
 /// E-mail addresses are personal data, and of any length: keys hold a digest.
 fn digest_of(email: &Email) -> String {
     URL_SAFE_NO_PAD.encode(email.digest())
-}
-
-/// One subscriber holds a whole /64 of IPv6 addresses.
-fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_ipv6_subscriber_is_one_address() {
-        let network_of = |text: &str| text.parse().map(network).unwrap_or_default();
-        assert_eq!(network_of("2001:db8:1:2:3:4:5:6"), network_of("2001:db8:1:2:ffff::1"));
-        assert_ne!(network_of("2001:db8:1:2::1"), network_of("2001:db8:1:3::1"));
-        assert_eq!(network_of("::ffff:192.0.2.7"), "192.0.2.7");
-    }
 }

@@ -66,6 +66,43 @@ async fn guessing_the_present_password_is_throttled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn guessing_from_many_addresses_is_throttled_by_account() {
+    let auth = Auth::start_with(|config| config.password_limit.burst = 3).await;
+    let (session, other) = (auth.session().await, auth.session().await);
+    let guess = async |session: &Session, number: u8| {
+        let url = auth.service.url("/api/v1/auth/password");
+        let request = auth.service.client.post(url).bearer_auth(&session.access);
+        let request = request.header("x-forwarded-for", format!("198.51.100.{number}"));
+        Answer::of(request.json(&json!({"current_password": "a wrong password", "new_password": NEW}))).await
+    };
+    for number in 1..=4 {
+        guess(&session, number).await.problem(401, "invalid_credentials");
+    }
+    guess(&session, 9).await.problem(429, "too_many_requests");
+    guess(&other, 9).await.problem(401, "invalid_credentials");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_new_password_is_not_the_address_and_the_same_in_both_forms() {
+    let auth = Auth::start().await;
+    let email = auth.account().await;
+    let session = auth.login(&email).await;
+    let answer = change(&auth, &session, PASSWORD, &email.to_uppercase()).await;
+    answer.problem(422, "validation_failed");
+    assert_eq!(answer.field(), "new_password");
+    change(&auth, &session, PASSWORD, "p\u{e4}sswort lang genug")
+        .await
+        .expect(204);
+    for typed in ["p\u{e4}sswort lang genug", "pa\u{308}sswort lang genug"] {
+        auth.try_login(&email, typed).await.expect(200);
+    }
+    auth.try_login(&email, "passwort lang genug").await.expect(401);
+    change(&auth, &session, "pa\u{308}sswort lang genug", PASSWORD)
+        .await
+        .expect(204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_ended_session_cannot_change_the_password() {
     let auth = Auth::start().await;
     let session = auth.session().await;

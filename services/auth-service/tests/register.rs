@@ -24,6 +24,41 @@ async fn an_account_is_made_and_can_log_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_neither_easy_to_guess_nor_the_address() {
+    let auth = Auth::start().await;
+    for password in [
+        "password123",
+        "iloveyou1",
+        "liverpool1",
+        "Ada.Lovelace@Example.com",
+        "ada.lovelace",
+        "qwertyuiop",
+    ] {
+        let body = json!({"email": "ada.lovelace@example.com", "password": password});
+        let answer = auth.post("register", &body).await;
+        answer.problem(422, "validation_failed");
+        assert_eq!(answer.field(), "password", "{password}");
+    }
+    for (email, chosen, typed) in [
+        (
+            "one@example.com",
+            "p\u{e4}sswort lang genug",
+            "pa\u{308}sswort lang genug",
+        ),
+        (
+            "two@example.com",
+            "pa\u{308}sswort lang genug",
+            "p\u{e4}sswort lang genug",
+        ),
+    ] {
+        let body = json!({"email": email, "password": chosen});
+        auth.post("register", &body).await.expect(201);
+        auth.try_login(email, chosen).await.expect(200);
+        auth.try_login(email, typed).await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_has_one_account() {
     let auth = Auth::start().await;
     let email = auth.account().await;

@@ -96,6 +96,8 @@ impl Auth {
         let mut auth = OnlyAuth::parse_from(["test", "--auth-signing-keys-file", ring.path()]).auth;
         (auth.hash_memory, auth.hash_iterations, auth.hash_threads) = (64, 1, Some(2));
         auth.signing_keys_poll = Duration::from_millis(20);
+        auth.audit_window = Duration::from_millis(1);
+        auth.password_limit.burst = 1000;
         (
             auth.pair_limit.burst,
             auth.address_limit.burst,

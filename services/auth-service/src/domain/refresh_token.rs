@@ -10,9 +10,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::{constant_time, digest, hmac};
+use aws_lc_rs::{constant_time, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
+
+use crate::digest::sha256;
 
 const TOKEN_BYTES: usize = 16 + 32 + 16;
 
@@ -122,12 +124,6 @@ fn tag(session: Uuid, secret: &[u8; 32], family: &FamilyKey) -> [u8; 16] {
     let mut tag = [0; 16];
     tag.copy_from_slice(&full[..16]);
     tag
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    out
 }
 
 fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {

@@ -45,24 +45,33 @@ impl Default for Cost {
 
 /// The memory that a hash fills, kept between hashes to spare the kernel 5,000 page faults each time.
 #[derive(Default)]
-pub(super) struct Memory(Vec<Block>);
+pub(super) struct Memory {
+    blocks: Vec<Block>,
+    /// Blocks filled so far, each as often as it was: what the time of a hash depends on.
+    filled: u64,
+}
 
 impl Memory {
     pub(super) fn is_held(&self) -> bool {
-        self.0.capacity() > 0
+        self.blocks.capacity() > 0
     }
 
     pub(super) fn release(&mut self) {
-        self.0 = Vec::new();
+        self.blocks = Vec::new();
     }
 
     fn blocks(&mut self, count: usize) -> &mut [Block] {
-        if self.0.len() < count {
+        if self.blocks.len() < count {
             self.release();
-            self.0.reserve_exact(count.max(RESERVED_BLOCKS));
-            self.0.resize(count, Block::new());
+            self.blocks.reserve_exact(count.max(RESERVED_BLOCKS));
+            self.blocks.resize(count, Block::new());
         }
-        &mut self.0[..count]
+        &mut self.blocks[..count]
+    }
+
+    #[cfg(test)]
+    pub(super) fn filled(&self) -> u64 {
+        self.filled
     }
 }
 
@@ -85,7 +94,7 @@ impl Argon2id {
         let output = compute(
             Version::default(),
             self.params.clone(),
-            password,
+            password.as_bytes(),
             &salt,
             OUTPUT_BYTES,
             memory,
@@ -93,7 +102,8 @@ impl Argon2id {
         Ok(assemble(&self.params, salt, &output)?.to_string())
     }
 
-    /// Without a stored hash the work is that of a hash with today's cost, so that the answer takes as long.
+    /// Without a stored hash the work is that of a hash with today's cost, so that the answer takes as long; and so is that of a
+    /// stored hash that was cheaper. What does not match may have been hashed before passwords were normalised.
     pub(super) fn verify(
         &self,
         password: &Password,
@@ -116,15 +126,41 @@ impl Argon2id {
             return Err(Error::EncodingInvalid);
         }
         let outdated = !self.is_current(version, &params);
-        let output = compute(version, params, password, salt, expected.len(), memory)?;
-        if constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_err() {
-            return Ok(Verdict::Mismatch);
+        let mut compare = |bytes: &[u8]| -> Result<bool, Error> {
+            let output = compute(version, params.clone(), bytes, salt, expected.len(), memory)?;
+            let matches = constant_time::verify_slices_are_equal(&output, expected.as_bytes()).is_ok();
+            if !matches {
+                self.spend_the_rest(&params, memory)?;
+            }
+            Ok(matches)
+        };
+        if compare(password.as_bytes())? {
+            return Ok(if outdated {
+                Verdict::MatchOutdated
+            } else {
+                Verdict::Match
+            });
         }
-        Ok(if outdated {
-            Verdict::MatchOutdated
-        } else {
-            Verdict::Match
-        })
+        for former in password.former_spellings() {
+            if compare(former)? {
+                return Ok(Verdict::MatchOutdated);
+            }
+        }
+        Ok(Verdict::Mismatch)
+    }
+
+    /// After a hash that was cheaper than today's: the difference, so that nobody learns from the time that there is an old account.
+    fn spend_the_rest(&self, spent: &Params, memory: &mut Memory) -> Result<(), Error> {
+        let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+        let rest = work(&self.params).saturating_sub(work(spent)) / u64::from(self.params.t_cost());
+        let rest = u32::try_from(rest).unwrap_or(u32::MAX);
+        // Less is not worth a measurement, and the algorithm has a minimum.
+        if rest < 8 * self.params.p_cost() {
+            return Ok(());
+        }
+        let (passes, lanes) = (self.params.t_cost(), self.params.p_cost());
+        let params = Params::new(rest, passes, lanes, Some(OUTPUT_BYTES)).map_err(|_| Error::EncodingInvalid)?;
+        compute(Version::default(), params, b"", &[0; SALT_BYTES], OUTPUT_BYTES, memory).map(drop)
     }
 
     fn is_current(&self, version: Version, params: &Params) -> bool {
@@ -136,15 +172,16 @@ impl Argon2id {
 fn compute(
     version: Version,
     params: Params,
-    password: &Password,
+    password: &[u8],
     salt: &[u8],
     length: usize,
     memory: &mut Memory,
 ) -> Result<Vec<u8>, Error> {
     let mut output = vec![0; length];
+    memory.filled += u64::from(params.m_cost()) * u64::from(params.t_cost());
     let blocks = memory.blocks(params.block_count());
     Argon2::new(Algorithm::Argon2id, version, params).hash_password_into_with_memory(
-        password.as_bytes(),
+        password,
         salt,
         &mut output,
         blocks,

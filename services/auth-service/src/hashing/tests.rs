@@ -135,3 +135,61 @@ fn memory_is_given_back() {
     memory.release();
     assert!(!memory.is_held());
 }
+
+#[test]
+fn an_old_hash_costs_what_an_unknown_account_costs() {
+    let today = Cost {
+        memory_kib: 256,
+        iterations: 2,
+        lanes: 1,
+    };
+    let algorithm = Argon2id::new(today).unwrap();
+    let work = |stored: Option<&str>| {
+        let mut memory = Memory::default();
+        let verdict = algorithm.verify(&password("a wrong password"), stored, &mut memory);
+        assert_eq!(verdict.unwrap(), Verdict::Mismatch);
+        memory.filled()
+    };
+    let unknown = work(None);
+    for (memory_kib, iterations) in [(64, 1), (64, 2), (128, 1), (250, 2), (256, 2)] {
+        let cost = Cost {
+            memory_kib,
+            iterations,
+            lanes: 1,
+        };
+        let old = Argon2id::new(cost).unwrap();
+        let stored = old.hash(&password("correct horse"), &mut Memory::default()).unwrap();
+        let known = work(Some(&stored));
+        // But for less than the algorithm's smallest hash.
+        assert!(
+            known <= unknown && unknown - known < 16,
+            "{cost:?}: {known} of {unknown}"
+        );
+    }
+}
+
+#[test]
+fn a_hash_from_before_passwords_were_normalised_still_matches() {
+    let (composed, decomposed) = ("p\u{e4}sswort lang genug", "pa\u{308}sswort lang genug");
+    let algorithm = Argon2id::new(CHEAP).unwrap();
+    let mut memory = Memory::default();
+    let params = argon2::Params::new(64, 1, 1, Some(32)).unwrap();
+    for made_of in [composed, decomposed] {
+        let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::default(), params.clone());
+        let stored = argon2::PasswordHasher::hash_password(&argon2, made_of.as_bytes())
+            .unwrap()
+            .to_string();
+        for typed in [composed, decomposed] {
+            let verdict = algorithm.verify(&password(typed), Some(&stored), &mut memory).unwrap();
+            let wanted = if made_of == composed {
+                Verdict::Match
+            } else {
+                // Stored anew, it is normal.
+                Verdict::MatchOutdated
+            };
+            assert_eq!(verdict, wanted, "{typed} for a hash of {made_of}");
+        }
+        let verdict = algorithm.verify(&password("passwort lang genug"), Some(&stored), &mut memory);
+        assert_eq!(verdict.unwrap(), Verdict::Mismatch);
+    }
+}

@@ -11,7 +11,7 @@ use crate::{
     app::App,
     audit::{Event, Outcome, Record},
     client::Client,
-    domain::Password,
+    domain::{Email, Password},
     error,
     hashing::Verdict,
     store,
@@ -25,7 +25,7 @@ pub struct PasswordChange {
     /// The present one.
     #[schema(value_type = String, format = Password, max_length = 512)]
     current_password: SecretString,
-    /// 8 to 128 characters, any of them, and not one of the most used passwords.
+    /// 8 to 128 characters, any of them, not easy to guess, and not the address.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     new_password: SecretString,
 }
@@ -52,7 +52,11 @@ pub async fn change(
 ) -> Result<StatusCode, Problem> {
     let current =
         Password::claimed(request.current_password).map_err(|wrong| error::password("current_password", &wrong))?;
-    let new = Password::chosen(request.new_password).map_err(|wrong| error::password("new_password", &wrong))?;
+    let details = store::accounts::details(app.postgres.primary()?, caller.account).await?;
+    let email = details.and_then(|details| Email::parse(&details.email).ok());
+    let email = email.ok_or_else(|| Problem::new(&error::INVALID_CREDENTIALS))?;
+    let new =
+        Password::chosen(&request.new_password, &email).map_err(|wrong| error::password("new_password", &wrong))?;
     let attempt = Attempt::Password(caller.account);
     app.admit(Event::PasswordChange, &attempt, None, &client).await?;
 

@@ -25,7 +25,7 @@ pub struct Registration {
     /// The address to log in with; upper and lower case are the same.
     #[schema(format = Email, max_length = 254, example = "ada@example.com")]
     email: String,
-    /// 8 to 128 characters, any of them, and not one of the most used passwords.
+    /// 8 to 128 characters, any of them, not easy to guess, and not the address.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     password: SecretString,
 }
@@ -63,7 +63,7 @@ pub async fn register(
     Json(request): Json<Registration>,
 ) -> Result<idempotency::Answer, Problem> {
     let email = Email::parse(&request.email).map_err(|wrong| error::email(&wrong))?;
-    let password = Password::chosen(request.password).map_err(|wrong| error::password("password", &wrong))?;
+    let password = Password::chosen(&request.password, &email).map_err(|wrong| error::password("password", &wrong))?;
     app.admit(Event::Register, &Attempt::Register(&email), Some(&email), &client)
         .await?;
 

@@ -3,7 +3,6 @@
 //! There is no throttling: nobody guesses 256 random bits, a comparison costs less than asking how many there were, and a
 //! limit would let anyone on the network keep the services from their tokens. Attempts are counted in the audit.
 
-use aws_lc_rs::digest;
 use axum::{
     Json,
     body::Bytes,
@@ -21,6 +20,7 @@ use crate::{
     app::App,
     audit::{Event, Outcome},
     client::Client,
+    digest::subject,
     error::{INVALID_CLIENT, UNSUPPORTED_GRANT_TYPE},
 };
 
@@ -91,7 +91,7 @@ pub async fn issue(
     };
     let Some(service) = app.clients.authenticate(&name, &secret) else {
         // What strangers make up as a name is not told apart.
-        let subject = app.clients.is_known(&name).then(|| subject(&name));
+        let subject = app.clients.is_known(&name).then(|| subject(name.as_bytes()));
         app.unjudged
             .count_of(Event::ServiceToken, Outcome::Failed, subject, &client);
         return Err(Problem::new(&INVALID_CLIENT).into());
@@ -99,8 +99,12 @@ pub async fn issue(
     if grant_type != "client_credentials" {
         return Err(Problem::new(&UNSUPPORTED_GRANT_TYPE).into());
     }
-    app.unjudged
-        .count_of(Event::ServiceToken, Outcome::Ok, Some(subject(service)), &client);
+    app.unjudged.count_of(
+        Event::ServiceToken,
+        Outcome::Ok,
+        Some(subject(service.as_bytes())),
+        &client,
+    );
     let token = ServiceToken {
         access_token: app.signer.sign_service(service)?,
         token_type: "Bearer",
@@ -158,13 +162,6 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (name, secret) = decoded.split_once(':')?;
     Some((name.to_owned(), secret.to_owned()))
-}
-
-/// How the audit names a service: as it names whatever is tried.
-fn subject(service: &str) -> [u8; 16] {
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest::digest(&digest::SHA256, service.as_bytes()).as_ref()[..16]);
-    short
 }
 
 impl From<Problem> for Refusal {
