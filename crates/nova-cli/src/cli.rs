@@ -405,6 +405,11 @@ pub(crate) enum Secrets {
         /// As `nova secrets list` names it
         name: String,
     },
+    /// Replace one that may be stolen: what it signed is refused within a minute, and clients refresh their access tokens
+    Revoke {
+        /// As `nova secrets list` names it
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

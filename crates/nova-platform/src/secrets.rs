@@ -186,13 +186,31 @@ impl Secrets {
         self.rotate_at(name, OffsetDateTime::now_utc())
     }
 
-    fn rotate_at(&mut self, name: &str, now: OffsetDateTime) -> Result<(), SecretsError> {
+    /// Puts one new key in the place of all there are, for when a key may have been stolen: whatever they signed is refused from then
+    /// on. [`Secrets::save`] it afterwards.
+    ///
+    /// # Errors
+    /// As [`Secrets::rotate`].
+    pub fn revoke(&mut self, name: &str) -> Result<(), SecretsError> {
+        self.renewable(name)?;
+        let ring = KeyRing::generate(OffsetDateTime::now_utc())?;
+        self.values.insert(name.to_owned(), ring.to_text()?);
+        Ok(())
+    }
+
+    /// Whether there is such a secret, and it is one that can be replaced.
+    fn renewable(&self, name: &str) -> Result<(), SecretsError> {
         if !self.values.contains_key(name) {
             return Err(self.unknown(name));
         }
         if name != AUTH_SIGNING_KEY {
             return Err(SecretsError::NotRotatable { name: name.to_owned() });
         }
+        Ok(())
+    }
+
+    fn rotate_at(&mut self, name: &str, now: OffsetDateTime) -> Result<(), SecretsError> {
+        self.renewable(name)?;
         let mut ring = self.key_ring().map_err(|reason| SecretsError::Ring { reason })?;
         ring.rotate(now)?;
         self.values.insert(name.to_owned(), ring.to_text()?);

@@ -250,6 +250,8 @@ pub struct GatewaySpec {
     /// Connections that the gateway accepts in all.
     #[schemars(extend("x-nova-change" = "rolling"))]
     pub max_connections: u32,
+    /// Origins whose pages may use the services' APIs from a browser (CORS), such as `https://nova.example`.
+    pub origins: Vec<String>,
 }
 
 /// One service.

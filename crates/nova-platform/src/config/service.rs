@@ -56,6 +56,9 @@ pub fn environment(site: &dyn Site, component: &str, around: &Surroundings<'_>) 
     for (name, value) in calls(&spec.calls, service) {
         set(&name, value);
     }
+    if !spec.gateway.origins.is_empty() {
+        set("NOVA_CORS_ORIGINS", spec.gateway.origins.join(","));
+    }
     if component == ISSUER {
         set("NOVA_AUTH_SIGNING_KEYS_FILE", (around.secret_file)(AUTH_SIGNING_KEY));
         set("NOVA_AUTH_HASH_THREADS", around.hash_threads.max(1).to_string());

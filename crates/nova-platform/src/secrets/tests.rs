@@ -355,3 +355,21 @@ fn a_name_that_could_leave_a_directory_is_refused() {
         assert!(matches!(error, SecretsError::Name { .. }), "{name:?}: {error}");
     }
 }
+
+#[test]
+fn a_revoked_key_is_gone_and_one_new_key_is_there() {
+    let (_directory, path, mut secrets) = fresh();
+    secrets.rotate(AUTH_SIGNING_KEY).unwrap();
+    let before = ring(&secrets);
+    assert_eq!(before.keys.len(), 2);
+    secrets.revoke(AUTH_SIGNING_KEY).unwrap();
+    secrets.save(&path).unwrap();
+    let after = ring(&Secrets::load(&path).unwrap());
+    assert_eq!(after.keys.len(), 1);
+    assert!(before.keys.iter().all(|key| key.kid != after.keys[0].kid));
+    assert!(matches!(
+        secrets.revoke("redis"),
+        Err(SecretsError::NotRotatable { .. })
+    ));
+    assert!(matches!(secrets.revoke("nothing"), Err(SecretsError::Unknown { .. })));
+}

@@ -178,6 +178,8 @@ fn check_gateway(spec: &GatewaySpec, section: &mut Section) {
         replicas_port,
         check_interval,
         max_connections,
+        // `names.rs` judges them.
+        origins: _,
     } = spec;
     section.port("primary_port", *primary_port);
     section.port("replicas_port", *replicas_port);

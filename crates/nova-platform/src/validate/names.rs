@@ -1,7 +1,7 @@
 //! Names and addresses: what becomes a directory, a system user, a member or a PostgreSQL object must be spelt as one.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::components::ComponentId;
 use crate::key::Key;
@@ -34,6 +34,7 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
     }
     user(spec, findings);
     addresses(spec, findings);
+    origins(spec, findings);
     components(spec, findings);
     for (name, service) in &spec.services {
         let key = Key::service(name);
@@ -90,6 +91,42 @@ fn addresses(spec: &Spec, findings: &mut Findings) {
             format!("{gateway:?} is not a loopback IPv4 address such as \"127.0.0.1\""),
         ),
     }
+}
+
+/// A browser sends its page's origin in one spelling, and services compare bytes.
+fn origins(spec: &Spec, findings: &mut Findings) {
+    for origin in spec.gateway.origins.iter().filter(|origin| !is_origin(origin)) {
+        findings.problem(
+            [Key::new("gateway.origins")],
+            format!(
+                "{origin:?} is not the origin of a page as a browser sends it: scheme, host in lower case and a port that is not the \
+                 scheme's own, such as \"https://nova.example\" or \"http://localhost:3000\""
+            ),
+        );
+    }
+}
+
+fn is_origin(origin: &str) -> bool {
+    let (rest, own_port) = match origin.split_once("://") {
+        Some(("https", rest)) => (rest, "443"),
+        Some(("http", rest)) => (rest, "80"),
+        _ => return false,
+    };
+    let (host, port) = match rest.rsplit_once(':') {
+        // The colons of an IPv6 address stand inside brackets.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let name = |host: &str| {
+        let plausible = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
+        !host.is_empty() && host.chars().all(plausible)
+    };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = bracketed.map_or_else(|| name(host), |host| host.parse::<Ipv6Addr>().is_ok());
+    let port = port.is_none_or(|port| {
+        port != own_port && !port.starts_with('0') && port.parse::<u16>().is_ok_and(|number| number.to_string() == port)
+    });
+    host && port
 }
 
 /// Commands take a component's or a member's name, so no two may be equal.

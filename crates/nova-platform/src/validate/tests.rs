@@ -253,6 +253,20 @@ fn values_have_sane_bounds() {
         &problem(|spec| spec.gateway.check_interval = ms(1)),
         "gateway.check_interval: ",
     );
+    for wrong in [
+        "*",
+        "nova.example",
+        "https://nova.example/",
+        "https://Nova.example",
+        "https://nova.example:443",
+        "http://",
+        "ftp://nova.example",
+    ] {
+        assert_starts(
+            &problem(|spec| spec.gateway.origins = vec![wrong.to_owned()]),
+            "gateway.origins: ",
+        );
+    }
     assert_starts(
         &problem(|spec| auth(spec).database_pool = 0),
         "services.auth-service.database_pool: ",
