@@ -83,6 +83,10 @@ async fn neither_can_do_anything_to_the_other() {
             .delete(viewer, &format!("/posts/{post}/like"))
             .await
             .problem(404, "not_found");
+        world
+            .delete(viewer, &format!("/follow-requests/{other}"))
+            .await
+            .problem(404, "not_found");
         for path in ["likes", "comments"] {
             world
                 .get(viewer, &format!("/posts/{post}/{path}"))
@@ -94,9 +98,6 @@ async fn neither_can_do_anything_to_the_other() {
             .await;
         comment.problem(404, "not_found");
     }
-    // Whoever is blocked learns of it neither by blocking nor by unblocking.
-    world.put(&bob, "/users/ada/block").await.problem(404, "not_found");
-    world.delete(&bob, "/users/ada/block").await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ mod follows;
 mod idempotency;
 mod likes;
 mod openapi;
+mod ownership;
 mod posts;
 mod profiles;
 mod support;

@@ -7,45 +7,37 @@ use super::listed::{ListedRow, author_columns};
 use super::{Result, Slice, follow_requests, follows, pair, profiles};
 use crate::domain::Listed;
 
-/// Blocks the target. Doing it again changes nothing. `false` if the viewer may not know of such a user.
+/// Blocks the target, also one that blocked the viewer: a block is its owner's, whoever sees whom. Doing it again changes
+/// nothing. `false` if there is no such user.
 pub(crate) async fn block(connection: &mut PgConnection, viewer: Uuid, target: Uuid) -> Result<bool> {
     let Some(pair) = pair::lock(connection, viewer, target).await? else {
         return Ok(false);
     };
-    if pair.blocked {
-        return exists(connection, viewer, target).await;
-    }
-    sqlx::query("insert into blocks (id, blocker_id, blocked_id) values ($1, $2, $3)")
+    let added = sqlx::query("insert into blocks (id, blocker_id, blocked_id) values ($1, $2, $3) on conflict do nothing")
         .bind(Uuid::now_v7())
         .bind(viewer)
         .bind(target)
         .execute(&mut *connection)
         .await?;
-    for (follower, followee) in [(viewer, target), (target, viewer)] {
-        follows::remove(connection, follower, followee).await?;
-        follow_requests::remove(connection, follower, followee).await?;
+    // A block in either direction has ended the follows already.
+    if added.rows_affected() > 0 && !pair.blocked {
+        for (follower, followee) in [(viewer, target), (target, viewer)] {
+            follows::remove(connection, follower, followee).await?;
+            follow_requests::remove(connection, follower, followee).await?;
+        }
     }
     Ok(true)
 }
 
-/// Ends the viewer's block. `false` if there is none and the viewer may not know of such a user.
+/// Ends the viewer's block. `false` if there is no such user. Whether the target blocked the viewer makes no difference, so
+/// that doing it again is answered alike.
 pub(crate) async fn unblock(connection: &mut PgConnection, viewer: Uuid, target: Uuid) -> Result<bool> {
     let removed = sqlx::query("delete from blocks where blocker_id = $1 and blocked_id = $2")
         .bind(viewer)
         .bind(target)
         .execute(&mut *connection)
         .await?;
-    Ok(removed.rows_affected() > 0 || profiles::is_known(connection, viewer, target).await?)
-}
-
-async fn exists(connection: &mut PgConnection, blocker: Uuid, blocked: Uuid) -> Result<bool> {
-    Ok(
-        sqlx::query_scalar("select exists (select from blocks where blocker_id = $1 and blocked_id = $2)")
-            .bind(blocker)
-            .bind(blocked)
-            .fetch_one(connection)
-            .await?,
-    )
+    Ok(removed.rows_affected() > 0 || profiles::exists(connection, target).await?)
 }
 
 /// Whom the viewer blocked, newest first.

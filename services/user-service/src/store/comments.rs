@@ -67,27 +67,31 @@ pub(crate) async fn create(
     Ok(Some(row.into()))
 }
 
-/// Deletes a comment, as its author or as the author of the post, who may even after a block between the two.
+/// Deletes a comment, as its author or as the author of the post. What is theirs is theirs whether they still see it or not:
+/// after a block, or when the post's author turned private or is being deleted.
 pub(crate) async fn delete(connection: &mut PgConnection, viewer: Uuid, id: Uuid) -> Result<Deletion> {
-    let found: Option<(Uuid, Uuid, Uuid)> = sqlx::query_as(concat!(
-        "select c.post_id, c.author_id, p.author_id
-         from comments c join profiles a on a.id = c.author_id join posts p on p.id = c.post_id
-         where c.id = $2 and (p.author_id = $1 or ",
+    let found: Option<(Uuid, bool, bool)> = sqlx::query_as(concat!(
+        "select c.post_id, $1 in (c.author_id, p.author_id), ",
         not_blocked!(),
-        ")"
+        " from comments c join profiles a on a.id = c.author_id join posts p on p.id = c.post_id where c.id = $2"
     ))
     .bind(viewer)
     .bind(id)
     .fetch_optional(&mut *connection)
     .await?;
-    let Some((post, author, post_author)) = found else {
+    let Some((post, theirs, author_known)) = found else {
         return Ok(Deletion::NoSuchComment);
     };
-    if !posts::hold(connection, viewer, post).await? {
-        return Ok(Deletion::NoSuchComment);
+    if !theirs {
+        let seen = author_known && posts::is_visible(connection, viewer, post).await?;
+        return Ok(if seen {
+            Deletion::NotTheirs
+        } else {
+            Deletion::NoSuchComment
+        });
     }
-    if viewer != author && viewer != post_author {
-        return Ok(Deletion::NotTheirs);
+    if !posts::hold_any(connection, post).await? {
+        return Ok(Deletion::NoSuchComment);
     }
     let deleted = sqlx::query("delete from comments where id = $1")
         .bind(id)

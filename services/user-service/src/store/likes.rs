@@ -24,9 +24,10 @@ pub(crate) async fn like(connection: &mut PgConnection, viewer: Uuid, post: Uuid
     Ok(true)
 }
 
-/// Takes the like back. `false` if the viewer may not see such a post.
+/// Takes the like back, also from a post that the viewer sees no more. `false` if there is none, and the viewer may not see
+/// such a post.
 pub(crate) async fn unlike(connection: &mut PgConnection, viewer: Uuid, post: Uuid) -> Result<bool> {
-    if !posts::hold(connection, viewer, post).await? {
+    if !posts::hold_any(connection, post).await? {
         return Ok(false);
     }
     let removed = sqlx::query("delete from likes where post_id = $1 and account_id = $2")
@@ -34,9 +35,10 @@ pub(crate) async fn unlike(connection: &mut PgConnection, viewer: Uuid, post: Uu
         .bind(viewer)
         .execute(&mut *connection)
         .await?;
-    if removed.rows_affected() > 0 {
-        count(connection, post, -1).await?;
+    if removed.rows_affected() == 0 {
+        return posts::is_visible(connection, viewer, post).await;
     }
+    count(connection, post, -1).await?;
     Ok(true)
 }
 

@@ -147,3 +147,12 @@ pub(super) async fn hold(connection: &mut PgConnection, viewer: Uuid, id: Uuid) 
     .await?;
     Ok(held.is_some())
 }
+
+/// Likewise, whoever may see it: for what is taken back by whoever made it.
+pub(super) async fn hold_any(connection: &mut PgConnection, id: Uuid) -> Result<bool> {
+    let held = sqlx::query("select from posts where id = $1 for key share")
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(held.is_some())
+}

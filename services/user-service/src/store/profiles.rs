@@ -57,17 +57,12 @@ pub(crate) async fn is_open(connection: &mut PgConnection, viewer: Uuid, id: Uui
     .await?)
 }
 
-/// Whether the viewer may know that the account exists.
-pub(crate) async fn is_known(connection: &mut PgConnection, viewer: Uuid, id: Uuid) -> Result<bool> {
-    Ok(sqlx::query_scalar(concat!(
-        "select exists (select from profiles a where a.id = $2 and ",
-        not_blocked!(),
-        ")"
-    ))
-    .bind(viewer)
-    .bind(id)
-    .fetch_one(connection)
-    .await?)
+/// Whether the account has a profile, whoever may see it.
+pub(crate) async fn exists(connection: &mut PgConnection, id: Uuid) -> Result<bool> {
+    Ok(sqlx::query_scalar("select exists (select from profiles where id = $1)")
+        .bind(id)
+        .fetch_one(connection)
+        .await?)
 }
 
 /// A profile with how the viewer and it stand to each other.
