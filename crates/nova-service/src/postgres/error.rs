@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::suspicion::suspect;
+use super::suspicion::{busy, suspect};
 use crate::http::{Problem, codes};
 use crate::service::Unavailable;
 
@@ -85,10 +85,38 @@ fn unstorable(error: &dyn sqlx::error::DatabaseError) -> bool {
 }
 
 fn unavailable(error: &sqlx::Error) -> DatabaseError {
-    suspect();
+    match cause(error) {
+        Cause::Server => suspect(),
+        Cause::NothingFree => busy(),
+        Cause::Load => {}
+    }
     // The watcher logs the change of state once; an outage must not flood the log with one line a request.
     tracing::debug!(%error, "database did not serve a request");
     DatabaseError::Unavailable(Unavailable::new(PART))
+}
+
+/// What an error that passes says about the server.
+#[derive(Debug, PartialEq, Eq)]
+enum Cause {
+    /// It may be gone, or no longer the one that it was.
+    Server,
+    /// Nobody knows: no connection became free in time.
+    NothingFree,
+    /// It answers, and is busy: a lock not granted, a statement too slow, a deadlock, nothing left of a resource. That is no
+    /// failure, and other connections are as good as before.
+    Load,
+}
+
+fn cause(error: &sqlx::Error) -> Cause {
+    match error {
+        sqlx::Error::PoolTimedOut => Cause::NothingFree,
+        sqlx::Error::Database(error) => match error.code().as_deref().unwrap_or_default() {
+            "57014" | "55P03" | "25P03" => Cause::Load,
+            code if code.starts_with("40") || code.starts_with("53") => Cause::Load,
+            _ => Cause::Server,
+        },
+        _ => Cause::Server,
+    }
 }
 
 /// What an error says about the statement.
@@ -151,6 +179,63 @@ mod tests {
                 DatabaseError::Unavailable(_)
             ));
         }
+    }
+
+    /// An answer of the server with this code.
+    #[derive(Debug)]
+    struct Answered(&'static str);
+
+    impl std::fmt::Display for Answered {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Answered {}
+
+    impl sqlx::error::DatabaseError for Answered {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
+        }
+    }
+
+    #[test]
+    fn overload_is_not_taken_for_a_failure() {
+        let answered = |code| sqlx::Error::Database(Box::new(Answered(code)));
+        // Cancelled by a timeout, lock not granted, idle too long, deadlock, serialisation, connections, memory.
+        for code in ["57014", "55P03", "25P03", "40P01", "40001", "53300", "53200"] {
+            assert_eq!(cause(&answered(code)), Cause::Load, "{code}");
+            assert!(matches!(
+                DatabaseError::from(answered(code)),
+                DatabaseError::Unavailable(_)
+            ));
+        }
+        assert_eq!(cause(&sqlx::Error::PoolTimedOut), Cause::NothingFree);
+        // Demoted, shut down, starting up, connection lost.
+        for code in ["25006", "57P01", "57P03", "08006"] {
+            assert_eq!(cause(&answered(code)), Cause::Server, "{code}");
+        }
+        assert_eq!(cause(&reset()), Cause::Server);
     }
 
     #[test]

@@ -82,7 +82,11 @@ impl Postgres {
             }
             // The server may just have changed; a new connection tells.
             let _ = connection.detach().close_hard().await;
-        } else if state.check().is_ok() && pool.size() >= self.inner.config.pool && !suspicion::recent() {
+        } else if state.check().is_ok()
+            && pool.size() >= self.inner.config.pool
+            && !suspicion::recent()
+            && !suspicion::recently_busy()
+        {
             // All connections are at work, which is proof enough; one more would be one more than allowed.
             return Ok(());
         }
