@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(crate) use account::{Account, AccountSession, OwnProfile};
 pub(crate) use post::{Comment, Post};
 pub(crate) use profile::{Author, FollowAnswer, FollowState, Listed, Profile, ProfileChange, Relationship};
-pub(crate) use text::{MAX_BIO, MAX_COMMENT, MAX_DISPLAY_NAME, MAX_POST, paragraph, single_line};
+pub(crate) use text::{MAX_BIO, MAX_COMMENT, MAX_DISPLAY_NAME, MAX_POST, paragraph, shows_nothing, single_line};
 pub(crate) use user_ref::UserRef;
 pub(crate) use username::Username;
 

@@ -16,7 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::domain::UserRef;
+use crate::domain::{UserRef, shows_nothing};
 use crate::errors::{self, CANNOT_TARGET_SELF};
 use crate::store;
 
@@ -70,10 +70,10 @@ async fn open_target(connection: &mut PgConnection, viewer: Uuid, user: &UserRef
     }
 }
 
-/// Refuses a text that is nothing but white space.
+/// Refuses a text of which a reader sees nothing.
 fn not_blank(field: &str, text: &str) -> Result<(), Problem> {
-    if text.trim().is_empty() {
-        return Err(Problem::new(&codes::VALIDATION_FAILED).field(field, "must not be blank"));
+    if shows_nothing(text) {
+        return Err(Problem::new(&codes::VALIDATION_FAILED).field(field, "must show something"));
     }
     Ok(())
 }

@@ -173,3 +173,83 @@ async fn what_is_not_there_is_not_found() {
     world.get(&ada, "/nothing").await.problem(404, "not_found");
     world.put(&ada, "/feed").await.problem(405, "method_not_allowed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_shows_nothing_is_no_text() {
+    let world = World::start().await;
+    let ada = world.user("ada").await;
+    let comments = format!("/posts/{}/comments", world.publish(&ada, "discuss").await);
+    let name = |text: &str| json!({ "display_name": text });
+    let bio = |text: &str| json!({ "bio": text });
+    for invisible in [
+        "\u{200b}",
+        "\u{202e}",
+        "\u{2066}\u{2069}",
+        " \u{200d}\u{fe0f} ",
+        "\u{feff}",
+        "\u{ad}",
+        "\u{3164}",
+        "\u{115f}",
+        "\u{2800}",
+        "\u{e0041}",
+        "\u{3000}\u{180e}",
+    ] {
+        let text = json!({ "text": invisible });
+        for path in ["/posts", comments.as_str()] {
+            let answer = world.post(&ada, path, &text).await;
+            assert_eq!(answer.status, 422, "{invisible:?} {path}");
+            assert_eq!(answer.field(), "text");
+        }
+        for (field, patch) in [("display_name", name(invisible)), ("bio", bio(invisible))] {
+            let answer = world.patch(&ada, "/users/me", &patch).await;
+            assert_eq!(answer.status, 422, "{invisible:?} {field}");
+            assert_eq!(answer.field(), field);
+        }
+    }
+    // Whatever shows something is welcome, with what it needs to be shown, and a profile may be emptied.
+    for visible in [
+        "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}",
+        "\u{200f}\u{5e9}\u{5dc}\u{5d5}\u{5dd}",
+        ".",
+    ] {
+        world
+            .post(&ada, "/posts", &json!({ "text": visible }))
+            .await
+            .expect(201);
+        world.patch(&ada, "/users/me", &name(visible)).await.expect(200);
+    }
+    for empty in [name(""), bio("")] {
+        world.patch(&ada, "/users/me", &empty).await.expect(200);
+    }
+    // A name stands in the middle of other text: it must not turn that around, nor break its line.
+    for wrong in ["ada\u{202e}", "\u{2067}ada", "two\u{2028}lines"] {
+        let answer = world.patch(&ada, "/users/me", &name(wrong)).await;
+        answer.problem(422, "validation_failed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_speaks_for_the_platform_is_nobodys() {
+    let world = World::start().await;
+    let ada = world.user("ada").await;
+    for reserved in [
+        "admin",
+        "Support",
+        "_root_",
+        "ad_min",
+        "moderator",
+        "nova",
+        "security",
+        "help",
+    ] {
+        let answer = world.patch(&ada, "/users/me", &json!({ "username": reserved })).await;
+        answer.problem(422, "validation_failed");
+        assert_eq!(answer.field(), "username", "{reserved}");
+    }
+    for free in ["administer", "supporter", "nova_fan"] {
+        world
+            .patch(&ada, "/users/me", &json!({ "username": free }))
+            .await
+            .expect(200);
+    }
+}

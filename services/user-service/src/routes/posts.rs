@@ -19,7 +19,7 @@ use crate::viewer::Viewer;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPost {
-    /// At least one character that is not white space; characters are counted, not bytes.
+    /// At least one character that shows something; characters are counted, not bytes.
     #[schema(min_length = 1, max_length = 2000, example = "Hello, world")]
     text: String,
 }

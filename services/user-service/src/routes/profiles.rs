@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use super::target;
 use crate::app::App;
 use crate::domain::{
-    MAX_BIO, MAX_DISPLAY_NAME, OwnProfile, Profile, ProfileChange, UserRef, Username, paragraph, single_line,
+    MAX_BIO, MAX_DISPLAY_NAME, OwnProfile, Profile, ProfileChange, UserRef, Username, paragraph, shows_nothing,
+    single_line,
 };
 use crate::errors::{self, USERNAME_TAKEN};
 use crate::store;
@@ -18,16 +19,21 @@ use crate::viewer::Viewer;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProfilePatch {
-    /// Unique without regard to case; kept in lower case.
+    /// Unique without regard to case; kept in lower case. Names that speak for the platform, such as `admin`, are nobody's.
     #[schema(pattern = "^[A-Za-z0-9_]{3,30}$", example = "ada")]
     username: Option<String>,
+    /// Empty, or something that can be seen, without characters that turn the direction of what follows.
     #[schema(max_length = 50, example = "Ada Lovelace")]
     display_name: Option<String>,
+    /// Empty, or something that can be seen.
     #[schema(max_length = 500)]
     bio: Option<String>,
     /// Turning public accepts everyone who asked to follow.
     private: Option<bool>,
 }
+
+/// A rule for texts of a length.
+type Check = fn(&str, usize) -> Result<(), String>;
 
 impl ProfilePatch {
     fn check(self) -> Result<ProfileChange, Problem> {
@@ -38,19 +44,26 @@ impl ProfilePatch {
             problem = std::mem::replace(&mut problem, Problem::new(&codes::VALIDATION_FAILED)).field(field, reason);
         };
         let username = self.username.and_then(|text| {
-            Username::parse(&text)
+            Username::chosen(&text)
                 .map_err(|reason| refuse("username", reason.to_owned()))
                 .ok()
         });
-        if let Some(Err(reason)) = self
-            .display_name
-            .as_ref()
-            .map(|text| single_line(text, MAX_DISPLAY_NAME))
-        {
-            refuse("display_name", reason);
-        }
-        if let Some(Err(reason)) = self.bio.as_ref().map(|text| paragraph(text, MAX_BIO)) {
-            refuse("bio", reason);
+        let texts = [
+            (
+                "display_name",
+                &self.display_name,
+                single_line as Check,
+                MAX_DISPLAY_NAME,
+            ),
+            ("bio", &self.bio, paragraph, MAX_BIO),
+        ];
+        for (field, text, check, longest) in texts {
+            let Some(text) = text else { continue };
+            if let Err(reason) = check(text, longest) {
+                refuse(field, reason);
+            } else if !text.is_empty() && shows_nothing(text) {
+                refuse(field, "must show something, or be empty".to_owned());
+            }
         }
         if wrong {
             return Err(problem);
