@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use nova_service::{DatabaseError, Postgres, Problem, TokenVerifier};
 use sqlx::pool::PoolConnection;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::accounts::Accounts;
@@ -20,6 +21,8 @@ pub(crate) struct App {
     pub(crate) settings: UsersConfig,
     pub(crate) accounts: Accounts,
     pub(crate) known: Arc<KnownAccounts>,
+    /// Told when a request leaves something for later.
+    pub(crate) backlog: Arc<Notify>,
     verifier: TokenVerifier,
 }
 
@@ -30,6 +33,7 @@ impl App {
             settings,
             accounts,
             known: Arc::default(),
+            backlog: Arc::default(),
             verifier,
         }
     }

@@ -14,36 +14,35 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::errors::DELETION_UNFINISHED;
 use crate::store::deletion::{self, Batch};
 
 /// How long one call works at most: less than an attempt of a caller may take. The next call goes on from there.
 const BUDGET: Duration = Duration::from_millis(500);
 /// Kept free of the request's own deadline, for the last batch and the answer.
 const SPARE: Duration = Duration::from_millis(200);
-/// What a caller should wait before the next call: long enough that one account alone does not make its circuit breaker
-/// think that this service is failing.
-const PAUSE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const FORGET_BATCH: i64 = 1_000;
 
-/// Deletes everything of an account, known here or not. Doing it again changes nothing; 503 when there is more to do.
-pub(crate) async fn delete(app: &App, account: Uuid) -> Result<(), Problem> {
+/// Deletes everything of an account, known here or not. Doing it again changes nothing. [`Batch::More`] when there was no time
+/// for all of it: the backlog goes on with it, and so does the next call.
+pub(crate) async fn delete(app: &App, account: Uuid) -> Result<Batch, Problem> {
     let left = context::deadline().map(|deadline| deadline.remaining().saturating_sub(SPARE));
     let until = Instant::now() + left.unwrap_or(BUDGET).min(BUDGET);
     let mut batch = in_transaction(app, |connection| Box::pin(deletion::begin(connection, account))).await?;
     app.known.remove(account);
-    while batch == Batch::More {
-        if Instant::now() >= until {
-            return Err(Problem::new(&DELETION_UNFINISHED).retry_after(PAUSE).do_not_retry());
-        }
-        batch = match in_transaction(app, |connection| Box::pin(deletion::next(connection, account))).await {
-            Err(error) if deletion::is_overtaken(&error) => Batch::More,
-            other => other?,
-        };
+    while batch == Batch::More && Instant::now() < until {
+        batch = next(app, account).await?;
     }
-    Ok(())
+    Ok(batch)
+}
+
+/// Removes the next part of an account whose deletion has begun.
+pub(crate) async fn next(app: &App, account: Uuid) -> Result<Batch, DatabaseError> {
+    match in_transaction(app, |connection| Box::pin(deletion::next(connection, account))).await {
+        Err(error) if deletion::is_overtaken(&error) => Ok(Batch::More),
+        other => other,
+    }
 }
 
 async fn in_transaction<F>(app: &App, work: F) -> Result<Batch, DatabaseError>

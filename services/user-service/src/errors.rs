@@ -4,12 +4,7 @@ use axum::http::StatusCode;
 use nova_service::{Code, DatabaseError, Problem, codes};
 
 /// The codes of this service, for docs/errors.md.
-pub static CODES: &[&Code] = &[
-    &USERNAME_TAKEN,
-    &CANNOT_TARGET_SELF,
-    &FOLLOWING_LIMIT_REACHED,
-    &DELETION_UNFINISHED,
-];
+pub static CODES: &[&Code] = &[&USERNAME_TAKEN, &CANNOT_TARGET_SELF, &FOLLOWING_LIMIT_REACHED];
 
 pub(crate) static USERNAME_TAKEN: Code = Code::new(
     "username_taken",
@@ -29,14 +24,7 @@ pub(crate) static FOLLOWING_LIMIT_REACHED: Code = Code::new(
     "following_limit_reached",
     StatusCode::CONFLICT,
     "Following limit reached",
-    "The account follows as many others as it may. Unfollow someone first.",
-);
-
-pub(crate) static DELETION_UNFINISHED: Code = Code::new(
-    "deletion_unfinished",
-    StatusCode::SERVICE_UNAVAILABLE,
-    "Deletion unfinished",
-    "The account is deleted for everyone who looks, and not all that it wrote is removed yet. Repeat the request after `Retry-After` seconds; it goes on where it stopped.",
+    "The account follows as many others as it may, requests that wait for an answer included. Unfollow someone or withdraw a request first. When you accept someone's request it is their limit, and the request stays.",
 );
 
 /// The caller's access token outlived the account.

@@ -3,6 +3,7 @@
 //! - `routes` is what clients see; `store` is everything asked of PostgreSQL;
 //! - `domain` holds the rules for names and texts, and the shapes of what is answered, without I/O;
 //! - `accounts` is what auth-service knows of an account, and goes on without it; `deletions` removes accounts;
+//! - `backlog` finishes, a batch at a time, what would be too long for a request;
 //! - `viewer` is who asks: their profile appears with their first request, so that registration never waits for this service.
 //!
 //! **What one may not know of does not exist**: posts and lists of private accounts, and everything of someone who blocked the
@@ -13,6 +14,7 @@
 
 mod accounts;
 mod app;
+mod backlog;
 mod config;
 mod deletions;
 mod domain;
@@ -47,12 +49,13 @@ pub fn service(config: Config) -> anyhow::Result<Service> {
     let tokens = ServiceTokens::new(NAME, &config.credentials.client_secret, auth.clone());
     let accounts = accounts::Accounts::new(auth.clone(), tokens, config.users.account_timeout);
     let app = app::App::new(postgres.clone(), verifier.clone(), accounts, config.users);
-    let watching = app.clone();
+    let (watching, working) = (app.clone(), app.clone());
     Ok(Service::new(NAME, env!("CARGO_PKG_VERSION"), config.server)
         .postgres(&postgres, &MIGRATOR)
         .identity(&verifier)
         .client(&auth)
         .background("account-deletions", |stop| deletions::watch(watching, stop))
+        .background("backlog", |stop| backlog::work(working, stop))
         .codes(CODES)
         .routes(routes::router(app)))
 }

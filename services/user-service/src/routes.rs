@@ -10,6 +10,9 @@ mod likes;
 mod posts;
 mod profiles;
 
+use std::pin::Pin;
+
+use axum::http::StatusCode;
 use nova_service::{Problem, codes};
 use sqlx::PgConnection;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -58,6 +61,33 @@ async fn other(connection: &mut PgConnection, viewer: Uuid, user: &UserRef) -> R
         return Err(Problem::new(&CANNOT_TARGET_SELF));
     }
     Ok(target)
+}
+
+/// Changes how the viewer and another account stand to each other, in one transaction.
+async fn change<T, F>(app: &App, viewer: Uuid, user: UserRef, work: F) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut PgConnection, Uuid) -> Work<'t, T> + Send + 'static,
+{
+    let changing = app.postgres.write(|connection| {
+        Box::pin(async move {
+            let target = other(connection, viewer, &user).await?;
+            Ok::<_, Problem>(work(connection, target).await?)
+        })
+    });
+    changing.await
+}
+
+/// What is done in such a transaction.
+type Work<'t, T> = Pin<Box<dyn Future<Output = store::Result<T>> + Send + 't>>;
+
+/// The answer to a change, which nobody can make of an account that is not there.
+fn changed(found: bool) -> Result<StatusCode, Problem> {
+    if found {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(errors::no_such_user())
+    }
 }
 
 /// Likewise, of an account whose posts and lists the viewer may see.

@@ -2,13 +2,15 @@
 //!
 //! **Locks.** Whoever changes how two accounts stand to each other first locks both profiles, in the order of their ids
 //! (`pair`); whoever changes what hangs on a post first locks the post. So a block and a follow, or a like and a deletion,
-//! never pass each other, and counters are exact without a deadlock.
+//! never pass each other. Counters of posts and authors are never waited for (`counters`) and exact all the same.
 
 #[macro_use]
 mod visibility;
 
+pub(crate) mod backlog;
 pub(crate) mod blocks;
 pub(crate) mod comments;
+pub(crate) mod counters;
 pub(crate) mod deletion;
 pub(crate) mod feed;
 pub(crate) mod follow_requests;

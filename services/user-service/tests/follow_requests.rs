@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use user_service::UsersConfig;
+
 use crate::support::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,4 +98,63 @@ async fn turning_public_accepts_everyone_who_asked() {
         .await
         .expect(200);
     assert_eq!(world.counts(&ada).await, [3, 0, 0]);
+}
+
+/// An account that follows as many as it may, and asked someone while it did not.
+async fn at_the_limit() -> World {
+    World::start_with(UsersConfig {
+        max_following: 2,
+        ..UsersConfig::default()
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_count_towards_the_following_limit() {
+    let world = at_the_limit().await;
+    let [fan, one, two, three] = world.users(["fan", "one", "two", "three"]).await;
+    for private in [&one, &two, &three] {
+        world.make_private(private).await;
+    }
+    assert_eq!(world.follow(&fan, &one).await, "requested");
+    assert_eq!(world.follow(&fan, &two).await, "requested");
+    world
+        .put(&fan, "/users/three/follow")
+        .await
+        .problem(409, "following_limit_reached");
+    assert_eq!(world.follow(&fan, &two).await, "requested", "asking again is no more");
+    world.delete(&fan, "/users/one/follow").await.expect(204);
+    assert_eq!(world.follow(&fan, &three).await, "requested");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accepting_keeps_to_the_limit_of_who_asked() {
+    let world = at_the_limit().await;
+    let [fan, one, two, three, four] = world.users(["fan", "one", "two", "three", "four"]).await;
+    world.follow(&fan, &one).await;
+    world.follow(&fan, &two).await;
+    // Left by a version that did not count requests.
+    for private in [&three, &four] {
+        world.make_private(private).await;
+        sqlx::query("insert into follow_requests (id, requester_id, target_id) values (gen_random_uuid(), $1, $2)")
+            .bind(fan.id)
+            .bind(private.id)
+            .execute(&world.database())
+            .await
+            .unwrap();
+    }
+    world
+        .put(&three, "/follow-requests/fan")
+        .await
+        .problem(409, "following_limit_reached");
+    world
+        .patch(&four, "/users/me", &json!({ "private": false }))
+        .await
+        .expect(200);
+    assert_eq!(world.counts(&fan).await, [0, 2, 0]);
+    assert_eq!(world.counts(&four).await, [0, 0, 0]);
+    // The request stays where its owner decides, and can be accepted when there is room.
+    world.delete(&fan, "/users/one/follow").await.expect(204);
+    world.put(&three, "/follow-requests/fan").await.expect(204);
+    assert_eq!(world.counts(&fan).await, [0, 2, 0]);
 }

@@ -269,6 +269,27 @@ async fn the_answers_are_as_described() {
     check("delete", internal, &world.delete_account(bob.id).await.expect(204));
 }
 
+/// Sends what the description allows, and what it does not, as someone who is logged in:
+/// `SCHEMATHESIS=/path/to/schemathesis cargo test --release -p user-service --test main -- --ignored schemathesis --nocapture`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs schemathesis 4.32 (PyPI), named by $SCHEMATHESIS"]
+async fn schemathesis_finds_nothing() {
+    let world = World::start().await;
+    let ada = world.user("ada").await;
+    let program = std::env::var("SCHEMATHESIS").unwrap_or_else(|_| "schemathesis".to_owned());
+    let status = tokio::process::Command::new(program)
+        .args(["run", &world.service.url("/openapi.json")])
+        .args(["--url", &world.service.url("")])
+        .args(["--header", &format!("Authorization: Bearer {}", ada.token)])
+        // Its token is a service's.
+        .args(["--exclude-path-regex", "/internal/"])
+        .args(["--max-examples", "40", "--seed", "1"])
+        .status()
+        .await
+        .unwrap();
+    assert!(status.success());
+}
+
 #[test]
 fn the_codes_are_documented() {
     nova_testkit::documented("user-service", user_service::CODES);

@@ -4,10 +4,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use nova_service::{Json, List, Page, Path, Problem, ProblemBody};
 
-use super::other;
+use super::{change, changed};
 use crate::app::App;
 use crate::domain::{Listed, UserRef};
-use crate::errors;
 use crate::store::{self, Slice};
 use crate::viewer::Viewer;
 
@@ -30,20 +29,10 @@ pub(crate) async fn block(
     Viewer(viewer): Viewer,
     Path(user): Path<UserRef>,
 ) -> Result<StatusCode, Problem> {
-    let found = app
-        .postgres
-        .write(|connection| {
-            Box::pin(async move {
-                let target = other(connection, viewer, &user).await?;
-                Ok::<_, Problem>(store::blocks::block(connection, viewer, target).await?)
-            })
-        })
-        .await?;
-    if found {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(errors::no_such_user())
-    }
+    let found = change(&app, viewer, user, move |connection, target| {
+        Box::pin(store::blocks::block(connection, viewer, target))
+    });
+    changed(found.await?)
 }
 
 /// End one's block of someone
@@ -64,20 +53,10 @@ pub(crate) async fn unblock(
     Viewer(viewer): Viewer,
     Path(user): Path<UserRef>,
 ) -> Result<StatusCode, Problem> {
-    let found = app
-        .postgres
-        .write(|connection| {
-            Box::pin(async move {
-                let target = other(connection, viewer, &user).await?;
-                Ok::<_, Problem>(store::blocks::unblock(connection, viewer, target).await?)
-            })
-        })
-        .await?;
-    if found {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(errors::no_such_user())
-    }
+    let found = change(&app, viewer, user, move |connection, target| {
+        Box::pin(store::blocks::unblock(connection, viewer, target))
+    });
+    changed(found.await?)
 }
 
 /// Whom the viewer blocked, newest first

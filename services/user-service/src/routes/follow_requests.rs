@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use nova_service::{Json, List, Page, Path, Problem, ProblemBody};
 
-use super::other;
+use super::{change, changed};
 use crate::app::App;
 use crate::domain::{Listed, UserRef};
-use crate::errors;
-use crate::store::{self, Slice};
+use crate::errors::FOLLOWING_LIMIT_REACHED;
+use crate::store::{self, Slice, follow_requests::Acceptance};
 use crate::viewer::Viewer;
 
 /// Who asked to follow the viewer, newest first
@@ -41,6 +41,7 @@ pub(crate) async fn list_follow_requests(
         (status = 204, description = "They follow the viewer now"),
         (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: they did not ask", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`following_limit_reached`: they follow as many as they may", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`cannot_target_self`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -49,19 +50,21 @@ pub(crate) async fn accept(
     Viewer(viewer): Viewer,
     Path(user): Path<UserRef>,
 ) -> Result<StatusCode, Problem> {
-    let accepted = app
-        .postgres
-        .write(|connection| {
-            Box::pin(async move {
-                let requester = other(connection, viewer, &user).await?;
-                Ok::<_, Problem>(store::follow_requests::accept(connection, viewer, requester).await?)
-            })
-        })
-        .await?;
-    if accepted {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::not_found("there is no request of such a user"))
+    let max_following = i64::from(app.settings.max_following);
+    let outcome = change(&app, viewer, user, move |connection, target| {
+        Box::pin(store::follow_requests::accept(
+            connection,
+            viewer,
+            target,
+            max_following,
+        ))
+    });
+    match outcome.await? {
+        Acceptance::Done => Ok(StatusCode::NO_CONTENT),
+        Acceptance::NoSuchRequest => Err(Problem::not_found("there is no request of such a user")),
+        Acceptance::LimitReached => Err(Problem::new(&FOLLOWING_LIMIT_REACHED).detail(format!(
+            "who asked follows {max_following} others or more; the request stays"
+        ))),
     }
 }
 
@@ -83,18 +86,8 @@ pub(crate) async fn reject(
     Viewer(viewer): Viewer,
     Path(user): Path<UserRef>,
 ) -> Result<StatusCode, Problem> {
-    let found = app
-        .postgres
-        .write(|connection| {
-            Box::pin(async move {
-                let requester = other(connection, viewer, &user).await?;
-                Ok::<_, Problem>(store::follow_requests::reject(connection, viewer, requester).await?)
-            })
-        })
-        .await?;
-    if found {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(errors::no_such_user())
-    }
+    let found = change(&app, viewer, user, move |connection, target| {
+        Box::pin(store::follow_requests::reject(connection, viewer, target))
+    });
+    changed(found.await?)
 }

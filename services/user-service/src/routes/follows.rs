@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use nova_service::{Json, List, Page, Path, Problem, ProblemBody};
 
-use super::{open_target, other};
+use super::{change, changed, open_target};
 use crate::app::App;
 use crate::domain::{FollowAnswer, Listed, UserRef};
 use crate::errors::{self, FOLLOWING_LIMIT_REACHED};
@@ -31,16 +31,10 @@ pub(crate) async fn follow(
     Path(user): Path<UserRef>,
 ) -> Result<Json<FollowAnswer>, Problem> {
     let max_following = i64::from(app.settings.max_following);
-    let outcome = app
-        .postgres
-        .write(|connection| {
-            Box::pin(async move {
-                let target = other(connection, viewer, &user).await?;
-                Ok::<_, Problem>(store::follows::follow(connection, viewer, target, max_following).await?)
-            })
-        })
-        .await?;
-    match outcome {
+    let outcome = change(&app, viewer, user, move |connection, target| {
+        Box::pin(store::follows::follow(connection, viewer, target, max_following))
+    });
+    match outcome.await? {
         Follow::Done(state) => Ok(Json(FollowAnswer { state })),
         Follow::NoSuchUser => Err(errors::no_such_user()),
         Follow::LimitReached => {
@@ -65,20 +59,10 @@ pub(crate) async fn unfollow(
     Viewer(viewer): Viewer,
     Path(user): Path<UserRef>,
 ) -> Result<StatusCode, Problem> {
-    let found = app
-        .postgres
-        .write(|connection| {
-            Box::pin(async move {
-                let target = other(connection, viewer, &user).await?;
-                Ok::<_, Problem>(store::follows::unfollow(connection, viewer, target).await?)
-            })
-        })
-        .await?;
-    if found {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(errors::no_such_user())
-    }
+    let found = change(&app, viewer, user, move |connection, target| {
+        Box::pin(store::follows::unfollow(connection, viewer, target))
+    });
+    changed(found.await?)
 }
 
 /// Who follows an account, newest first

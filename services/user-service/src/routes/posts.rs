@@ -78,7 +78,7 @@ pub(crate) async fn get_post(
 
 /// Delete one's own post
 ///
-/// With its comments and likes, for good.
+/// For good. Nobody sees it or what hangs on it any more; its comments and likes are removed soon after.
 #[utoipa::path(
     delete, path = "/api/v1/posts/{id}", tag = "posts", security(("access_token" = [])),
     params(("id" = Uuid, Path, description = "The post")),
@@ -94,7 +94,8 @@ pub(crate) async fn delete_post(
     Viewer(viewer): Viewer,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Problem> {
-    app.postgres
+    let deleted = app
+        .postgres
         .write(|connection| {
             Box::pin(async move {
                 if store::posts::delete(connection, viewer, id).await? {
@@ -106,7 +107,9 @@ pub(crate) async fn delete_post(
                 }
             })
         })
-        .await
+        .await?;
+    app.backlog.notify_one();
+    Ok(deleted)
 }
 
 /// What someone published, newest first

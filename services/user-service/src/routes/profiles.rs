@@ -28,7 +28,7 @@ pub(crate) struct ProfilePatch {
     /// Empty, or something that can be seen.
     #[schema(max_length = 500)]
     bio: Option<String>,
-    /// Turning public accepts everyone who asked to follow.
+    /// Turning public accepts everyone who asked to follow, many of them soon after the answer.
     private: Option<bool>,
 }
 
@@ -123,17 +123,19 @@ pub(crate) async fn patch_me(
     Json(patch): Json<ProfilePatch>,
 ) -> Result<Json<Profile>, Problem> {
     let change = patch.check()?;
+    let max_following = i64::from(app.settings.max_following);
     let profile = app
         .postgres
         .write(|connection| {
             Box::pin(async move {
-                store::profiles::update(connection, viewer, &change)
+                store::profiles::update(connection, viewer, &change, max_following)
                     .await
                     .map_err(taken)?;
                 Ok::<_, Problem>(store::profiles::get(connection, viewer, viewer).await?)
             })
         })
         .await?;
+    app.backlog.notify_one();
     profile.map(Json).ok_or_else(errors::no_such_user)
 }
 

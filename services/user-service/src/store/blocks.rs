@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::listed::{ListedRow, author_columns};
-use super::{Result, Slice, follow_requests, follows, pair, profiles};
+use super::{Result, Slice, follow_requests, pair, profiles};
 use crate::domain::Listed;
 
 /// Blocks the target, also one that blocked the viewer: a block is its owner's, whoever sees whom. Doing it again changes
@@ -13,16 +13,17 @@ pub(crate) async fn block(connection: &mut PgConnection, viewer: Uuid, target: U
     let Some(pair) = pair::lock(connection, viewer, target).await? else {
         return Ok(false);
     };
-    let added = sqlx::query("insert into blocks (id, blocker_id, blocked_id) values ($1, $2, $3) on conflict do nothing")
-        .bind(Uuid::now_v7())
-        .bind(viewer)
-        .bind(target)
-        .execute(&mut *connection)
-        .await?;
+    let added =
+        sqlx::query("insert into blocks (id, blocker_id, blocked_id) values ($1, $2, $3) on conflict do nothing")
+            .bind(Uuid::now_v7())
+            .bind(viewer)
+            .bind(target)
+            .execute(&mut *connection)
+            .await?;
     // A block in either direction has ended the follows already.
     if added.rows_affected() > 0 && !pair.blocked {
         for (follower, followee) in [(viewer, target), (target, viewer)] {
-            follows::remove(connection, follower, followee).await?;
+            pair::unfollow(connection, follower, followee).await?;
             follow_requests::remove(connection, follower, followee).await?;
         }
     }

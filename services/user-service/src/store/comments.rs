@@ -3,6 +3,7 @@
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
+use super::counters::{self, Delta};
 use super::listed::{AuthorRow, author_columns};
 use super::{Result, Slice, posts};
 use crate::domain::{Comment, made_at};
@@ -104,13 +105,12 @@ pub(crate) async fn delete(connection: &mut PgConnection, viewer: Uuid, id: Uuid
     Ok(Deletion::Done)
 }
 
-async fn count(connection: &mut PgConnection, post: Uuid, by: i64) -> Result<()> {
-    sqlx::query("update post_counters set comments_count = comments_count + $2 where post_id = $1")
-        .bind(post)
-        .bind(by)
-        .execute(connection)
-        .await?;
-    Ok(())
+async fn count(connection: &mut PgConnection, post: Uuid, by: i32) -> Result<()> {
+    let by = Delta {
+        comments: by,
+        ..Delta::default()
+    };
+    counters::post(connection, post, by).await
 }
 
 /// A post's comments, newest first, without those of people that the viewer may not know of.

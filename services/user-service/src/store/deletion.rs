@@ -5,15 +5,15 @@
 //! go in turn; posts, counters and profiles are locked in the order of their ids, so that deletions of different accounts do
 //! not wait for each other in a circle.
 
-use sqlx::{FromRow, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{DatabaseError, Result};
+use super::{DatabaseError, Result, backlog, counters};
 
 /// Rows that one batch touches, about.
 const BATCH: i64 = 200;
 /// Posts that one batch removes at most.
-const POSTS: i64 = 50;
+const POSTS: i64 = 200;
 
 /// Take one off a counter for each time that `$1` names the post.
 const UNCOUNT_LIKES: &str = "update post_counters c set likes_count = likes_count - gone.number
@@ -74,6 +74,8 @@ pub(crate) async fn begin(connection: &mut PgConnection, account: Uuid) -> Resul
     if finished {
         return Ok(Batch::Finished);
     }
+    // Before the profile, as everyone who has both: nobody is accepted any more.
+    backlog::forget(connection, account).await?;
     sqlx::query("update profiles set username = null, display_name = '', bio = '', private = true where id = $1")
         .bind(account)
         .execute(connection)
@@ -95,6 +97,7 @@ pub(crate) async fn next(connection: &mut PgConnection, account: Uuid) -> Result
     }
     for statement in [
         "delete from author_activity where author_id = $1",
+        "delete from author_deltas where author_id = $1",
         "delete from profiles where id = $1",
         "update deleted_accounts set finished_at = now() where account_id = $1",
     ] {
@@ -108,92 +111,30 @@ pub(crate) fn is_overtaken(error: &DatabaseError) -> bool {
     error.constraint().is_some_and(|name| name.ends_with("_fkey"))
 }
 
-#[derive(FromRow)]
-struct Weighed {
-    id: Uuid,
-    weight: i64,
-}
-
-/// Posts with little that hangs on them, several at once; of one with much, a part of that.
+/// Several posts at once; what hangs on them is out of sight with them and removed by the backlog.
 async fn posts(connection: &mut PgConnection, account: Uuid) -> Result<bool> {
     // As in a single deletion: the author's activity first, then the posts.
     sqlx::query("select from author_activity where author_id = $1 for no key update")
         .bind(account)
         .execute(&mut *connection)
         .await?;
-    let posts: Vec<Weighed> = sqlx::query_as(
-        "select p.id, coalesce(c.likes_count + c.comments_count, 0) as weight
-         from posts p left join post_counters c on c.post_id = p.id
-         where p.author_id = $1 order by p.id desc limit $2",
+    let posts: Vec<Uuid> = sqlx::query_scalar(
+        "select id from posts where id in (select id from posts where author_id = $1 order by id desc limit $2)
+         order by id for update",
     )
     .bind(account)
     .bind(POSTS)
     .fetch_all(&mut *connection)
     .await?;
-    match posts.first() {
-        None => return Ok(false),
-        Some(heavy) if heavy.weight > BATCH => {
-            lighten(connection, heavy.id).await?;
-            return Ok(true);
-        }
-        Some(_) => {}
+    if posts.is_empty() {
+        return Ok(false);
     }
-    let mut left = BATCH;
-    let light: Vec<Uuid> = posts
-        .iter()
-        .take_while(|post| {
-            left -= post.weight;
-            left >= 0
-        })
-        .map(|post| post.id)
-        .collect();
-    for statement in [
-        "select from posts where id = any ($2) and author_id = $1 order by id for update",
-        "delete from posts where id = any ($2) and author_id = $1",
-    ] {
-        sqlx::query(statement)
-            .bind(account)
-            .bind(&light)
-            .execute(&mut *connection)
-            .await?;
-    }
-    sqlx::query(
-        "update author_activity
-         set posts_count = (select count(*) from posts where author_id = $1),
-             last_post_id = (select id from posts where author_id = $1 order by id desc limit 1)
-         where author_id = $1",
-    )
-    .bind(account)
-    .execute(connection)
-    .await?;
-    Ok(true)
-}
-
-/// Removes some likes and comments of a post.
-async fn lighten(connection: &mut PgConnection, post: Uuid) -> Result<()> {
-    // Nobody likes or comments meanwhile, and the post can go.
-    sqlx::query("select from posts where id = $1 for update")
-        .bind(post)
+    sqlx::query("delete from posts where id = any ($1)")
+        .bind(&posts)
         .execute(&mut *connection)
         .await?;
-    sqlx::query(
-        "with liked as (
-             delete from likes where post_id = $1
-                 and account_id in (select account_id from likes where post_id = $1 limit $2)
-             returning 1
-         ), said as (
-             delete from comments where id in (select id from comments where post_id = $1 limit $2) returning 1
-         )
-         update post_counters
-         set likes_count = likes_count - (select count(*) from liked),
-             comments_count = comments_count - (select count(*) from said)
-         where post_id = $1",
-    )
-    .bind(post)
-    .bind(BATCH)
-    .execute(connection)
-    .await?;
-    Ok(())
+    counters::withdrawn(connection, account, &posts).await?;
+    Ok(true)
 }
 
 /// Comments on others' posts.

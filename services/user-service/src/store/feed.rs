@@ -57,14 +57,22 @@ async fn among_active(connection: &mut PgConnection, viewer: Uuid, slice: Slice)
     Ok(sqlx::query_as(concat!(
         "with feed_authors as materialized (
              select followee_id as id from follows where follower_id = $1 union all select $1
+         ), unfolded as materialized ( -- hardly ever more than a handful
+             select distinct on (author_id) author_id, last_post_id from author_deltas
+             order by author_id, last_post_id desc
          ), newest as materialized (
              select author.id as author_id, post.id
              from feed_authors author cross join lateral (
-                 select case when activity.last_post_id < $2 then activity.last_post_id
+                 select case when latest.post_id < $2 then latest.post_id
                              else (select id from posts where author_id = author.id and id < $2 order by id desc limit 1)
                         end as id
-                 from author_activity activity
-                 where activity.author_id = author.id and activity.last_post_id is not null
+                 from author_activity activity cross join lateral (
+                     select greatest(
+                         activity.last_post_id,
+                         (select last_post_id from unfolded where author_id = activity.author_id)
+                     ) as post_id
+                 ) latest
+                 where activity.author_id = author.id and latest.post_id is not null
                  offset 0 -- keeps this a look-up by author, whatever the planner thinks of the number of authors
              ) post
              where post.id is not null

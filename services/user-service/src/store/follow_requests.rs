@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::listed::{ListedRow, author_columns};
-use super::{Result, Slice, follows, pair};
+use super::{Result, Slice, pair};
 use crate::domain::Listed;
 
 /// Remembers that the requester asked; both profiles are locked.
@@ -28,18 +28,61 @@ pub(super) async fn remove(connection: &mut PgConnection, requester: Uuid, targe
     Ok(removed.rows_affected() > 0)
 }
 
-/// The owner accepts the requester. `false` if there is nothing to accept and nothing was accepted before.
-pub(crate) async fn accept(connection: &mut PgConnection, owner: Uuid, requester: Uuid) -> Result<bool> {
+/// What came of the wish to accept someone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acceptance {
+    Done,
+    /// There is nothing to accept, and nothing was accepted before.
+    NoSuchRequest,
+    /// Who asked follows as many as they may. The request stays.
+    LimitReached,
+}
+
+/// The owner accepts the requester.
+pub(crate) async fn accept(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    requester: Uuid,
+    max_following: i64,
+) -> Result<Acceptance> {
     let Some(pair) = pair::lock(connection, requester, owner).await? else {
-        return Ok(false);
+        return Ok(Acceptance::NoSuchRequest);
     };
-    if !remove(connection, requester, owner).await? {
-        return Ok(pair.following);
+    if pair.following {
+        remove(connection, requester, owner).await?;
+        return Ok(Acceptance::Done);
     }
-    if !pair.following {
-        follows::insert(connection, requester, owner).await?;
+    if !asked(connection, requester, owner).await? {
+        return Ok(Acceptance::NoSuchRequest);
     }
-    Ok(true)
+    if pair.viewer_follows >= max_following {
+        return Ok(Acceptance::LimitReached);
+    }
+    remove(connection, requester, owner).await?;
+    pair::follow(connection, requester, owner).await?;
+    Ok(Acceptance::Done)
+}
+
+/// Whether the requester has asked.
+pub(super) async fn asked(connection: &mut PgConnection, requester: Uuid, target: Uuid) -> Result<bool> {
+    Ok(
+        sqlx::query_scalar("select exists (select from follow_requests where requester_id = $1 and target_id = $2)")
+            .bind(requester)
+            .bind(target)
+            .fetch_one(connection)
+            .await?,
+    )
+}
+
+/// How many requests of an account wait for an answer; counted up to `most`.
+pub(super) async fn waiting(connection: &mut PgConnection, requester: Uuid, most: i64) -> Result<i64> {
+    Ok(sqlx::query_scalar(
+        "select count(*) from (select from follow_requests where requester_id = $1 limit $2) as waiting",
+    )
+    .bind(requester)
+    .bind(most)
+    .fetch_one(connection)
+    .await?)
 }
 
 /// The owner rejects the requester, who may be gone already. `false` if the owner may not know of such a user.
@@ -53,33 +96,46 @@ pub(crate) async fn reject(connection: &mut PgConnection, owner: Uuid, requester
     }
 }
 
-/// Accepts everyone who asked. Whoever asks while this waits for its locks is accepted too.
-pub(super) async fn accept_all(connection: &mut PgConnection, owner: Uuid) -> Result<()> {
-    sqlx::query(
-        "select from profiles
-         where id = $1 or id in (select requester_id from follow_requests where target_id = $1)
-         order by id for no key update",
-    )
-    .bind(owner)
-    .execute(&mut *connection)
-    .await?;
-    let accepted: Vec<Uuid> =
-        sqlx::query_scalar("delete from follow_requests where target_id = $1 returning requester_id")
+/// Accepts those who asked first, up to `most`; whether others are left. Who follows as many as they may is not accepted, and
+/// need not be: nobody has to ask a public account.
+pub(super) async fn accept_some(
+    connection: &mut PgConnection,
+    owner: Uuid,
+    most: i64,
+    max_following: i64,
+) -> Result<bool> {
+    let asked: Vec<Uuid> =
+        sqlx::query_scalar("select requester_id from follow_requests where target_id = $1 order by id limit $2")
             .bind(owner)
+            .bind(most)
             .fetch_all(&mut *connection)
             .await?;
-    if accepted.is_empty() {
-        return Ok(());
-    }
+    let room: Vec<(Uuid, bool)> = sqlx::query_as(
+        "select id, following_count < $3 from profiles where id = $1 or id = any ($2) order by id for no key update",
+    )
+    .bind(owner)
+    .bind(&asked)
+    .bind(max_following)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut accepted: Vec<Uuid> = sqlx::query_scalar(
+        "delete from follow_requests where target_id = $1 and requester_id = any ($2) returning requester_id",
+    )
+    .bind(owner)
+    .bind(&asked)
+    .fetch_all(&mut *connection)
+    .await?;
+    accepted.retain(|requester| room.contains(&(*requester, true)));
     let ids: Vec<Uuid> = accepted.iter().map(|_| Uuid::now_v7()).collect();
-    sqlx::query(
+    let accepted: Vec<Uuid> = sqlx::query_scalar(
         "insert into follows (id, follower_id, followee_id)
-         select id, follower_id, $1 from unnest($2::uuid[], $3::uuid[]) as accepted (id, follower_id)",
+         select id, follower_id, $1 from unnest($2::uuid[], $3::uuid[]) as accepted (id, follower_id)
+         on conflict do nothing returning follower_id",
     )
     .bind(owner)
     .bind(&ids)
     .bind(&accepted)
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
     sqlx::query(
         "update profiles
@@ -89,9 +145,15 @@ pub(super) async fn accept_all(connection: &mut PgConnection, owner: Uuid) -> Re
     )
     .bind(owner)
     .bind(&accepted)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    // The owner is locked, so this is not overtaken by another request.
+    Ok(
+        sqlx::query_scalar("select exists (select from follow_requests where target_id = $1)")
+            .bind(owner)
+            .fetch_one(connection)
+            .await?,
+    )
 }
 
 /// Who asked to follow the owner, newest first.

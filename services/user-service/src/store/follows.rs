@@ -31,14 +31,24 @@ pub(crate) async fn follow(
     if pair.following {
         return Ok(Follow::Done(FollowState::Following));
     }
-    if pair.viewer_follows >= max_following {
+    let asked = follow_requests::asked(connection, viewer, target).await?;
+    if asked && pair.target_private {
+        return Ok(Follow::Done(FollowState::Requested));
+    }
+    // A request is a follow that someone else may begin, so it counts as one.
+    let waiting = follow_requests::waiting(connection, viewer, max_following).await? - i64::from(asked);
+    if pair.viewer_follows + waiting >= max_following {
         return Ok(Follow::LimitReached);
     }
     if pair.target_private {
         follow_requests::ask(connection, viewer, target).await?;
         return Ok(Follow::Done(FollowState::Requested));
     }
-    insert(connection, viewer, target).await?;
+    // The target has turned public since, and not all who had asked are accepted yet.
+    if asked {
+        follow_requests::remove(connection, viewer, target).await?;
+    }
+    pair::follow(connection, viewer, target).await?;
     Ok(Follow::Done(FollowState::Following))
 }
 
@@ -51,34 +61,10 @@ pub(crate) async fn unfollow(connection: &mut PgConnection, viewer: Uuid, target
         return Ok(false);
     }
     if pair.following {
-        remove(connection, viewer, target).await?;
+        pair::unfollow(connection, viewer, target).await?;
     }
     follow_requests::remove(connection, viewer, target).await?;
     Ok(true)
-}
-
-/// Both profiles are locked, and the follower does not follow yet.
-pub(super) async fn insert(connection: &mut PgConnection, follower: Uuid, followee: Uuid) -> Result<()> {
-    sqlx::query("insert into follows (id, follower_id, followee_id) values ($1, $2, $3)")
-        .bind(Uuid::now_v7())
-        .bind(follower)
-        .bind(followee)
-        .execute(&mut *connection)
-        .await?;
-    pair::count(connection, follower, followee, 1).await
-}
-
-/// Both profiles are locked.
-pub(super) async fn remove(connection: &mut PgConnection, follower: Uuid, followee: Uuid) -> Result<()> {
-    let removed = sqlx::query("delete from follows where follower_id = $1 and followee_id = $2")
-        .bind(follower)
-        .bind(followee)
-        .execute(&mut *connection)
-        .await?;
-    if removed.rows_affected() > 0 {
-        pair::count(connection, follower, followee, -1).await?;
-    }
-    Ok(())
 }
 
 /// Who follows the account, newest first, without those that the viewer may not know of.

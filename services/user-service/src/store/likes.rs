@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::counters::{self, Delta};
 use super::listed::{ListedRow, author_columns};
 use super::{Result, Slice, posts};
 use crate::domain::Listed;
@@ -42,13 +43,12 @@ pub(crate) async fn unlike(connection: &mut PgConnection, viewer: Uuid, post: Uu
     Ok(true)
 }
 
-async fn count(connection: &mut PgConnection, post: Uuid, by: i64) -> Result<()> {
-    sqlx::query("update post_counters set likes_count = likes_count + $2 where post_id = $1")
-        .bind(post)
-        .bind(by)
-        .execute(connection)
-        .await?;
-    Ok(())
+async fn count(connection: &mut PgConnection, post: Uuid, by: i32) -> Result<()> {
+    let by = Delta {
+        likes: by,
+        ..Delta::default()
+    };
+    counters::post(connection, post, by).await
 }
 
 /// Who likes the post, newest first, without those that the viewer may not know of.

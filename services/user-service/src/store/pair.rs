@@ -46,8 +46,32 @@ pub(super) async fn lock(connection: &mut PgConnection, viewer: Uuid, target: Uu
     }))
 }
 
+/// Both profiles are locked, and the follower does not follow yet.
+pub(super) async fn follow(connection: &mut PgConnection, follower: Uuid, followee: Uuid) -> Result<()> {
+    sqlx::query("insert into follows (id, follower_id, followee_id) values ($1, $2, $3)")
+        .bind(Uuid::now_v7())
+        .bind(follower)
+        .bind(followee)
+        .execute(&mut *connection)
+        .await?;
+    count(connection, follower, followee, 1).await
+}
+
+/// Both profiles are locked.
+pub(super) async fn unfollow(connection: &mut PgConnection, follower: Uuid, followee: Uuid) -> Result<()> {
+    let removed = sqlx::query("delete from follows where follower_id = $1 and followee_id = $2")
+        .bind(follower)
+        .bind(followee)
+        .execute(&mut *connection)
+        .await?;
+    if removed.rows_affected() > 0 {
+        count(connection, follower, followee, -1).await?;
+    }
+    Ok(())
+}
+
 /// Adds to what the follower follows, and to the followers of the followee.
-pub(super) async fn count(connection: &mut PgConnection, follower: Uuid, followee: Uuid, by: i64) -> Result<()> {
+async fn count(connection: &mut PgConnection, follower: Uuid, followee: Uuid, by: i64) -> Result<()> {
     sqlx::query(
         "update profiles
          set following_count = following_count + case when id = $1 then $3 else 0 end,

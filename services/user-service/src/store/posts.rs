@@ -4,14 +4,18 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::listed::AuthorRow;
-use super::{Result, Slice};
+use super::{Result, Slice, counters};
 use crate::domain::{Post, made_at};
 
 /// Selects [`PostRow`]s of posts `p` by authors `a`; the viewer is `$1`. A condition or a join follows.
 macro_rules! select_posts {
     () => {
         concat!(
-            "select p.id, p.body, c.likes_count, c.comments_count, ",
+            "select p.id, p.body, ",
+            super::counters::likes_count!(),
+            " as likes_count, ",
+            super::counters::comments_count!(),
+            " as comments_count, ",
             super::listed::author_columns!(),
             ", exists (select from likes l where l.post_id = p.id and l.account_id = $1) as liked
              from posts p join post_counters c on c.post_id = p.id join profiles a on a.id = p.author_id "
@@ -48,17 +52,15 @@ impl From<PostRow> for Post {
 pub(crate) async fn create(connection: &mut PgConnection, author: Uuid, text: &str) -> Result<Uuid> {
     let id = Uuid::now_v7();
     sqlx::query(
-        "with post as (insert into posts (id, author_id, body) values ($1, $2, $3)),
-              counters as (insert into post_counters (post_id) values ($1))
-         insert into author_activity as activity (author_id, posts_count, last_post_id) values ($2, 1, $1)
-         on conflict (author_id) do update
-         set posts_count = activity.posts_count + 1, last_post_id = greatest(activity.last_post_id, $1)",
+        "with post as (insert into posts (id, author_id, body) values ($1, $2, $3))
+         insert into post_counters (post_id) values ($1)",
     )
     .bind(id)
     .bind(author)
     .bind(text)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    counters::published(connection, author, id).await?;
     Ok(id)
 }
 
@@ -85,9 +87,11 @@ pub(crate) async fn is_visible(connection: &mut PgConnection, viewer: Uuid, id: 
     .await?)
 }
 
-/// Deletes the author's own post with everything that hangs on it. `false` if it is not theirs.
+/// Deletes the author's own post; what hangs on it is out of sight with it and removed by the backlog. `false` if it is not
+/// theirs.
 pub(crate) async fn delete(connection: &mut PgConnection, author: Uuid, id: Uuid) -> Result<bool> {
-    // Waits for a simultaneous post of the same author, so that the newest one is found below.
+    // Waits for whoever counts a post of the same author there, so that the newest one is found below; one that is appended
+    // meanwhile is folded in later.
     sqlx::query("select from author_activity where author_id = $1 for no key update")
         .bind(author)
         .execute(&mut *connection)
@@ -100,15 +104,7 @@ pub(crate) async fn delete(connection: &mut PgConnection, author: Uuid, id: Uuid
     if deleted.rows_affected() == 0 {
         return Ok(false);
     }
-    sqlx::query(
-        "update author_activity
-         set posts_count = posts_count - 1,
-             last_post_id = (select id from posts where author_id = $1 order by id desc limit 1)
-         where author_id = $1",
-    )
-    .bind(author)
-    .execute(connection)
-    .await?;
+    counters::withdrawn(connection, author, &[id]).await?;
     Ok(true)
 }
 

@@ -4,7 +4,7 @@ use nova_service::{DatabaseError, Timestamp};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::{Result, deletion, follow_requests};
+use super::{Result, backlog, deletion};
 use crate::domain::{Profile, ProfileChange, Relationship, UserRef};
 
 /// Whether an account has a profile, and whether it was deleted.
@@ -69,7 +69,8 @@ pub(crate) async fn exists(connection: &mut PgConnection, id: Uuid) -> Result<bo
 pub(crate) async fn get(connection: &mut PgConnection, viewer: Uuid, id: Uuid) -> Result<Option<Profile>> {
     let row: Option<ProfileRow> = sqlx::query_as(concat!(
         "select a.id, a.username, a.display_name, a.bio, a.private, a.followers_count, a.following_count, a.created_at,
-                coalesce((select posts_count from author_activity where author_id = a.id), 0) as posts_count,
+                coalesce((select posts_count from author_activity where author_id = a.id), 0)
+                    + (select count(*) from author_deltas where author_id = a.id) as posts_count,
                 exists (select from follows where follower_id = $1 and followee_id = a.id) as following,
                 exists (select from follows where follower_id = a.id and followee_id = $1) as followed_by,
                 exists (select from follow_requests where requester_id = $1 and target_id = a.id) as requested
@@ -83,10 +84,15 @@ pub(crate) async fn get(connection: &mut PgConnection, viewer: Uuid, id: Uuid) -
     Ok(row.map(|row| row.into_profile(viewer)))
 }
 
-/// Changes a profile. One that turns public accepts everyone who asked to follow it.
-pub(crate) async fn update(connection: &mut PgConnection, id: Uuid, change: &ProfileChange) -> Result<()> {
-    if change.private == Some(false) {
-        follow_requests::accept_all(connection, id).await?;
+/// Changes a profile. One that turns public accepts everyone who asked to follow it: the first of them here, the others soon.
+pub(crate) async fn update(
+    connection: &mut PgConnection,
+    id: Uuid,
+    change: &ProfileChange,
+    max_following: i64,
+) -> Result<()> {
+    if let Some(private) = change.private {
+        backlog::turn(connection, id, !private, max_following).await?;
     }
     sqlx::query(
         "update profiles
