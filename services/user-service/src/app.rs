@@ -12,6 +12,7 @@ use crate::accounts::Accounts;
 use crate::config::UsersConfig;
 use crate::errors;
 use crate::known_accounts::KnownAccounts;
+use crate::limits::Limits;
 use crate::store;
 
 /// The state of the service. Cloning is cheap.
@@ -21,6 +22,7 @@ pub(crate) struct App {
     pub(crate) settings: UsersConfig,
     pub(crate) accounts: Accounts,
     pub(crate) known: Arc<KnownAccounts>,
+    pub(crate) limits: Arc<Limits>,
     /// Told when a request leaves something for later.
     pub(crate) backlog: Arc<Notify>,
     verifier: TokenVerifier,
@@ -33,6 +35,7 @@ impl App {
             settings,
             accounts,
             known: Arc::default(),
+            limits: Arc::new(Limits::new(&settings)),
             backlog: Arc::default(),
             verifier,
         }

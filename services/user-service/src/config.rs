@@ -41,6 +41,14 @@ pub struct UsersConfig {
     #[arg(long = "users-account-timeout", env = "NOVA_USERS_ACCOUNT_TIMEOUT", default_value = "1s",
         value_name = "DURATION", value_parser = account_timeout)]
     pub account_timeout: Duration,
+    /// What one account may read from one member in a second; ten seconds' worth may come at once. 0: no limit
+    #[arg(long = "users-reads-per-second", env = "NOVA_USERS_READS_PER_SECOND", default_value_t = 1_000, value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub reads_per_second: u32,
+    /// Likewise, what it may write
+    #[arg(long = "users-writes-per-second", env = "NOVA_USERS_WRITES_PER_SECOND", default_value_t = 200, value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub writes_per_second: u32,
 }
 
 impl Default for UsersConfig {
@@ -48,6 +56,8 @@ impl Default for UsersConfig {
         Self {
             max_following: 5_000,
             account_timeout: Duration::from_secs(1),
+            reads_per_second: 1_000,
+            writes_per_second: 200,
         }
     }
 }
@@ -81,6 +91,8 @@ mod tests {
         );
         assert_eq!(own.max_following, default.max_following);
         assert_eq!(own.account_timeout, default.account_timeout);
+        assert_eq!(own.reads_per_second, default.reads_per_second);
+        assert_eq!(own.writes_per_second, default.writes_per_second);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! - `domain` holds the rules for names and texts, and the shapes of what is answered, without I/O;
 //! - `accounts` is what auth-service knows of an account, and goes on without it; `deletions` removes accounts;
 //! - `backlog` finishes, a batch at a time, what would be too long for a request;
+//! - `limits` is how much one account may ask;
 //! - `viewer` is who asks: their profile appears with their first request, so that registration never waits for this service.
 //!
 //! **What one may not know of does not exist**: posts and lists of private accounts, and everything of someone who blocked the
@@ -20,6 +21,7 @@ mod deletions;
 mod domain;
 mod errors;
 mod known_accounts;
+mod limits;
 mod routes;
 mod store;
 mod viewer;

@@ -21,11 +21,12 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::domain::{UserRef, shows_nothing};
 use crate::errors::{self, CANNOT_TARGET_SELF};
+use crate::limits;
 use crate::store;
 
 /// All routes of the service.
 pub(crate) fn router(app: App) -> OpenApiRouter {
-    OpenApiRouter::new()
+    let mut router = OpenApiRouter::new()
         .routes(routes!(profiles::get_me, profiles::patch_me))
         .routes(routes!(profiles::get_user))
         .routes(routes!(follows::follow, follows::unfollow))
@@ -44,7 +45,9 @@ pub(crate) fn router(app: App) -> OpenApiRouter {
         .routes(routes!(comments::delete_comment))
         .routes(routes!(feed::get_feed))
         .routes(routes!(internal::delete_account))
-        .with_state(app)
+        .with_state(app);
+    limits::describe(router.get_openapi_mut());
+    router
 }
 
 /// The account that a path names; whether the viewer may know of it is asked where it is used.

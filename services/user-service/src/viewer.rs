@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::app::App;
 
-/// The authenticated account of a request. As an extractor it makes the account's profile when this is its first request.
+/// The authenticated account of a request. As an extractor it counts the request towards the account's limits, and
+/// makes its profile when this is its first one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Viewer(pub(crate) Uuid);
 
@@ -16,6 +17,7 @@ impl FromRequestParts<App> for Viewer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let caller = <Caller as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        app.limits.check(caller.account, &parts.method)?;
         app.ensure_profile(caller.account).await?;
         Ok(Self(caller.account))
     }

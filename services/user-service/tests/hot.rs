@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
+use user_service::UsersConfig;
 use uuid::Uuid;
 
-use crate::support::World;
+use crate::support::{Answer, World};
 
 /// A counter's row that a transaction holds, as one does that waits for its commit.
 async fn held(world: &World, lock: &'static str, id: Uuid) -> PgConnection {
@@ -84,4 +86,30 @@ async fn clients_that_post_as_one_account_do_not_wait_for_each_other() {
     .await
     .unwrap();
     assert_eq!((kept.0, kept.1), (5, kept.2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_account_has_its_share_of_a_member_and_no_more() {
+    let world = World::start_with(UsersConfig {
+        reads_per_second: 1,
+        writes_per_second: 1,
+        ..UsersConfig::default()
+    })
+    .await;
+    let [ada, bob] = world.users(["ada", "bob"]).await;
+    let send = |method: Method, path: &'static str| {
+        let request = world.request(method, path).bearer_auth(&ada.token);
+        Answer::of(request.json(&json!({ "text": "again" })))
+    };
+    for (method, path) in [(Method::POST, "/posts"), (Method::GET, "/feed")] {
+        let answers = join_all((0..40).map(|_| send(method.clone(), path))).await;
+        let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
+        assert!((10..40).contains(&refused.len()), "{method}: {}", refused.len());
+        for answer in refused {
+            answer.problem(429, "too_many_requests");
+            assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
+        }
+    }
+    // Nobody else has less for it.
+    world.get(&bob, "/feed").await.expect(200);
 }
