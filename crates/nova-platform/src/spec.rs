@@ -247,10 +247,12 @@ pub struct GatewaySpec {
     /// Pause between health checks of a backend; three times that of PostgreSQL's replicas.
     #[schemars(extend("x-nova-change" = "rolling"))]
     pub check_interval: Duration,
-    /// Connections that the gateway accepts in all.
+    /// Connections that the gateway accepts in all. Up to half of them are PostgreSQL's, as many as its `max_connections` at each
+    /// of the two doors; the doors of services share the rest, and one client has half of a door at most.
     #[schemars(extend("x-nova-change" = "rolling"))]
     pub max_connections: u32,
     /// Origins whose pages may use the services' APIs from a browser (CORS), such as `https://nova.example`.
+    #[schemars(extend("x-nova-change" = "rolling"))]
     pub origins: Vec<String>,
 }
 

@@ -1,5 +1,7 @@
-//! HAProxy: two TCP doors to PostgreSQL, which ask Patroni who leads, and one HTTP door a service.
+//! HAProxy: two TCP doors to PostgreSQL, which ask Patroni who leads, and one HTTP door a service. Each door has connections of
+//! its own.
 
+mod bulkheads;
 mod door;
 
 use std::collections::BTreeMap;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use super::{Site, members};
 use crate::topology::Kind;
+use bulkheads::Bulkheads;
 
 pub use crate::components::HEALTH_PORT;
 
@@ -81,6 +84,7 @@ fn preamble(site: &dyn Site, doors: &Doors<'_>) -> String {
     format!(
         "\
 global
+    # The sum of what the doors accept: none of them can use up another one's.
     maxconn {maxconn}
     nbthread 2
     log stdout format raw daemon notice
@@ -102,7 +106,7 @@ defaults
     timeout queue 5s
     default-server inter {interval}ms fastinter {in_doubt}ms downinter {interval}ms fall 2 rise 1{resolved}
 ",
-        maxconn = spec.max_connections,
+        maxconn = Bulkheads::of(site.spec()).global(),
         socket = doors.admin_socket,
     )
 }
@@ -151,11 +155,13 @@ fn health(doors: &Doors<'_>, port: u16) -> String {
 frontend health
     mode http
     bind {bind}:{port}
+    maxconn {maxconn}
     timeout client 5s
     timeout http-request 5s
     monitor-uri /health
 ",
-        bind = doors.bind
+        bind = doors.bind,
+        maxconn = bulkheads::HEALTH,
     )
 }
 
@@ -180,6 +186,7 @@ fn postgres(site: &dyn Site, doors: &Doors<'_>) -> String {
 frontend postgres-primary
     mode tcp
     bind {bind}:{primary}
+    maxconn {maxconn}
     timeout client 1h
     option clitcpka
     default_backend postgres-primary
@@ -187,12 +194,14 @@ frontend postgres-primary
 frontend postgres-replicas
     mode tcp
     bind {bind}:{replicas}
+    maxconn {maxconn}
     timeout client 1h
     option clitcpka
     use_backend postgres-replicas if {{ nbsrv(postgres-replicas) gt 0 }}
     default_backend postgres-primary
 ",
         bind = doors.bind,
+        maxconn = Bulkheads::of(spec).postgres,
         primary = spec.gateway.primary_port,
         replicas = spec.gateway.replicas_port,
     );

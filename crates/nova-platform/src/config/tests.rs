@@ -198,7 +198,8 @@ fn members_that_come_and_go_are_discovered_and_a_name_that_stays_is_the_last_res
         backend,
         &[
             "retries 5",
-            "retry-on conn-failure empty-response",
+            "retry-on conn-failure empty-response 503",
+            "balance roundrobin",
             "default-server observe layer4 error-limit 1 on-error mark-down",
             "server-template user-service- 21 members.example.org:8080 check port 9080 resolvers members resolve-prefer ipv4 init-addr none",
             "server user-service any.example.org:8080 check port 9080 fall 5 on-error fastinter backup",

@@ -1,6 +1,7 @@
 //! Real stores for one test: started on free ports, ended with the test however it ends, nothing left behind.
 
 pub(crate) mod etcd;
+pub(crate) mod gateway;
 pub(crate) mod patroni;
 pub(crate) mod postgres;
 pub(crate) mod process;

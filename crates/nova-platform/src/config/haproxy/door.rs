@@ -1,7 +1,9 @@
 //! The HTTP door of one service. It repeats what is harmless to repeat, at another member, when one is lost.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
+use super::bulkheads::Bulkheads;
 use super::{Discovery, Doors, MEMBER_CONNECTS_WITHIN, OUT_WHEN_REFUSED, Services};
 use crate::config::Site;
 use crate::config::service::OPERATIONS_OFFSET;
@@ -20,14 +22,22 @@ pub(super) fn door(site: &dyn Site, doors: &Doors<'_>, name: &str, service: &Ser
             .get(name)
             .map_or_else(String::new, |discovery| discovered(name, service, discovery)),
     };
+    let shares = Bulkheads::of(site.spec());
     format!(
         "
 frontend {name}
     mode http
     bind {bind}:{port}
+    maxconn {maxconn}
     timeout client 30s
+    # For all of a request, its body too: a member sees only what has arrived, or filled a buffer (16 KiB).
     timeout http-request 10s
+    option http-buffer-request
     timeout http-keep-alive 30s
+    # No one client fills the door. IPv6 clients have a /64 each.
+    stick-table type ipv6 size 100k expire 1m store conn_cur
+    tcp-request connection track-sc0 src,ipmask(32,64)
+    tcp-request connection reject if {{ sc0_conn_cur gt {client} }}
     # What the client claims about its address counts for nothing.
     http-request del-header X-Forwarded-For
     http-request del-header Forwarded
@@ -38,34 +48,55 @@ frontend {name}
     acl of_service http_auth_bearer,jwt_header_query('$.typ') -m str nova-service+jwt
     http-request return status 404 content-type application/problem+json string '{hidden}' if internal !of_service
     # Errors of the gateway look like those of the services behind it.
+    http-error status 400 content-type application/problem+json string '{bad}'
+    http-error status 408 content-type application/problem+json string '{late}'
+    http-error status 502 content-type application/problem+json string '{lost}'
     http-error status 503 content-type application/problem+json string '{unavailable}' hdr Retry-After 1
     http-error status 504 content-type application/problem+json string '{timed_out}' hdr Retry-After 1
     default_backend {name}
 
 backend {name}
     mode http
-    balance leastconn
-    # Also the pause before a retry when one member is left; it is a second at most, and members are a network's hop away.
+    # In turn: a member that fails at once looks the least busy, and whoever goes by that sends it everything.
+    balance roundrobin
+{source}    # Also the pause before a retry when one member is left; it is a second at most, and members are a network's hop away.
     timeout connect {connect}ms
     timeout server 30s
     timeout tunnel 1h
-    # A member that refuses a connection is out until its next check succeeds: it looks the least busy, and a request that is
-    # tried elsewhere would come back to it.
+    # A member that refuses a connection is out until its next check succeeds: each request of its turn would have to be tried
+    # elsewhere.
     default-server {OUT_WHEN_REFUSED}
-    # A request that never left is tried elsewhere, whatever it is; one that may have arrived only when repeating is harmless.
-    retry-on conn-failure empty-response
+    # A request that never left is tried elsewhere, whatever it is; one that may have arrived, or that a member cannot serve now
+    # while another one may, only when repeating is harmless. Not when everyone is busy: repeating adds to that.
+    retry-on conn-failure empty-response 503
     http-request disable-l7-retry unless METH_GET
+    http-request disable-l7-retry if {{ be_conn gt {client} }}
     option httpchk
     http-check send meth GET uri /health/ready
     http-check expect status 200
 {servers}",
         bind = doors.bind,
         port = service.port,
+        maxconn = shares.service,
+        client = shares.client,
+        source = source(doors),
         connect = MEMBER_CONNECTS_WITHIN.as_millis(),
         hidden = problem(404, "Not found", "not_found", "there is no such route; /openapi.json lists those that are"),
+        bad = problem(400, "Bad Request", "bad_request", "this is not HTTP as the gateway understands it"),
+        late = problem(408, "Request Timeout", "request_timeout", "the request did not arrive in time; nothing was done"),
+        lost = problem(502, "Bad Gateway", "outcome_unknown", &format!("a member of {name} was lost before it answered; a write may have happened")),
         unavailable = problem(503, "Service Unavailable", UNAVAILABLE, &format!("no member of {name} is ready")),
         timed_out = problem(504, "Gateway Timeout", UNAVAILABLE, &format!("{name} did not answer in time")),
     )
+}
+
+/// Members know the gateway by its address, from which it connects: what it says of a client is believed. Where it listens on all
+/// addresses it has one of its own.
+fn source(doors: &Doors<'_>) -> String {
+    match doors.bind.parse::<IpAddr>() {
+        Ok(address) if !address.is_unspecified() => format!("    source {address}\n"),
+        _ => String::new(),
+    }
 }
 
 fn known(site: &dyn Site, name: &str, service: &ServiceSpec) -> String {
