@@ -20,7 +20,7 @@ use crate::viewer::Viewer;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewComment {
     /// At least one character that shows something; characters are counted, not bytes.
-    #[schema(min_length = 1, max_length = 1000, example = "Well said")]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"\S", example = "Well said")]
     text: String,
 }
 
@@ -54,13 +54,16 @@ pub(crate) async fn list_comments(
 #[utoipa::path(
     post, path = "/api/v1/posts/{id}/comments", tag = "comments", security(("access_token" = [])),
     params(("id" = Uuid, Path, description = "The post"),
-        ("Idempotency-Key" = Option<String>, Header, description = "A name for this write, so that repeating the request does not repeat it; a random UUID is a good one")),
+        ("Idempotency-Key" = Option<String>, Header, description = "A name for this write, so that repeating the request does not repeat it; a random UUID is a good one",
+            min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
     request_body = NewComment,
     responses(
         (status = 201, description = "The comment", body = Comment),
         (status = 400, description = "`invalid_json`, `invalid_idempotency_key`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `idempotency_key_reused`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -20,19 +20,22 @@ use crate::viewer::Viewer;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPost {
     /// At least one character that shows something; characters are counted, not bytes.
-    #[schema(min_length = 1, max_length = 2000, example = "Hello, world")]
+    #[schema(min_length = 1, max_length = 2000, pattern = r"\S", example = "Hello, world")]
     text: String,
 }
 
 /// Publish a post
 #[utoipa::path(
     post, path = "/api/v1/posts", tag = "posts", security(("access_token" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A name for this write, so that repeating the request does not repeat it; a random UUID is a good one")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A name for this write, so that repeating the request does not repeat it; a random UUID is a good one",
+            min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
     request_body = NewPost,
     responses(
         (status = 201, description = "The post", body = Post),
         (status = 400, description = "`invalid_json`, `invalid_idempotency_key`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `idempotency_key_reused`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

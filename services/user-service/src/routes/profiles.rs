@@ -111,9 +111,12 @@ pub(crate) async fn get_me(
     request_body = ProfilePatch,
     responses(
         (status = 200, description = "The profile as it is now", body = Profile),
+        (status = 400, description = "`invalid_json`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 409, description = "`username_taken`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "`body_too_large`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
