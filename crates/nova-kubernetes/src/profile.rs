@@ -1,5 +1,6 @@
 //! What members ask of the nodes: the `production` profile, and `small`, which asks for less and allows the same.
 
+use nova_platform::components::facts_of_kind;
 use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
 use nova_platform::units::Size;
@@ -54,16 +55,12 @@ impl Profile {
     /// and what all wait for (etcd, PostgreSQL with Patroni, the gateway) outweigh the rest.
     #[must_use]
     pub fn of_kind(self, kind: Kind) -> Sizes {
-        match kind {
-            Kind::Etcd => self.sizes([250, 128], [500, 512]),
-            Kind::Postgres => self.sizes([500, 512], [1000, 1024]),
-            Kind::Redis => self.sizes([250, 256], [500, 512]),
-            Kind::Sentinel => self.sizes([50, 64], [200, 512]),
-            Kind::Kafka => self.sizes([250, 512], [1000, 1024]),
-            Kind::Gateway => self.sizes([250, 64], [500, 256]),
-            // What a service without an entry of its own would have.
-            Kind::Service => self.sizes([250, 256], [1000, 512]),
-        }
+        let all = facts_of_kind(kind).sizes.iter();
+        let own = all
+            .filter(|sizes| sizes.kind == kind)
+            .map(|sizes| (sizes.requests, sizes.limits));
+        let (requests, limits) = own.last().unwrap_or_default();
+        self.sizes(requests, limits)
     }
 
     /// Of the agent that runs the checks, and the clients of drills: one that waits for a processor would measure that.

@@ -3,6 +3,7 @@
 mod apt;
 mod cgroup;
 mod command;
+mod error;
 mod install;
 mod kafka;
 mod machine;
@@ -18,7 +19,8 @@ use std::thread;
 use nova_platform::spec::Spec;
 use serde::Serialize;
 
-pub use install::{InstallError, install};
+pub use error::InstallError;
+pub use install::install;
 pub use kafka::{CLASS_ARCHIVE, kafka_jars};
 
 /// Where the data tier's programs are.

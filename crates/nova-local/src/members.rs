@@ -70,6 +70,7 @@ pub fn plans(site: &Site<'_>) -> Result<Vec<MemberPlan>, PlanError> {
 ///
 /// # Errors
 /// When a secret or a service's binary is missing.
+#[warn(clippy::wildcard_enum_match_arm)]
 pub fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
     match member.kind {
         Kind::Etcd => Ok(etcd::plan(site, member)),

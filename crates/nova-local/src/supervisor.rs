@@ -100,7 +100,8 @@ async fn supervise(registry: Registry) -> Result<(), SupervisorError> {
 
     let house = Rc::new(keeper::House::new(registry));
     house.take_over();
-    tokio::task::spawn_local(rotation::rotate_large_logs(house.clone()));
+    let (own_log, members) = (layout.supervisor_log(), house.clone());
+    tokio::task::spawn_local(rotation::rotate_large_logs(own_log, move || members.logs()));
     tokio::task::spawn_local(orphans::take_note_of_ends(house.clone()));
     tracing::info!(state = %layout.directory().display(), "supervising");
     tokio::select! {

@@ -1,13 +1,10 @@
 //! Proofs that a component works, by a write and a read. The same checks serve deploy, status, verify and drill.
 
-mod bounded;
-pub(crate) mod etcd;
+mod etcd;
 mod gateway;
-pub(crate) mod http;
 mod isolation;
 mod kafka;
 mod liveness;
-pub(crate) mod patroni;
 mod postgres;
 mod redis;
 mod service;
@@ -22,6 +19,8 @@ use tokio::time::Instant;
 
 use crate::components::ComponentId;
 use crate::endpoints::Endpoints;
+use crate::http;
+use crate::patroni;
 use crate::patroni_settings;
 use crate::postgres_login::Login;
 use crate::provision::{self, ProvisionError, SUPERUSER_SECRET, Tenancy};
@@ -50,6 +49,7 @@ struct Parts {
     gateway: gateway::Gateway,
 }
 
+#[warn(clippy::wildcard_enum_match_arm)]
 impl Checks {
     /// Of a platform whose members are met at `endpoints`. Connects to nothing yet.
     ///

@@ -1,4 +1,4 @@
-//! What a component is called: a value that the compiler knows, and a string only where it is printed or parsed.
+//! What a component is called, and what its members run: a value that the compiler knows, and a string only where it is printed or parsed.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -53,6 +53,25 @@ impl ComponentId {
             Self::Foundation => "foundation",
         }
     }
+}
+
+/// What program a member runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An etcd voter.
+    Etcd,
+    /// Patroni with its PostgreSQL.
+    Postgres,
+    /// A Redis server.
+    Redis,
+    /// A Redis Sentinel; a member of the component `redis`.
+    Sentinel,
+    /// A Kafka broker and controller.
+    Kafka,
+    /// HAProxy.
+    Gateway,
+    /// A Nova service.
+    Service,
 }
 
 /// Every name that is none of Nova's own is a service's; whether there is such a service, the description knows.

@@ -1,6 +1,7 @@
 //! The description of a Nova platform and what is done with it on any target: defaults, validation, the dependency
 //! graph, secrets, checks and the rollout. Knows no target.
 
+mod bounded;
 pub mod checks;
 mod component_id;
 pub mod components;
@@ -8,10 +9,12 @@ pub mod config;
 pub mod endpoints;
 pub mod explained;
 pub mod graph;
+mod http;
 pub mod kafka_wire;
 pub mod key;
 pub mod load;
 pub mod log_time;
+mod patroni;
 pub mod patroni_settings;
 mod postgres_login;
 pub mod probe;

@@ -70,7 +70,7 @@ pub fn parse(text: &str, name: &str) -> Result<Platform, LoadError> {
                 .problems
                 .iter()
                 .filter(is_sound)
-                .map(|problem| Found::problem(problem, &merged)),
+                .map(|problem| merged.problem(problem)),
         );
     }
     match spec {

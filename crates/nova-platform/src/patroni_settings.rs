@@ -11,9 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use crate::checks::http::Http;
-use crate::checks::patroni::Patroni;
 use crate::endpoints::Endpoints;
+use crate::http::Http;
+use crate::patroni::Patroni;
 use crate::postgres_login::Login;
 use crate::spec::{Spec, SynchronousMode};
 use crate::units::Size;

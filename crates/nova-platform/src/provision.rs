@@ -13,8 +13,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::time::timeout;
 
-use crate::checks::patroni::Patroni;
 use crate::endpoints::{Endpoints, HostPort};
+use crate::patroni::Patroni;
 use crate::postgres_login::{Login, MAINTENANCE_DATABASE, explain};
 use crate::secrets::Secrets;
 use crate::spec::Spec;

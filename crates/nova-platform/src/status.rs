@@ -1,14 +1,12 @@
 //! The state of a platform on one screen: what its target sees, what its stores say, and whether the checks pass.
 //! Serialises as `nova.status/v1`.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::components::{ComponentId, facts_of_kind};
-use crate::endpoints::{Endpoints, MemberEndpoint};
+use crate::components::{ComponentId, facts, facts_of_kind};
+use crate::endpoints::Endpoints;
 use crate::probe::{CheckResult, MemberRole};
 use crate::target::{MemberStatus, RunState};
 use crate::topology::{Component, Member};
@@ -220,37 +218,12 @@ fn verdict(checks: &[CheckResult], members: &[MemberReport]) -> Verdict {
 /// Where users meet a component.
 #[must_use]
 pub fn endpoint_reports(component: &ComponentId, endpoints: &Endpoints) -> Vec<EndpointReport> {
-    let report = |name: &str, url: String| EndpointReport {
+    let met = (facts(component).met)(endpoints, component).into_iter();
+    met.map(|(name, url)| EndpointReport {
         name: name.to_owned(),
         url,
-    };
-    let join = |members: &[MemberEndpoint]| {
-        members
-            .iter()
-            .map(|member| member.address.to_string())
-            .collect::<Vec<_>>()
-            .join(",")
-    };
-    match component {
-        ComponentId::Etcd => vec![report("clients", format!("http://{}", join(&endpoints.etcd)))],
-        ComponentId::Postgres => vec![
-            report("primary", format!("postgres://{}", endpoints.primary)),
-            report("replicas", format!("postgres://{}", endpoints.replicas)),
-        ],
-        ComponentId::Redis => vec![report(
-            "sentinels",
-            format!("redis+sentinel://{}", join(&endpoints.sentinels)),
-        )],
-        ComponentId::Kafka => vec![report("bootstrap", format!("kafka://{}", join(&endpoints.kafka)))],
-        ComponentId::Service(name) => endpoints
-            .services
-            .get(&**name)
-            .map(|service| report("api", format!("http://{}", service.gateway)))
-            .into_iter()
-            .collect(),
-        // PostgreSQL's addresses and the services' are the gateway's.
-        ComponentId::Gateway | ComponentId::Agent | ComponentId::Foundation => Vec::new(),
-    }
+    })
+    .collect()
 }
 
 #[cfg(test)]

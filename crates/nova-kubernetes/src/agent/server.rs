@@ -204,15 +204,9 @@ impl Agent {
 
     /// The checks of this platform as it is met now; those of an earlier request when nothing differs, with their connections.
     async fn checks(&self, spec: &Spec, component: &ComponentId, endpoints: Endpoints) -> Result<Checks, String> {
-        let endpoints = &match component {
-            ComponentId::Redis => resolved(endpoints).await,
-            ComponentId::Etcd
-            | ComponentId::Postgres
-            | ComponentId::Kafka
-            | ComponentId::Gateway
-            | ComponentId::Service(_)
-            | ComponentId::Agent
-            | ComponentId::Foundation => endpoints,
+        let endpoints = &match *component == ComponentId::Redis {
+            true => resolved(endpoints).await,
+            false => endpoints,
         };
         let secrets = Secrets::from_directory(&self.secrets).map_err(|error| explained(&error))?;
         let key = fingerprint(spec, endpoints, &secrets)?;

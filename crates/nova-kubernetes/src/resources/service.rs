@@ -1,12 +1,10 @@
 //! Services: one that names the members of a StatefulSet or of a service, one a member of a store, and the doors that clients use.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, Kind, facts};
 use nova_platform::spec::Spec;
 
 use super::metadata;
@@ -82,29 +80,30 @@ fn doors(spec: &Spec, workload: &Workload) -> Vec<Service> {
         let selector = metadata::selector(spec, &workload.name);
         cluster_ip(spec, workload, name, selector, ports)
     };
-    let postgres = |target: &str| vec![port("postgres", ports::POSTGRES, target)];
-    match &workload.component {
-        ComponentId::Redis if workload.name == "sentinel" => vec![door("redis-sentinel", same_ports(workload))],
-        ComponentId::Kafka => vec![door("kafka", vec![port("kafka", spec.kafka.port, "kafka")])],
-        ComponentId::Gateway => {
-            let mut all = vec![
-                door("postgres-primary", postgres("primary")),
-                door("postgres-replicas", postgres("replicas")),
-            ];
-            // A Service has a port at least.
-            if !spec.services.is_empty() {
-                all.push(door("gateway", to_services(spec)));
-            }
-            all
+    let facts = facts(&workload.component);
+    let groups = (facts.groups)(spec, &workload.component);
+    let kind = groups
+        .iter()
+        .find(|group| group.prefix == workload.name)
+        .map(|group| group.kind);
+    let own = facts.cluster_doors.iter();
+    let own = own.filter(|door| kind == Some(door.to));
+    let mut all: Vec<Service> = own
+        .map(|own| door(own.name, named_ports(workload, own.ports)))
+        .collect();
+    if workload.component == ComponentId::Gateway {
+        let postgres = |target: &str| vec![port("postgres", ports::POSTGRES, target)];
+        all.push(door("postgres-primary", postgres("primary")));
+        all.push(door("postgres-replicas", postgres("replicas")));
+        // A Service has a port at least.
+        if !spec.services.is_empty() {
+            all.push(door("gateway", to_services(spec)));
         }
-        ComponentId::Service(name) => vec![door(name, same_ports(workload))],
-        // Members of a store are met one by one, and PostgreSQL through the gateway.
-        ComponentId::Etcd
-        | ComponentId::Postgres
-        | ComponentId::Redis
-        | ComponentId::Agent
-        | ComponentId::Foundation => Vec::new(),
     }
+    if kind == Some(Kind::Service) {
+        all.push(door(&workload.name, same_ports(workload)));
+    }
+    all
 }
 
 /// The gateway's doors to the services: each under its service's name and port.
@@ -132,6 +131,13 @@ fn cluster_ip(
         }),
         status: None,
     }
+}
+
+/// These ports of the pods under their own numbers.
+fn named_ports(workload: &Workload, names: &[&str]) -> Vec<ServicePort> {
+    let mut all = same_ports(workload);
+    all.retain(|port| port.name.as_deref().is_some_and(|name| names.contains(&name)));
+    all
 }
 
 /// Every port of the pods under its own number.

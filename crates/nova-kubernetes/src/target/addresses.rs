@@ -1,8 +1,6 @@
 //! Where members are met inside the cluster: stores by the Services of their members, services through the gateway and by their
 //! pods as they are now.
 
-#![warn(clippy::wildcard_enum_match_arm)]
-
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
@@ -26,20 +24,14 @@ impl KubernetesTarget {
     /// # Errors
     /// In words, when the API server does not say which pods there are.
     pub async fn endpoints_of(&self, component: &ComponentId) -> Result<Endpoints, String> {
-        let service = match component {
-            ComponentId::Gateway => {
-                return Ok(Endpoints {
-                    services: services(&self.spec, &[]),
-                    ..stores(&self.spec)
-                });
-            }
-            ComponentId::Service(name) => name,
-            ComponentId::Etcd
-            | ComponentId::Postgres
-            | ComponentId::Redis
-            | ComponentId::Kafka
-            | ComponentId::Agent
-            | ComponentId::Foundation => return Ok(stores(&self.spec)),
+        if *component == ComponentId::Gateway {
+            return Ok(Endpoints {
+                services: services(&self.spec, &[]),
+                ..stores(&self.spec)
+            });
+        }
+        let ComponentId::Service(service) = component else {
+            return Ok(stores(&self.spec));
         };
         let pods = self
             .list_area(Area::Services)

@@ -9,7 +9,7 @@ use std::process::{self, Command};
 use std::time::Duration;
 
 use super::command::{CommandError, run};
-use super::install::InstallError;
+use super::error::InstallError;
 use super::packages;
 
 /// Debian asks this program whether a service may start.

@@ -1,76 +1,17 @@
 //! Installing what is missing, step by step. Each step looks first whether it is done, so that an interrupted installation
 //! goes on where it was.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use std::{fs, io};
 
 use nix::unistd::User;
 use nova_platform::spec::Spec;
 
-use super::command::{CommandError, run};
+use super::command::run;
+use super::error::InstallError;
 use super::{apt, kafka, patroni, programs};
-
-/// Why something could not be installed.
-#[derive(Debug, thiserror::Error)]
-pub enum InstallError {
-    /// Packages and users are root's business.
-    #[error("{what} can only be installed by root; run `{command}`")]
-    NeedsRoot {
-        /// What is missing.
-        what: String,
-        /// What root would run.
-        command: String,
-    },
-    /// Not Debian or a relative of it.
-    #[error(
-        "there is no apt-get here; install {packages} (or what your distribution calls them) yourself, then run `nova doctor`"
-    )]
-    NoApt {
-        /// Debian's names.
-        packages: String,
-    },
-    /// apt failed.
-    #[error("apt could not install the packages; put right what it says, then run `nova doctor --install` again")]
-    Apt {
-        /// What it said.
-        source: CommandError,
-    },
-    /// Some other program failed.
-    #[error("an installation step failed; `nova doctor --install` goes on from there")]
-    Command(#[from] CommandError),
-    /// A file could not be read or written.
-    #[error("cannot use {}", path.display())]
-    File {
-        /// Which one.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A jar is not the one that was meant.
-    #[error("{} has SHA-256 {actual} instead of {wanted}; it was damaged or replaced on its way, and nothing was installed", file.display())]
-    Checksum {
-        /// The jar.
-        file: PathBuf,
-        /// What it should be.
-        wanted: String,
-        /// What it is.
-        actual: String,
-    },
-    /// Kafka's jars come through Maven.
-    #[error("Maven (`mvn`) is missing; run `apt-get install maven` as root")]
-    NoMaven,
-    /// There is no place to install to.
-    #[error("no place to install to: neither XDG_DATA_HOME nor HOME names an absolute directory; set one of them")]
-    NoHome,
-    /// Installed, but the members could not read it.
-    #[error("{} was installed, but other users cannot read it; check the modes of the directories above it", path.display())]
-    Unreadable {
-        /// The installation.
-        path: PathBuf,
-    },
-}
 
 /// Installs what is missing and says so line by line. Safe to repeat.
 ///

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::command::run;
-use super::install::InstallError;
+use super::error::InstallError;
 use super::{Finding, place, programs};
 
 mod archive;
@@ -54,7 +54,7 @@ pub(super) fn look() -> (Finding, Option<PathBuf>) {
 
 /// Whether Maven is needed and is not there.
 pub(super) fn lacks_maven() -> bool {
-    look().1.is_none() && programs::locate("mvn").is_none()
+    look().1.is_none() && place::locate("mvn").is_none()
 }
 
 /// Copies the jars beside their place, checks each, and moves them there.
@@ -110,7 +110,7 @@ pub(super) fn install(say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
 }
 
 fn fetch(into: &Path, say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
-    let maven = programs::locate("mvn").ok_or(InstallError::NoMaven)?;
+    let maven = place::locate("mvn").ok_or(InstallError::NoMaven)?;
     let pom = into.join("pom.xml");
     fs::write(&pom, POM).map_err(|source| InstallError::File {
         path: pom.clone(),

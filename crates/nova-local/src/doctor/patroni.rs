@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::Finding;
 use super::command::{CommandError, ask, run};
-use super::install::InstallError;
+use super::error::InstallError;
 use super::place;
 
 const NAME: &str = "patroni-4.1.5";

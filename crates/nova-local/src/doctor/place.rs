@@ -60,3 +60,21 @@ fn user() -> Option<PathBuf> {
     let data = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
     data.map(|data| data.join("nova"))
 }
+
+/// A program of this name in a directory that counts.
+pub(super) fn locate(name: &str) -> Option<PathBuf> {
+    all_of(name, &program_directories()).next()
+}
+
+/// All programs of this name in these directories, each once.
+pub(super) fn all_of(name: &str, directories: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
+    let mut seen = Vec::new();
+    let paths: Vec<PathBuf> = directories.iter().map(|directory| directory.join(name)).collect();
+    paths.into_iter().filter(move |path| {
+        // A directory may be a link to another one.
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let new = path.is_file() && !seen.contains(&real);
+        seen.push(real);
+        new
+    })
+}

@@ -138,23 +138,6 @@ pub(super) fn java() -> Option<PathBuf> {
     look(&JAVA).1
 }
 
-/// A program of this name in a directory that counts.
-pub(super) fn locate(name: &str) -> Option<PathBuf> {
-    all_of(name, &place::program_directories()).next()
-}
-
-fn all_of(name: &str, directories: &[PathBuf]) -> impl Iterator<Item = PathBuf> {
-    let mut seen = Vec::new();
-    let paths: Vec<PathBuf> = directories.iter().map(|directory| directory.join(name)).collect();
-    paths.into_iter().filter(move |path| {
-        // A directory may be a link to another one.
-        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let new = path.is_file() && !seen.contains(&real);
-        seen.push(real);
-        new
-    })
-}
-
 fn look(wanted: &Wanted) -> (Finding, Option<PathBuf>) {
     look_in(wanted, &place::program_directories())
 }
@@ -162,7 +145,7 @@ fn look(wanted: &Wanted) -> (Finding, Option<PathBuf>) {
 /// The first one that will do; when none does, what the first one is.
 fn look_in(wanted: &Wanted, directories: &[PathBuf]) -> (Finding, Option<PathBuf>) {
     let mut first = None;
-    for program in all_of(wanted.program, directories) {
+    for program in place::all_of(wanted.program, directories) {
         let finding = judge(wanted, Some((&program, version_of(&program, wanted))));
         if finding.ok {
             return (finding, Some(program));

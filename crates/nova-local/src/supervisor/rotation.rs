@@ -3,26 +3,25 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::path::Path;
-use std::rc::Rc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use super::keeper::House;
 
 /// Pause between two looks at the sizes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Size at which the supervisor's own log is rotated.
 const OWN_LOG: u64 = 4 << 20;
 
-/// Rotates every log that has grown too large, for ever.
-pub(super) async fn rotate_large_logs(house: Rc<House>) {
+/// A log, its predecessor, and the size at which it is rotated.
+pub(super) type Log = (PathBuf, PathBuf, u64);
+
+/// Rotates every log that has grown too large, for ever: those of `all`, which is asked each time, and the supervisor's own.
+pub(super) async fn rotate_large_logs(own: PathBuf, all: impl Fn() -> Vec<Log>) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         look.tick().await;
-        for (log, previous, limit) in house.logs() {
+        for (log, previous, limit) in all() {
             rotate_when(&log, &previous, limit);
         }
-        let own = house.layout().supervisor_log();
         rotate_when(&own, &own.with_extension("previous.log"), OWN_LOG);
     }
 }

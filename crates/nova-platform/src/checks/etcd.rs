@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use super::bounded::{Stage, Verdict, check, first_answer};
-use super::http::Http;
 use super::{CheckKind, CheckResult, MemberRole};
+use crate::bounded::{Stage, Verdict, check, first_answer};
 use crate::endpoints::{Endpoints, MemberEndpoint};
+use crate::http::Http;
 
 /// See the module.
 pub(super) struct Etcd {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio::time::Instant;
 
-use super::bounded::{Stage, Verdict, check};
-use super::http::Http;
 use super::liveness::Liveness;
 use super::sessions::Sessions;
 use super::{CheckKind, CheckResult};
+use crate::bounded::{Stage, Verdict, check};
 use crate::endpoints::{Endpoints, HostPort};
+use crate::http::Http;
 use crate::postgres_login::{Login, explain};
 
 /// See the module.

@@ -6,7 +6,7 @@ mod sweep;
 
 use futures::future::try_join_all;
 
-use super::bounded::{Stage, Verdict};
+use crate::bounded::{Stage, Verdict};
 use crate::endpoints::HostPort;
 use crate::postgres_login::{Login, MAINTENANCE_DATABASE, explain};
 use crate::provision::{Role, Tenancy};

@@ -12,8 +12,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
-use super::bounded::{Stage, Verdict, check, first_answer};
 use super::{CheckKind, CheckResult, MemberRole};
+use crate::bounded::{Stage, Verdict, check, first_answer};
 use crate::endpoints::{Endpoints, HostPort, MemberEndpoint};
 use crate::spec::KafkaSpec;
 use client::{Client, View};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use sqlx::{Connection, FromRow};
 use tokio::time::{Instant, timeout_at};
 
-use super::bounded::Stage;
 use super::sessions::{Session, Sessions};
+use crate::bounded::Stage;
 use crate::postgres_login::{explain, sqlstate};
 
 /// Value of the counter.

@@ -7,14 +7,14 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::bounded::{Stage, Verdict, check};
 use super::isolation::Isolation;
 use super::liveness::{Beat, Liveness};
-use super::patroni::Patroni;
 use super::sessions::Sessions;
 use super::{CheckKind, CheckResult};
+use crate::bounded::{Stage, Verdict, check};
 use crate::checks::Depth;
 use crate::endpoints::{Endpoints, PostgresEndpoint};
+use crate::patroni::Patroni;
 use crate::postgres_login::{Login, explain};
 use crate::provision::Tenancy;
 use crate::spec::{PostgresSpec, SynchronousMode};

@@ -12,8 +12,8 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::bounded::{Stage, Verdict, check};
 use super::{CheckKind, CheckResult, MemberRole};
+use crate::bounded::{Stage, Verdict, check};
 use crate::endpoints::{Endpoints, HostPort};
 use crate::spec::RedisSpec;
 use node::Node;

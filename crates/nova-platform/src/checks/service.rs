@@ -6,10 +6,10 @@ use futures::future::join_all;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::bounded::{Stage, Verdict, check};
-use super::http::Http;
 use super::{CheckKind, CheckResult};
+use crate::bounded::{Stage, Verdict, check};
 use crate::endpoints::{ServiceEndpoints, ServiceMemberEndpoint};
+use crate::http::Http;
 
 /// Major and minor version of OpenAPI that services speak.
 const OPENAPI: &str = "3.1";

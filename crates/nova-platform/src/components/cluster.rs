@@ -37,6 +37,9 @@ const NOTHING: Facts = Facts {
         linger: 0,
         grace: 30,
     },
+    met: |_, _| Vec::new(),
+    cluster_doors: &[],
+    sizes: &[],
     shell: None,
     drill: None,
 };

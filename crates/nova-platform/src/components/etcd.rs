@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Caller, Facts, Group, InCluster, Shell, Stop};
+use super::facts::{Caller, Facts, Group, InCluster, Shell, Sizes, Stop, join};
 use super::{Area, DrillDoor, DrillFacts, Kind, Port, Stage};
 
 pub(super) static FACTS: Facts = Facts {
@@ -37,6 +37,13 @@ pub(super) static FACTS: Facts = Facts {
         linger: 1,
         grace: 30,
     },
+    met: |endpoints, _| vec![("clients", format!("http://{}", join(&endpoints.etcd)))],
+    cluster_doors: &[],
+    sizes: &[Sizes {
+        kind: Kind::Etcd,
+        requests: [250, 128],
+        limits: [500, 512],
+    }],
     shell: Some(Shell {
         here: |endpoints| {
             let at = endpoints.etcd.first().map(|member| member.address.to_string());

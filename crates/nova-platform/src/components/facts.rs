@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::{
-    Area, ComponentId, DrillFacts, Kind, Port, Stage, cluster, etcd, gateway, kafka, postgres, redis, service,
-};
-use crate::endpoints::Endpoints;
+use super::{Area, ComponentId, DrillFacts, Kind, Port, Stage};
+use crate::endpoints::{Endpoints, MemberEndpoint};
 use crate::spec::Spec;
 
 /// Everything about a component that is data.
@@ -41,6 +39,12 @@ pub struct Facts {
     pub removal: Stage,
     /// How long its members may take to end.
     pub stop: Stop,
+    /// Where people and programs meet it: what for, and the address without secrets.
+    pub met: fn(&Endpoints, &ComponentId) -> Vec<(&'static str, String)>,
+    /// Services of a cluster that lead to its members, besides those of the members themselves.
+    pub cluster_doors: &'static [ClusterDoor],
+    /// What a member asks for and may use in a cluster, by kind.
+    pub sizes: &'static [Sizes],
     /// How a person gets a shell on it.
     pub shell: Option<Shell>,
     /// What drills know of it; `None` for what no drill hits.
@@ -122,30 +126,30 @@ pub enum InCluster {
     },
 }
 
-/// What there is to say about a component.
-#[must_use]
-pub fn facts(id: &ComponentId) -> &'static Facts {
-    match id {
-        ComponentId::Etcd => &etcd::FACTS,
-        ComponentId::Postgres => &postgres::FACTS,
-        ComponentId::Redis => &redis::FACTS,
-        ComponentId::Kafka => &kafka::FACTS,
-        ComponentId::Gateway => &gateway::FACTS,
-        ComponentId::Service(name) => service::facts(name),
-        ComponentId::Agent => &cluster::AGENT,
-        ComponentId::Foundation => &cluster::FOUNDATION,
-    }
+/// A Service of a cluster that leads to all members of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterDoor {
+    /// Which members.
+    pub to: Kind,
+    /// What it is called.
+    pub name: &'static str,
+    /// Which of their ports, by [`Port::name`].
+    pub ports: &'static [&'static str],
 }
 
-/// What there is to say about the component that members of this kind belong to.
-#[must_use]
-pub fn facts_of_kind(kind: Kind) -> &'static Facts {
-    match kind {
-        Kind::Etcd => &etcd::FACTS,
-        Kind::Postgres => &postgres::FACTS,
-        Kind::Redis | Kind::Sentinel => &redis::FACTS,
-        Kind::Kafka => &kafka::FACTS,
-        Kind::Gateway => &gateway::FACTS,
-        Kind::Service => &service::FACTS,
-    }
+/// What a member asks for and may use in a cluster: thousandths of a core, and mebibytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of this kind.
+    pub kind: Kind,
+    /// What the scheduler keeps free for it.
+    pub requests: [u32; 2],
+    /// Where it is slowed down or ended.
+    pub limits: [u32; 2],
+}
+
+/// Addresses of members on one line.
+pub(super) fn join(members: &[MemberEndpoint]) -> String {
+    let all: Vec<String> = members.iter().map(|member| member.address.to_string()).collect();
+    all.join(",")
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::facts::{Facts, Group, Served, Stop};
+use super::facts::{Facts, Group, Served, Sizes, Stop};
 use super::{Area, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
 use crate::key::Key;
 use crate::spec::Spec;
@@ -36,6 +36,15 @@ pub(super) static FACTS: Facts = Facts {
         linger: 5,
         grace: 30,
     },
+    // PostgreSQL's addresses and the services' are its own.
+    met: |_, _| Vec::new(),
+    // One a door and one a service, each under the name that is looked for there.
+    cluster_doors: &[],
+    sizes: &[Sizes {
+        kind: Kind::Gateway,
+        requests: [250, 64],
+        limits: [500, 256],
+    }],
     shell: None,
     drill: Some(DrillFacts {
         doors: &[DrillDoor::Postgres, DrillDoor::Posts],

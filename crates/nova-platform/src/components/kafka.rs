@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Caller, Facts, Group, InCluster, Served, Shell, Stop};
+use super::facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Sizes, Stop, join};
 use super::{Area, BudgetKey, DrillDoor, DrillFacts, Kind, Port, Stage};
 
 const BROKER: &[&str] = &["kafka"];
@@ -41,6 +41,17 @@ pub(super) static FACTS: Facts = Facts {
         linger: 1,
         grace: 30,
     },
+    met: |endpoints, _| vec![("bootstrap", format!("kafka://{}", join(&endpoints.kafka)))],
+    cluster_doors: &[ClusterDoor {
+        to: Kind::Kafka,
+        name: "kafka",
+        ports: BROKER,
+    }],
+    sizes: &[Sizes {
+        kind: Kind::Kafka,
+        requests: [250, 512],
+        limits: [1000, 1024],
+    }],
     shell: Some(Shell {
         here: |endpoints| {
             let at = endpoints.kafka.first().map(|member| member.address.to_string());

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{ComponentId, Kind, facts};
+use super::Kind;
 use crate::key::Key;
-use crate::spec::Spec;
 
 /// A port that members of one kind listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,18 +33,4 @@ impl Port {
             only_in_cluster: false,
         }
     }
-}
-
-/// Everything that a component's members listen on, in a stable order.
-#[must_use]
-pub fn ports(spec: &Spec, id: &ComponentId) -> Vec<Port> {
-    (facts(id).ports)(spec, id)
-}
-
-/// What members of one kind of a component listen on.
-#[must_use]
-pub fn ports_of_kind(spec: &Spec, id: &ComponentId, kind: Kind) -> Vec<Port> {
-    let mut all = ports(spec, id);
-    all.retain(|port| port.kind == kind);
-    all
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Caller, Facts, Group, InCluster, Shell, Stop};
+use super::facts::{Caller, Facts, Group, InCluster, Shell, Sizes, Stop};
 use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
 
 /// PostgreSQL itself and Patroni's REST API.
@@ -51,6 +51,18 @@ pub(super) static FACTS: Facts = Facts {
         linger: 1,
         grace: 60,
     },
+    met: |endpoints, _| {
+        vec![
+            ("primary", format!("postgres://{}", endpoints.primary)),
+            ("replicas", format!("postgres://{}", endpoints.replicas)),
+        ]
+    },
+    cluster_doors: &[],
+    sizes: &[Sizes {
+        kind: Kind::Postgres,
+        requests: [500, 512],
+        limits: [1000, 1024],
+    }],
     shell: Some(Shell {
         here: |endpoints| {
             let primary = &endpoints.primary;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Caller, Facts, Group, InCluster, Served, Shell, Stop};
+use super::facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Sizes, Stop, join};
 use super::{Area, BudgetKey, DrillDoor, DrillFacts, Kind, Port, Stage};
 
 const PASSWORDS: &[&str] = &["redis", "redis-sentinel"];
@@ -62,6 +62,24 @@ pub(super) static FACTS: Facts = Facts {
         linger: 1,
         grace: 30,
     },
+    met: |endpoints, _| vec![("sentinels", format!("redis+sentinel://{}", join(&endpoints.sentinels)))],
+    cluster_doors: &[ClusterDoor {
+        to: Kind::Sentinel,
+        name: "redis-sentinel",
+        ports: SENTINEL,
+    }],
+    sizes: &[
+        Sizes {
+            kind: Kind::Redis,
+            requests: [250, 256],
+            limits: [500, 512],
+        },
+        Sizes {
+            kind: Kind::Sentinel,
+            requests: [50, 64],
+            limits: [200, 512],
+        },
+    ],
     shell: Some(Shell {
         here: |endpoints| {
             let (host, port) = endpoints

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Facts, Group, Stop};
+use super::facts::{Facts, Group, Sizes, Stop};
 use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
 use crate::key::Key;
 use crate::spec::Spec;
@@ -53,6 +53,23 @@ const ANY: Facts = Facts {
         linger: LINGER,
         grace: LINGER + DRAIN + RESERVE,
     },
+    met: |endpoints, id| {
+        let service = endpoints.services.get(id.as_str());
+        service
+            .map(|service| ("api", format!("http://{}", service.gateway)))
+            .into_iter()
+            .collect()
+    },
+    // One of its own name.
+    cluster_doors: &[],
+    sizes: &[
+        // What one without an entry of its own would have.
+        Sizes {
+            kind: Kind::Service,
+            requests: [250, 256],
+            limits: [1000, 512],
+        },
+    ],
     shell: None,
     drill: Some(DrillFacts {
         doors: &[DrillDoor::Requests],

@@ -14,9 +14,12 @@ pub use nova_member::MASTER_NAME;
 #[must_use]
 pub fn start(site: &dyn Site, member: &Member, server: &str) -> Value {
     let spec = &site.spec().redis;
-    let port = |kind| match kind {
-        Kind::Sentinel => spec.sentinel_port,
-        Kind::Redis | Kind::Etcd | Kind::Postgres | Kind::Kafka | Kind::Gateway | Kind::Service => spec.port,
+    let port = |kind| {
+        if kind == Kind::Sentinel {
+            spec.sentinel_port
+        } else {
+            spec.port
+        }
     };
     let address =
         |member: &Member| json!({ "member": member.name, "host": site.host(member), "port": port(member.kind) });

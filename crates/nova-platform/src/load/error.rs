@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
-use super::merge::Merged;
-use crate::validate::Problem;
-
 /// Problems shown at once; a file with more is usually not a description at all.
 pub(super) const MOST_REPORTED: usize = 20;
 
@@ -229,24 +226,10 @@ impl Found {
         self
     }
 
-    /// Something that settings, together or alone, make impossible. Defaults among them have no line, so they are named.
-    pub(super) fn problem(problem: &Problem, merged: &Merged) -> Self {
-        let mut labels = Vec::new();
-        let mut defaults = Vec::new();
-        let several = problem.keys.iter().filter(|key| merged.span(key).is_some()).count() > 1;
-        for key in &problem.keys {
-            if let Some(span) = merged.span(key) {
-                labels.push((span, several.then(|| key.to_string())));
-            } else if let Some(value) = merged.value(key) {
-                defaults.push(format!("{key} has its default, {value}"));
-            }
-        }
-        let help: Vec<String> = problem.help.iter().cloned().chain(defaults).collect();
-        Self {
-            message: problem.message.clone(),
-            help: (!help.is_empty()).then(|| help.join("\n")),
-            labels,
-        }
+    /// Something at several places, each with its name.
+    pub(super) fn with_labels(mut self, labels: Vec<(Range<usize>, Option<String>)>) -> Self {
+        self.labels = labels;
+        self
     }
 
     fn nothing() -> Self {

@@ -10,6 +10,7 @@ use toml::{Spanned, Table, Value};
 use super::error::Found;
 use crate::key::Key;
 use crate::suggestion::closest;
+use crate::validate::Problem;
 
 /// What a service that is not shipped must say itself.
 const REQUIRED: [&str; 4] = ["members", "port", "database", "schema"];
@@ -52,6 +53,24 @@ impl Merged {
         self.stand_ins
             .iter()
             .any(|stand_in| key.is_within(stand_in) || stand_in.is_within(key))
+    }
+
+    /// Something that settings, together or alone, make impossible. Defaults among them have no line, so they are named.
+    pub(super) fn problem(&self, problem: &Problem) -> Found {
+        let mut labels = Vec::new();
+        let mut defaults = Vec::new();
+        let several = problem.keys.iter().filter(|key| self.span(key).is_some()).count() > 1;
+        for key in &problem.keys {
+            if let Some(span) = self.span(key) {
+                labels.push((span, several.then(|| key.to_string())));
+            } else if let Some(value) = self.value(key) {
+                defaults.push(format!("{key} has its default, {value}"));
+            }
+        }
+        let help: Vec<String> = problem.help.iter().cloned().chain(defaults).collect();
+        Found::at(None, problem.message.clone())
+            .with_help((!help.is_empty()).then(|| help.join("\n")))
+            .with_labels(labels)
     }
 
     /// Notes that a value was refused, and that a default stands in for it from now on.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::running::{Different, differences, position};
 use super::{REST_USER, now};
-use crate::checks::http::Http;
+use crate::http::Http;
 use crate::endpoints::PostgresEndpoint;
 use crate::postgres_login::Login;
 

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use crate::layout::Layout;
 use crate::supervisor::backoff::Backoff;
 use crate::supervisor::protocol::{Launch, Report};
 use crate::supervisor::registry::{Record, Registry, Wanted};
+use crate::supervisor::rotation::Log;
 
 /// Orders that a member may have waiting.
 const ORDERS: usize = 8;
@@ -120,8 +120,8 @@ impl House {
         }
     }
 
-    /// Every log, its predecessor, and the size at which it is rotated.
-    pub(in crate::supervisor) fn logs(&self) -> Vec<(PathBuf, PathBuf, u64)> {
+    /// Every member's log.
+    pub(in crate::supervisor) fn logs(&self) -> Vec<Log> {
         let registry = self.registry.borrow();
         let one = |(member, record): (&String, &Record)| {
             (

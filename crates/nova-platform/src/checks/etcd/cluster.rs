@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{Etcd, Stage, Status, Verdict, number};
-use crate::checks::bounded::first_answer;
+use crate::bounded::first_answer;
 
 /// A member that is slower than that is not waited for: whether it is well is another check's, and `status` has 0.8 s for all.
 const ANSWER: Duration = Duration::from_millis(300);

@@ -5,7 +5,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{Resident, Schema};
-use crate::checks::bounded::Stage;
+use crate::bounded::Stage;
 use crate::endpoints::HostPort;
 use crate::postgres_login::{explain, identifier, sqlstate};
 

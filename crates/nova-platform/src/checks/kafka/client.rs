@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::{Brokers, CHECK_TOPIC};
-use crate::checks::bounded::Stage;
+use crate::bounded::Stage;
 use crate::endpoints::{HostPort, MemberEndpoint};
 
 /// Longest single wait inside librdkafka, so that a thread notices in time that it is not needed any more.

@@ -6,7 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::CHECK_TOPIC;
 use super::client::{Quiet, View, config};
-use crate::checks::bounded::Stage;
+use crate::bounded::Stage;
 use crate::endpoints::MemberEndpoint;
 use crate::spec::KafkaSpec;
 

@@ -6,10 +6,10 @@ use futures::future::join_all;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::MemberRole;
-use super::bounded::{Stage, first_answer};
-use super::http::Http;
+use crate::bounded::{Stage, first_answer};
 use crate::endpoints::{Endpoints, PostgresEndpoint};
+use crate::http::Http;
+use crate::probe::MemberRole;
 
 /// Longest wait for what one member says about a split; a member that does not answer leads nobody.
 const ANSWER: Duration = Duration::from_millis(300);
@@ -65,7 +65,7 @@ impl Patroni {
         Self::sharing(endpoints, Http::new())
     }
 
-    pub(super) fn sharing(endpoints: &Endpoints, http: Http) -> Self {
+    pub(crate) fn sharing(endpoints: &Endpoints, http: Http) -> Self {
         Self {
             members: endpoints.postgres.clone(),
             http,
@@ -77,7 +77,7 @@ impl Patroni {
         self.leader_told_to(None).await
     }
 
-    pub(super) async fn leader_told_to(&self, stage: Option<&Stage>) -> Result<PostgresEndpoint, String> {
+    pub(crate) async fn leader_told_to(&self, stage: Option<&Stage>) -> Result<PostgresEndpoint, String> {
         let ask = async |member: &PostgresEndpoint| {
             let cluster: Cluster = self
                 .http
@@ -94,7 +94,7 @@ impl Patroni {
     }
 
     /// Whether the members are one cluster: copies of the same data, and not more than one that leads.
-    pub(super) async fn is_one(&self, stage: &Stage) -> Result<(), String> {
+    pub(crate) async fn is_one(&self, stage: &Stage) -> Result<(), String> {
         let first = judge_split(&self.members, &self.ask_all(Instant::now() + ANSWER).await);
         if !matches!(first, Err(Split::Leaders(_))) {
             return first.map_err(Split::told);
@@ -104,11 +104,15 @@ impl Patroni {
     }
 
     /// Each member by its own account; the role of one that does not answer, or whose PostgreSQL does not run, is `None`.
-    pub(super) async fn roles(&self, until: Instant) -> Vec<MemberRole> {
+<<<<<<< HEAD:crates/nova-platform/src/checks/patroni.rs
+    pub(crate) async fn roles(&self, until: Instant) -> Vec<MemberRole> {
         judge_roles(&self.members, &self.ask_all(until).await)
     }
 
     async fn ask_all(&self, until: Instant) -> Vec<Option<Member>> {
+=======
+    pub(crate) async fn roles(&self, until: Instant) -> Vec<MemberRole> {
+>>>>>>> 3c30da5 (Platform, local: modules no longer import each other in circles):crates/nova-platform/src/patroni.rs
         let ask = async |member: &PostgresEndpoint| {
             let answer = timeout_at(until, self.http.get(&member.patroni, "/patroni"))
                 .await

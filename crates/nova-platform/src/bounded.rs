@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Check, CheckResult};
+use crate::probe::{Check, CheckResult};
 
 /// What a check found: nothing to complain of, or what was tried, on what, and what came back.
-pub(super) type Verdict = Result<(), String>;
+pub(crate) type Verdict = Result<(), String>;
 
 /// Pause before the next candidate is asked as well, when the one before has not answered.
 const STAGGER: Duration = Duration::from_millis(100);
@@ -20,7 +20,7 @@ const REFUSALS: usize = 5;
 
 /// Until when a check may run, and what it is doing.
 #[derive(Clone)]
-pub(super) struct Stage {
+pub(crate) struct Stage {
     until: Instant,
     told: Arc<Mutex<Told>>,
 }
@@ -32,7 +32,7 @@ struct Told {
 }
 
 impl Stage {
-    pub(super) fn new(until: Instant) -> Self {
+    pub(crate) fn new(until: Instant) -> Self {
         Self {
             until,
             told: Arc::default(),
@@ -40,12 +40,12 @@ impl Stage {
     }
 
     /// Says what is waited for from here on: "the commit on postgres-1".
-    pub(super) fn enter(&self, doing: impl Into<String>) {
+    pub(crate) fn enter(&self, doing: impl Into<String>) {
         self.told().doing = doing.into();
     }
 
     /// Says what went wrong and is being tried otherwise.
-    pub(super) fn refused(&self, refusal: impl Into<String>) {
+    pub(crate) fn refused(&self, refusal: impl Into<String>) {
         let mut told = self.told();
         if told.refusals.len() < REFUSALS {
             told.refusals.push(refusal.into());
@@ -53,12 +53,12 @@ impl Stage {
     }
 
     /// When the check ends.
-    pub(super) fn until(&self) -> Instant {
+    pub(crate) fn until(&self) -> Instant {
         self.until
     }
 
     /// Time left.
-    pub(super) fn remaining(&self) -> Duration {
+    pub(crate) fn remaining(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }
 
@@ -83,7 +83,7 @@ impl Stage {
 }
 
 /// Runs a check until `until` at the latest.
-pub(super) async fn check<F>(which: impl Into<Check>, until: Instant, body: impl FnOnce(Stage) -> F) -> CheckResult
+pub(crate) async fn check<F>(which: impl Into<Check>, until: Instant, body: impl FnOnce(Stage) -> F) -> CheckResult
 where
     F: Future<Output = Verdict>,
 {
@@ -98,7 +98,7 @@ where
 
 /// Asks candidates until one answers: the next one when the one before refused, or has been silent for a while.
 /// The error has every refusal.
-pub(super) async fn first_answer<'a, C, T, F>(
+pub(crate) async fn first_answer<'a, C, T, F>(
     candidates: &'a [C],
     stage: Option<&Stage>,
     ask: impl Fn(&'a C) -> F,
@@ -139,8 +139,8 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::super::CheckKind;
     use super::{check, first_answer};
+    use crate::probe::CheckKind;
 
     #[tokio::test(start_paused = true)]
     async fn a_check_that_hangs_says_what_it_waited_for_and_what_had_failed() {
