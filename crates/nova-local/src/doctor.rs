@@ -53,7 +53,7 @@ pub fn kafka_directory() -> Option<PathBuf> {
 /// # Errors
 /// When Maven is missing or fails, or a jar is not the one that was meant.
 pub fn fetch_kafka(say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
-    kafka::install(say)
+    kafka::install(programs::java(), say)
 }
 
 /// Where this user's installations go, and what is fetched for later; `None` without a home directory.

@@ -97,10 +97,7 @@ pub fn refuse(path: Option<&Path>, problems: &[validate::Problem]) -> Result<(),
     let source = Source::new(&name, &text);
     let (document, _) = DeTable::parse_recoverable(&text);
     let merged = merge::merge(document.get_ref(), &DEFAULTS);
-    let found: Vec<Found> = problems
-        .iter()
-        .map(|problem| Found::problem(problem, &merged))
-        .collect();
+    let found: Vec<Found> = problems.iter().map(|problem| merged.problem(problem)).collect();
     let count = found.len();
     Err(LoadError::invalid(&source, found, count))
 }

@@ -104,15 +104,11 @@ impl Patroni {
     }
 
     /// Each member by its own account; the role of one that does not answer, or whose PostgreSQL does not run, is `None`.
-<<<<<<< HEAD:crates/nova-platform/src/checks/patroni.rs
     pub(crate) async fn roles(&self, until: Instant) -> Vec<MemberRole> {
         judge_roles(&self.members, &self.ask_all(until).await)
     }
 
     async fn ask_all(&self, until: Instant) -> Vec<Option<Member>> {
-=======
-    pub(crate) async fn roles(&self, until: Instant) -> Vec<MemberRole> {
->>>>>>> 3c30da5 (Platform, local: modules no longer import each other in circles):crates/nova-platform/src/patroni.rs
         let ask = async |member: &PostgresEndpoint| {
             let answer = timeout_at(until, self.http.get(&member.patroni, "/patroni"))
                 .await

@@ -44,7 +44,7 @@ pub fn install(spec: &Spec, say: &mut dyn FnMut(&str)) -> Result<(), InstallErro
         return as_root(&packages, say);
     }
     patroni::install(say)?;
-    kafka::install(say)
+    kafka::install(programs::java(), say)
 }
 
 fn has_venv() -> bool {

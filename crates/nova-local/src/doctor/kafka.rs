@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::command::run;
 use super::error::InstallError;
-use super::{Finding, place, programs};
+use super::{Finding, place};
 
 mod archive;
 
@@ -58,7 +58,7 @@ pub(super) fn lacks_maven() -> bool {
 }
 
 /// Copies the jars beside their place, checks each, and moves them there.
-pub(super) fn install(say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
+pub(super) fn install(java: Option<PathBuf>, say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
     if look().1.is_some() {
         return Ok(());
     }
@@ -90,7 +90,7 @@ pub(super) fn install(say: &mut dyn FnMut(&str)) -> Result<(), InstallError> {
         source,
     })?;
     // After the move, since it is bound to the paths of the jars. Brokers do without, only slower.
-    match programs::java().map(|java| archive::make(&java, &directory)) {
+    match java.map(|java| archive::make(&java, &directory)) {
         Some(Err(error)) => say(&format!(
             "no class archive for Kafka, which only slows its start: {error}"
         )),

@@ -2,6 +2,7 @@
 //! local target's plans.
 #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;

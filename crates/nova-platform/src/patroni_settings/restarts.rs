@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::running::{Different, differences, position};
 use super::{REST_USER, now};
-use crate::http::Http;
 use crate::endpoints::PostgresEndpoint;
+use crate::http::Http;
 use crate::postgres_login::Login;
 
 /// Time that one member may take to restart its PostgreSQL.
