@@ -234,6 +234,7 @@ fn described(session: &Session) -> anyhow::Result<Session> {
         session.spec().local.user
     );
     Ok(Session {
+        source: None,
         platform: load::parse(&text, "the throw-away platform")?,
         kind: TargetKind::Local,
         output: session.output,
