@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, DrillFacts, facts};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a drill is about. In JSON and on the command line it is a name.
@@ -33,32 +33,12 @@ impl Aim {
         matches!(self, Self::Component(id) if id == component)
     }
 
-    /// Whether it is one component, and its members keep data on a volume.
+    /// What drills know of it; `None` for what is not one component, or is not drilled.
     #[must_use]
-    pub fn keeps_data(&self) -> bool {
+    pub fn facts(&self) -> Option<&'static DrillFacts> {
         match self {
-            Self::Component(id) => match id {
-                ComponentId::Etcd | ComponentId::Postgres | ComponentId::Redis | ComponentId::Kafka => true,
-                ComponentId::Gateway | ComponentId::Service(_) | ComponentId::Agent | ComponentId::Foundation => false,
-            },
-            Self::Node | Self::All => false,
-        }
-    }
-
-    /// Whether it is one component, and has a leader that can be asked to step down.
-    #[must_use]
-    pub fn has_leader(&self) -> bool {
-        match self {
-            Self::Component(id) => match id {
-                ComponentId::Postgres | ComponentId::Redis | ComponentId::Kafka => true,
-                // Its leader is nobody's affair but its own.
-                ComponentId::Etcd
-                | ComponentId::Gateway
-                | ComponentId::Service(_)
-                | ComponentId::Agent
-                | ComponentId::Foundation => false,
-            },
-            Self::Node | Self::All => false,
+            Self::Component(id) => facts(id).drill.as_ref(),
+            Self::Node | Self::All => None,
         }
     }
 }

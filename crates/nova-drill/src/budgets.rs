@@ -1,6 +1,6 @@
 //! What `[drill.budget]` of nova.toml says of a component and a fault.
 
-use nova_platform::components::ComponentId;
+use nova_platform::components::BudgetKey;
 use nova_platform::spec::Spec;
 
 use crate::aim::Aim;
@@ -12,16 +12,8 @@ use crate::store::Store;
 /// What nova.toml says that a fault may cost each store.
 #[must_use]
 pub(crate) fn budgets(spec: &Spec, aim: &Aim, fault: Fault) -> Vec<Budget> {
-    let budget = &spec.drill.budget;
     let of = |store: Store| {
-        let times = match store {
-            Store::Postgres => &budget.postgres,
-            Store::Redis => &budget.redis,
-            Store::Kafka => &budget.kafka,
-            // While PostgreSQL itself is away, nothing can be posted.
-            Store::Posts if *aim == Aim::Node => &budget.postgres,
-            Store::Posts | Store::Requests => &budget.service,
-        };
+        let times = key(aim, store)?.times(&spec.drill.budget);
         let time = match fault {
             Fault::Kill | Fault::Crash => times.kill,
             Fault::Node => times.node,
@@ -29,16 +21,66 @@ pub(crate) fn budgets(spec: &Spec, aim: &Aim, fault: Fault) -> Vec<Budget> {
             Fault::Switchover => times.switchover,
             Fault::Stop | Fault::Rolling | Fault::Cold | Fault::DiskFull | Fault::Watch => return None,
         };
-        Some(Budget {
-            store,
-            ms: time.as_millis(),
-        })
+        let ms = time.as_millis();
+        Some(Budget { store, ms })
     };
+    stores_of(aim).into_iter().filter_map(of).collect()
+}
+
+/// Whose budget counts for a store's clients; `None` where what they feel is no failover of that store.
+fn key(aim: &Aim, store: Store) -> Option<BudgetKey> {
     match aim {
-        // What a store's client feels of it is no failover of that store.
-        Aim::Component(ComponentId::Etcd | ComponentId::Gateway | ComponentId::Agent | ComponentId::Foundation)
-        | Aim::All => Vec::new(),
-        Aim::Component(ComponentId::Postgres | ComponentId::Redis | ComponentId::Kafka | ComponentId::Service(_))
-        | Aim::Node => stores_of(aim).into_iter().filter_map(of).collect(),
+        Aim::Component(_) => aim.facts()?.budget,
+        Aim::Node => Some(match store {
+            // While PostgreSQL itself is away, nothing can be posted.
+            Store::Postgres | Store::Posts => BudgetKey::Postgres,
+            Store::Redis => BudgetKey::Redis,
+            Store::Kafka => BudgetKey::Kafka,
+            Store::Requests => BudgetKey::Service,
+        }),
+        Aim::All => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+mod tests {
+    use nova_platform::load;
+
+    use super::{Aim, Fault, budgets};
+    use crate::doors::stores_of;
+
+    #[test]
+    fn each_aim_has_its_clients_and_their_budgets() {
+        let text = "[drill.budget]\npostgres.kill = \"11s\"\nredis.kill = \"12s\"\nkafka.kill = \"13s\"\nservice.kill = \"14s\"\n";
+        let spec = load::parse(text, "x").unwrap().spec;
+        let told = |name: &str| {
+            let aim = Aim::from(name);
+            let stores: Vec<String> = stores_of(&aim).iter().map(ToString::to_string).collect();
+            let budgets = budgets(&spec, &aim, Fault::Kill);
+            let budgets: Vec<String> = budgets
+                .iter()
+                .map(|of| format!("{} {}", of.store, of.ms / 1000))
+                .collect();
+            format!("{}: {}", stores.join(", "), budgets.join(", "))
+        };
+        for (name, wanted) in [
+            ("etcd", "postgres: "),
+            ("postgres", "postgres: postgres 11"),
+            ("redis", "redis: redis 12"),
+            ("kafka", "kafka: kafka 13"),
+            ("gateway", "postgres, posts: "),
+            ("user-service", "posts: posts 14"),
+            ("auth-service", "requests: requests 14"),
+            ("agent", ": "),
+            (
+                "node",
+                "postgres, redis, kafka, posts: postgres 11, redis 12, kafka 13, posts 11",
+            ),
+            ("all", "postgres, redis, kafka, posts: "),
+        ] {
+            assert_eq!(told(name), wanted, "{name}");
+        }
+        assert!(budgets(&spec, &"redis".into(), Fault::Stop).is_empty());
     }
 }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use nova_platform::components::ComponentId;
 use nova_platform::endpoints::Endpoints;
 use nova_platform::secrets::{Secrets, SecretsError};
 use nova_platform::spec::Spec;
@@ -29,8 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const CONNECT: Duration = Duration::from_secs(1);
 /// The address of a member that is gone may swallow packets instead of refusing them, and the next attempt leads elsewhere.
 const REACH: Duration = Duration::from_millis(250);
-/// The service that posts go through.
-const POSTS: &str = "user-service";
 /// Limit of making or reading everything that a run wrote.
 const WHOLE: Duration = Duration::from_secs(60);
 
@@ -76,16 +73,10 @@ pub struct Site<'a> {
 #[must_use]
 pub fn stores_of(aim: &Aim) -> Vec<Store> {
     match aim {
-        Aim::Component(id) => match id {
-            ComponentId::Postgres | ComponentId::Etcd => vec![Store::Postgres],
-            ComponentId::Redis => vec![Store::Redis],
-            ComponentId::Kafka => vec![Store::Kafka],
-            ComponentId::Gateway => vec![Store::Postgres, Store::Posts],
-            ComponentId::Service(name) if **name == *POSTS => vec![Store::Posts],
-            ComponentId::Service(_) => vec![Store::Requests],
-            // They serve nobody but the tool.
-            ComponentId::Agent | ComponentId::Foundation => Vec::new(),
-        },
+        Aim::Component(_) => {
+            let doors = aim.facts().map_or(&[][..], |facts| facts.doors);
+            doors.iter().copied().map(Store::from).collect()
+        }
         Aim::Node | Aim::All => Store::JUDGED.to_vec(),
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use nova_platform::components::ComponentId;
 use nova_platform::target::{Direction, Harm};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -117,13 +116,14 @@ impl Fault {
     #[must_use]
     pub fn missing_here(self, aim: &Aim) -> Option<CannotInject> {
         let of = |why: fn(Aim) -> CannotInject| why(aim.clone());
+        let facts = aim.facts();
         match self {
-            Self::Partition | Self::PartitionIn | Self::PartitionOut => {
-                aim.is(&ComponentId::Gateway).then_some(CannotInject::NoNode(self))
-            }
-            Self::DiskFull => (!aim.keeps_data()).then(|| of(CannotInject::KeepsNoData)),
+            Self::Partition | Self::PartitionIn | Self::PartitionOut => facts
+                .is_some_and(|facts| !facts.cut_off)
+                .then_some(CannotInject::NoNode(self)),
+            Self::DiskFull => (!facts.is_some_and(|facts| facts.disk_full)).then(|| of(CannotInject::KeepsNoData)),
             Self::Watch => Some(CannotInject::Watched),
-            Self::Switchover => (!aim.has_leader()).then(|| of(CannotInject::NoLeader)),
+            Self::Switchover => (!facts.is_some_and(|facts| facts.switchover)).then(|| of(CannotInject::NoLeader)),
             Self::Node => (*aim != Aim::Node).then(|| of(CannotInject::WholeNode)),
             Self::Kill | Self::Stop | Self::Crash | Self::Rolling => {
                 (*aim == Aim::Node).then_some(CannotInject::OfComponent(self))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use nova_platform::components::DrillDoor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,18 @@ impl Store {
             Self::Postgres | Self::Redis | Self::Kafka => 500,
             Self::Posts => 50,
             Self::Requests => 200,
+        }
+    }
+}
+
+impl From<DrillDoor> for Store {
+    fn from(door: DrillDoor) -> Self {
+        match door {
+            DrillDoor::Postgres => Self::Postgres,
+            DrillDoor::Redis => Self::Redis,
+            DrillDoor::Kafka => Self::Kafka,
+            DrillDoor::Posts => Self::Posts,
+            DrillDoor::Requests => Self::Requests,
         }
     }
 }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use nova_platform::components::USERS as USERS_SERVICE;
 use nova_platform::provision::SUPERUSER_SECRET;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::{Client, Door, DoorError, POSTS, Site, WHOLE, http, secret};
+use super::{Client, Door, DoorError, Site, WHOLE, http, secret};
 use crate::judge::Found;
 use crate::record::Outcome;
 use crate::store::Store;
@@ -77,11 +78,15 @@ impl Posts {
             let endpoints = site.endpoints.services.get(service).ok_or_else(|| missing(service))?;
             Ok::<_, DoorError>(format!("http://{}/api/v1", endpoints.gateway))
         };
-        let users = site.spec.services.get(POSTS).ok_or_else(|| missing(POSTS))?;
+        let users = site
+            .spec
+            .services
+            .get(USERS_SERVICE)
+            .ok_or_else(|| missing(USERS_SERVICE))?;
         let primary = &site.endpoints.primary;
         let mark = uuid::Uuid::new_v4().to_string();
         Ok(Self {
-            users: at(POSTS)?,
+            users: at(USERS_SERVICE)?,
             auth: at("auth-service")?,
             database: PgConnectOptions::new_without_pgpass()
                 .host(&primary.host)
