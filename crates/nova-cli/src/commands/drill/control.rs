@@ -238,6 +238,7 @@ fn described(session: &Session) -> anyhow::Result<Session> {
         platform: load::parse(&text, "the throw-away platform")?,
         kind: TargetKind::Local,
         output: session.output,
+        source: None,
     })
 }
 
