@@ -12,6 +12,7 @@ mod password;
 mod refresh;
 mod register;
 mod retention;
+mod schemathesis;
 mod service_tokens;
 mod sessions;
 mod support;

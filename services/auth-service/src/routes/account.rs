@@ -23,7 +23,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct AccountDeletion {
     /// The account's password.
-    #[schema(value_type = String, format = Password, max_length = 512)]
+    #[schema(value_type = String, format = Password, max_length = 128)]
     password: SecretString,
 }
 

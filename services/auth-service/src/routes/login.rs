@@ -24,10 +24,11 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// The address that the account was made with.
-    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
+    #[schema(format = Email, max_length = 254, example = "ada@example.com",
+        pattern = "^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9](-*[A-Za-z0-9])*\\.)+[A-Za-z0-9](-*[A-Za-z0-9])*$")]
     email: String,
     /// The account's password.
-    #[schema(value_type = String, format = Password, max_length = 512)]
+    #[schema(value_type = String, format = Password, max_length = 128)]
     password: SecretString,
 }
 

@@ -23,7 +23,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
     /// The present one.
-    #[schema(value_type = String, format = Password, max_length = 512)]
+    #[schema(value_type = String, format = Password, max_length = 128)]
     current_password: SecretString,
     /// 8 to 128 characters, any of them, not easy to guess, and not the address.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]

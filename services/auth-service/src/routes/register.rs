@@ -23,7 +23,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Registration {
     /// The address to log in with; upper and lower case are the same.
-    #[schema(format = Email, max_length = 254, example = "ada@example.com")]
+    #[schema(format = Email, max_length = 254, example = "ada@example.com",
+        pattern = "^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@([A-Za-z0-9](-*[A-Za-z0-9])*\\.)+[A-Za-z0-9](-*[A-Za-z0-9])*$")]
     email: String,
     /// 8 to 128 characters, any of them, not easy to guess, and not the address.
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]

@@ -35,8 +35,16 @@ const MOST_FIELDS: usize = 16;
 #[allow(dead_code, reason = "describes the form, which is read field by field")]
 pub struct TokenRequest {
     /// Always `client_credentials`.
-    #[schema(example = "client_credentials")]
-    grant_type: String,
+    grant_type: GrantType,
+}
+
+/// How a service proves who it is.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "describes the form, which is read field by field")]
+pub enum GrantType {
+    /// By its name and secret, in HTTP Basic.
+    ClientCredentials,
 }
 
 /// A service's token.
