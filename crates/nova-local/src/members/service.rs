@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use nova_platform::config::service::{ISSUER, Surroundings, environment};
+use nova_platform::config::service::{Surroundings, environment};
 use nova_platform::endpoints::HostPort;
 use nova_platform::topology::Member;
 
@@ -47,19 +47,9 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     if let Ok(gateway) = gateway.parse::<IpAddr>() {
         // From there the gateway connects, and names the client that it has seen. Nobody else is believed.
         let alone = if gateway.is_ipv4() { 32 } else { 128 };
-        for name in trusted_proxies(member.component.as_str()) {
-            let trusted = plan.env.entry((*name).to_owned());
-            trusted.or_insert_with(|| format!("{gateway}/{alone}"));
-        }
+        let trusted = plan.env.entry("NOVA_TRUSTED_PROXIES".to_owned());
+        trusted.or_insert_with(|| format!("{gateway}/{alone}"));
     }
     plan.ports = ports(site.spec, member);
     Ok(plan)
-}
-
-/// Where a service is told whose word about a client's address is taken.
-fn trusted_proxies(component: &str) -> &'static [&'static str] {
-    match component {
-        ISSUER => &["NOVA_TRUSTED_PROXIES", "NOVA_AUTH_TRUSTED_PROXIES"],
-        _ => &["NOVA_TRUSTED_PROXIES"],
-    }
 }

@@ -321,7 +321,6 @@ fn a_service_is_told_where_everything_is() {
     let expected = [
         ("NOVA_LISTEN", "127.77.0.1:8084"),
         ("NOVA_TRUSTED_PROXIES", "127.0.0.1/32"),
-        ("NOVA_AUTH_TRUSTED_PROXIES", "127.0.0.1/32"),
         ("NOVA_OPERATIONS_LISTEN", "127.77.0.1:9084"),
         ("NOVA_DATABASE_PRIMARY", "127.0.0.1:15432"),
         ("NOVA_DATABASE_USER", "auth_app"),
