@@ -21,9 +21,9 @@ const BUILD_REQUIREMENTS: &str = include_str!("../../install/patroni-build-requi
 /// Written last: what has it is whole.
 const MARKER: &str = ".nova-complete";
 const PYTHON: &str = "/usr/bin/python3";
-/// Everything that it needs to work, from its own packages alone.
-const PROBE: &str =
-    "import patroni.__main__, patroni.ha, patroni.postgresql, patroni.dcs.etcd3, psycopg, yaml, urllib3, dateutil.tz
+/// Everything that it needs to work, from its own packages alone, in its own order: its modules import each other in circles.
+const PROBE: &str = "import patroni.__main__, patroni.dcs.etcd3, patroni.postgresql, patroni.ha, patroni.api
+import psycopg, yaml, urllib3, dateutil.tz
 from patroni.version import __version__
 print('patroni', __version__)";
 const ANSWER: &str = "patroni 4.1.5";
