@@ -220,6 +220,7 @@ fn who_only_looks_gets_what_was_built_last_when_it_cannot_be_built() {
         vec!["drill", "redis"],
         vec!["doctor", "--install"],
         vec!["secrets", "rotate", "x"],
+        vec!["secrets", "revoke", "x"],
     ] {
         let call = checkout.nova(&changes);
         assert_eq!((call.code, call.stdout.as_str()), (1, ""), "{changes:?}");
