@@ -70,7 +70,10 @@ impl Section {
             | KubernetesError::Secrets { .. }
             | KubernetesError::Credentials(_)
             | KubernetesError::Inventory(..) => Self::SECRETS,
-            KubernetesError::NotDeployed(_) | KubernetesError::NoMember { .. } | KubernetesError::Unsupported(_) => {
+            KubernetesError::NotDeployed(_)
+            | KubernetesError::NoMember { .. }
+            | KubernetesError::Unsupported(_)
+            | KubernetesError::EtcdShrinks { .. } => {
                 return None;
             }
         })

@@ -238,7 +238,6 @@ fn described(session: &Session) -> anyhow::Result<Session> {
         platform: load::parse(&text, "the throw-away platform")?,
         kind: TargetKind::Local,
         output: session.output,
-        source: None,
     })
 }
 
