@@ -11,6 +11,7 @@
 //! would not notice that the others, who are done, make it master again.
 
 mod data;
+mod names;
 mod source;
 
 use std::convert::Infallible;

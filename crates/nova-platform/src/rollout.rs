@@ -3,6 +3,7 @@
 
 mod degraded;
 mod failure;
+mod last_words;
 mod rolling;
 mod staging;
 mod timing;
@@ -24,7 +25,8 @@ use degraded::{Bearable, Patience, serves};
 
 pub use crate::probe::Prober;
 pub use degraded::Degraded;
-pub use failure::{Failure, LogExcerpt, Reason};
+pub use failure::{Failure, Reason};
+pub use last_words::LogExcerpt;
 pub use timing::{ComponentTiming, critical_chain};
 
 /// Starts after which a member that keeps ending within one rollout is called a crash loop.

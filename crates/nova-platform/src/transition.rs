@@ -4,11 +4,15 @@
 mod changes;
 mod class;
 mod deployed;
+mod place;
+mod problems;
 mod refusal;
 mod table;
 
-pub use changes::{Change, Place, changes};
+pub use changes::{Change, changes};
 pub use class::{ATTRIBUTE, Class};
 pub use deployed::Deployed;
-pub use refusal::{Refusal, problems};
+pub use place::Place;
+pub use problems::problems;
+pub use refusal::Refusal;
 pub use table::settings_table;

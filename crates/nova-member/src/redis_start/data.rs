@@ -10,17 +10,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use super::names::{DIRECTORY, MANIFEST, last_write};
 use super::source::{MARK, Source};
 use crate::error::StartError;
 use crate::files::file_error;
 
-/// Append-only files, and their list, which Redis writes last.
-pub(super) const DIRECTORY: &str = "appendonlydir";
-pub(super) const MANIFEST: &str = "appendonlydir/appendonly.aof.manifest";
-/// What was in memory at one moment.
-pub(super) const SNAPSHOT: &str = "dump.rdb";
 /// Redis's program is also this one, when it is called by its name: it reads what the server of the same version would load.
 const CHECK: &str = "redis-check-aof";
 /// Longest time for that. It reads about as fast as the server loads.
@@ -68,12 +64,6 @@ impl Data {
         let path = directory.join(DIRECTORY);
         fs::remove_dir_all(&path).map_err(|error| file_error(&path, error))
     }
-}
-
-/// When anything in a directory was last written.
-pub(super) fn last_write(directory: &Path) -> io::Result<Option<SystemTime>> {
-    let mut times = fs::read_dir(directory)?.map(|file| file?.metadata()?.modified());
-    times.try_fold(None, |last, time| Ok(last.max(Some(time?))))
 }
 
 /// Whether Redis's own check finds nothing wrong, or does not end in time.

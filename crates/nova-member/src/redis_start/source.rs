@@ -10,7 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::data::{DIRECTORY, MANIFEST, SNAPSHOT, last_write};
+use super::names::{DIRECTORY, MANIFEST, SNAPSHOT, last_write};
 use crate::error::StartError;
 use crate::files::{file_error, read_if_present, write};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::failure::{LogExcerpt, last_words};
+use super::last_words::{LogExcerpt, last_words};
 use crate::components::ComponentId;
 use crate::probe::{CheckKind, CheckResult};
 use crate::target::Target;

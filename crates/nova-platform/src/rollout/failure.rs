@@ -4,12 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Stopped;
+use super::degraded::blamed;
+use super::last_words::{LogExcerpt, last_words};
 use crate::components::ComponentId;
 use crate::probe::CheckResult;
-use crate::target::{LogQuery, MemberStatus, RunState, Target};
+use crate::target::{MemberStatus, RunState, Target};
 
-/// Log lines shown of each start.
-const LOG_LINES: usize = 20;
 /// Members whose logs are shown when no single one is to blame.
 const LOGGED_MEMBERS: usize = 3;
 
@@ -54,17 +54,6 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Last lines of a member's log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogExcerpt {
-    /// The member's name.
-    pub member: String,
-    /// Of the start before the current one.
-    pub previous: bool,
-    /// Oldest first.
-    pub lines: Vec<String>,
-}
-
 /// A rollout that ended without a platform.
 #[derive(Debug, Clone)]
 pub struct Failure {
@@ -98,26 +87,6 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// A member's last log lines, of its start before as well.
-pub(super) async fn last_words<T: Target>(target: &T, member: &str) -> Vec<LogExcerpt> {
-    let mut logs = Vec::new();
-    for previous in [true, false] {
-        let query = LogQuery {
-            tail: Some(LOG_LINES),
-            previous,
-        };
-        let lines = target.logs(member, &query).await.unwrap_or_default();
-        if !lines.is_empty() {
-            logs.push(LogExcerpt {
-                member: member.to_owned(),
-                previous,
-                lines,
-            });
-        }
-    }
-    logs
-}
 
 /// Picks the failure to show first and gathers what explains it.
 pub(super) async fn conclude<T: Target>(target: &T, mut stopped: Vec<Stopped>, interrupted: bool) -> Failure {
@@ -162,12 +131,12 @@ pub(super) async fn conclude<T: Target>(target: &T, mut stopped: Vec<Stopped>, i
         })
         .collect();
     events.extend(target.events(&first.component).await);
-    let blamed: Vec<String> = match &first.member {
+    let concerning: Vec<String> = match &first.member {
         Some(member) => vec![member.clone()],
         None => {
             let is_ill = |member: &&MemberStatus| member.state != RunState::Running || member.restarts > 0;
             let (ill, well): (Vec<&MemberStatus>, Vec<&MemberStatus>) = concerned.iter().copied().partition(is_ill);
-            match super::degraded::blamed(&first.failing) {
+            match blamed(&first.failing) {
                 Some(member) => vec![member.to_owned()],
                 None => ill
                     .into_iter()
@@ -179,7 +148,7 @@ pub(super) async fn conclude<T: Target>(target: &T, mut stopped: Vec<Stopped>, i
         }
     };
     let mut logs = Vec::new();
-    for member in blamed.iter().filter(|_| !interrupted) {
+    for member in concerning.iter().filter(|_| !interrupted) {
         logs.extend(last_words(target, member).await);
     }
     Failure {

@@ -4,19 +4,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::class::{Class, class_of};
+use super::place::Place;
 use super::refusal::{Refusal, refusal};
 use crate::key::Key;
 use crate::schema::json_schema;
 use crate::spec::Spec;
-
-/// Where the platform runs; a setting of another place changes nothing there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Processes on one machine.
-    Local,
-    /// A cluster.
-    Kubernetes,
-}
 
 /// A setting that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::changes::{Change, Place, changes};
+use super::changes::{Change, changes};
+use super::place::Place;
 use crate::spec::Spec;
 
 /// Name and version of the note's shape.

@@ -3,11 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::changes::{Change, Place};
 use super::class::Class;
+use super::place::Place;
 use crate::key::Key;
 use crate::units::Size;
-use crate::validate::Problem;
 
 /// Why a change is not done, and what leads to it all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,30 +20,6 @@ pub struct Refusal {
 /// The way where there is no shorter one.
 const ANOTHER: &str = "deploy another platform (another [platform] name) with it, move the data there, then remove this one; or, where \
                        the data are not needed, ./nova cleanup --data first";
-
-/// Problems at the lines of the settings that are refused.
-#[must_use]
-pub fn problems(changes: &[Change]) -> Vec<Problem> {
-    let problem = |change: &Change| {
-        let refusal = change.refusal.as_ref()?;
-        let value = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
-        let before = value(&change.before);
-        Some(Problem {
-            message: format!(
-                "{} cannot change from {before} to {} on a platform that was deployed: {}",
-                change.setting,
-                value(&change.after),
-                refusal.reason
-            ),
-            keys: vec![change.key.clone()],
-            help: Some(format!(
-                "take this line back ({} = {before}), and everything else can be deployed; to get there: {}",
-                change.setting, refusal.way
-            )),
-        })
-    };
-    changes.iter().filter_map(problem).collect()
-}
 
 /// Why this change is refused at this place; `None` when it is not.
 pub(super) fn refusal(

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::changes::Place;
 use super::class::{Class, class_of, resolved};
+use super::place::Place;
 use super::refusal::refusal;
 use crate::key::Key;
 use crate::load::defaults;
