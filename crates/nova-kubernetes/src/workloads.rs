@@ -233,21 +233,32 @@ impl Workload {
 
 /// Everything that runs, in the order of the platform's components, the agent last.
 pub(crate) fn workloads(spec: &Spec, profile: Profile) -> Vec<Workload> {
-    let mut all = vec![
-        etcd::workload(spec, profile),
-        postgres::workload(spec, profile),
-        redis::workload(spec, profile),
-        sentinel::workload(spec, profile),
-        kafka::workload(spec, profile),
-        gateway::workload(spec, profile),
-    ];
-    all.extend(
-        spec.services
-            .iter()
-            .map(|(name, service)| microservice::workload(spec, profile, name, service)),
-    );
-    all.push(agent::workload(profile));
+    let services = spec.services.keys().map(|name| ComponentId::service(name));
+    let every = ComponentId::STORES_AND_GATEWAY.into_iter().chain(services);
+    let mut all: Vec<Workload> = every.flat_map(|id| of_component(spec, profile, &id)).collect();
+    all.extend(of_component(spec, profile, &ComponentId::Agent));
     all
+}
+
+/// A workload a kind of member.
+#[warn(clippy::wildcard_enum_match_arm)]
+fn of_component(spec: &Spec, profile: Profile, id: &ComponentId) -> Vec<Workload> {
+    match id {
+        ComponentId::Etcd => vec![etcd::workload(spec, profile)],
+        ComponentId::Postgres => vec![postgres::workload(spec, profile)],
+        ComponentId::Redis => vec![redis::workload(spec, profile), sentinel::workload(spec, profile)],
+        ComponentId::Kafka => vec![kafka::workload(spec, profile)],
+        ComponentId::Gateway => vec![gateway::workload(spec, profile)],
+        ComponentId::Service(name) => {
+            let service = spec.services.get(&**name);
+            service
+                .map(|service| microservice::workload(spec, profile, name, service))
+                .into_iter()
+                .collect()
+        }
+        ComponentId::Agent => vec![agent::workload(profile)],
+        ComponentId::Foundation => Vec::new(),
+    }
 }
 
 /// The working directory, in memory: what is written there may hold passwords.
