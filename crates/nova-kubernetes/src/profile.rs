@@ -55,11 +55,8 @@ impl Profile {
     /// and what all wait for (etcd, PostgreSQL with Patroni, the gateway) outweigh the rest.
     #[must_use]
     pub fn of_kind(self, kind: Kind) -> Sizes {
-        let all = facts_of_kind(kind).sizes.iter();
-        let own = all
-            .filter(|sizes| sizes.kind == kind)
-            .map(|sizes| (sizes.requests, sizes.limits));
-        let (requests, limits) = own.last().unwrap_or_default();
+        let own = facts_of_kind(kind).sizes.iter().find(|sizes| sizes.kind == kind);
+        let (requests, limits) = own.map(|sizes| (sizes.requests, sizes.limits)).unwrap_or_default();
         self.sizes(requests, limits)
     }
 
