@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
 use std::fs::File;
+use std::time::SystemTime;
 
 use super::*;
+use crate::redis_start::names::SNAPSHOT;
 use crate::redis_start::source::mark;
 
 const SERVER: &str = "/usr/bin/redis-server";
