@@ -151,7 +151,7 @@ impl At<'_> {
     ///
     /// # Errors
     /// When it is refused, as a second one without a vote is, or nobody answers: then it may have been added or not.
-    pub fn add(self, peer: &str) -> Result<Cluster, String> {
+    pub fn add_learner(self, peer: &str) -> Result<Cluster, String> {
         let body = json!({ "peerURLs": [peer], "isLearner": true });
         self.ask("/v3/cluster/member/add", &body).map(cluster)
     }

@@ -1,5 +1,6 @@
 //! Real members of etcd that grow, shrink, lose what they have and come back: there is one cluster at every moment, and what was
 //! acknowledged is there.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/etcd.rs"]
 mod etcd;
@@ -196,7 +197,9 @@ fn a_join_that_was_cut_short_is_taken_up() {
     platform.describe(3);
     let at = platform.client(1);
     until(&platform, "added", || {
-        nova_member::etcd_api::At(&at).add(&platform.peer_url(2)).is_ok()
+        nova_member::etcd_api::At(&at)
+            .add_learner(&platform.peer_url(2))
+            .is_ok()
     });
     platform.keep_without_watch(2);
     platform.keep(3);

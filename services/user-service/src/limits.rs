@@ -126,6 +126,8 @@ impl Generations {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+
     use super::*;
 
     #[test]

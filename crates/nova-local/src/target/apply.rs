@@ -118,7 +118,8 @@ impl LocalTarget {
             .filter(|member| member.launch.component == ComponentId::Etcd);
         let (staying, leaving): (Vec<_>, Vec<_>) =
             etcd.partition(|member| wanted.contains(member.launch.member.as_str()));
-        if leaving.is_empty() {
+        // Where nobody stays, nobody waits for them.
+        if leaving.is_empty() || staying.is_empty() {
             return Ok(());
         }
         let staying: Vec<Address> = staying.into_iter().filter_map(client_address).collect();

@@ -126,7 +126,7 @@ fn is_forming(settings: &Settings, listed: &[Listed]) -> bool {
         let found = listed.iter().find(|member| member.peers.contains(&url));
         let is_own = host.member == settings.start.member;
         found.is_some_and(|member| {
-            member.name == host.member && !member.is_learner && !(is_own && !member.clients.is_empty())
+            member.name == host.member && !member.is_learner && (!is_own || member.clients.is_empty())
         })
     });
     all && listed.len() == described.count()

@@ -69,7 +69,7 @@ pub(super) fn join(
         for member in &before {
             At(at).remove(member.id)?;
         }
-        cluster = At(at).add(&url)?;
+        cluster = At(at).add_learner(&url)?;
     }
     println!("nova: {name} joins the cluster {:x} as a learner", cluster.id);
     let members = cluster.members.iter().map(|member| {

@@ -96,7 +96,7 @@ pub(super) fn serves(results: &[CheckResult]) -> bool {
 }
 
 /// The member that failing checks are about, when it is one.
-pub(super) fn blamed<'a>(failing: &'a [CheckResult]) -> Option<&'a str> {
+pub(super) fn blamed(failing: &[CheckResult]) -> Option<&str> {
     let mut members = failing.iter().filter_map(|check| check.member.as_deref());
     let first = members.next()?;
     members.all(|other| other == first).then_some(first)

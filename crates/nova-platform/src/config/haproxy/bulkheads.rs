@@ -41,6 +41,8 @@ impl Bulkheads {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
+
     use super::*;
 
     #[test]
