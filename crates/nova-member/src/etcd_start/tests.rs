@@ -1,4 +1,5 @@
 //! What is decided, for each thing that a member can find.
+#![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
 use super::data::{Data, Identity};
 use super::decide::{Own, Way, decide};
