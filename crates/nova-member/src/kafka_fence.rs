@@ -6,20 +6,17 @@
 //! asks to be fenced. It carries the epoch of that life's registration, and the controller refuses any other.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
 use crate::address::HostPort;
 use crate::error::StartError;
 use crate::files::{read_if_present, read_json};
-use crate::kafka_start::Start;
+use crate::kafka_start::{Start, session_log};
 use crate::kafka_wire::{Answer, Request, ask};
 use crate::place::Place;
 use crate::resolve;
 
-/// What a broker writes of its sessions, one file a life: see the logger of that name in the broker's own settings.
-const FILE: &str = "session.log";
 /// How it begins to tell of a session, between them the broker's id, and behind them the epoch.
 const REGISTERED: &str = "Successfully registered broker ";
 const WITH_EPOCH: &str = " with broker epoch ";
@@ -70,11 +67,6 @@ impl fmt::Display for Fenced {
             Self::Gone => "its session had ended already",
         })
     }
-}
-
-/// Where the broker of this place writes of its sessions.
-pub(crate) fn session_log(place: &Place) -> PathBuf {
-    place.kept(FILE)
 }
 
 impl Fence {

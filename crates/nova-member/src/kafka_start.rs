@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 use crate::address::HostPort;
 use crate::error::StartError;
 use crate::files::{file_error, make_directory, read_json};
-use crate::kafka_fence::session_log;
 use crate::place::Place;
 use crate::start::exec;
 
 /// The property by which `log4j2.properties` finds the file for what the broker writes of its sessions.
 const SESSION_LOG: &str = "nova.session.log";
+
+/// What a broker writes of its sessions, one file a life: see the logger of that name in the broker's own settings.
+const SESSIONS: &str = "session.log";
 
 /// What to run: `start.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,6 +57,11 @@ pub fn run(place: &Place) -> Result<Infallible, StartError> {
     java.arg(format!("-D{SESSION_LOG}={}", session_log(place).display()))
         .args(["kafka.Kafka", "server.properties"]);
     exec(&mut java, &start.java)
+}
+
+/// Where the broker of this place writes of its sessions.
+pub(crate) fn session_log(place: &Place) -> PathBuf {
+    place.kept(SESSIONS)
 }
 
 /// Java with everything but a main class.

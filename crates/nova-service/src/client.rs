@@ -8,6 +8,7 @@
 mod answer;
 mod builder;
 mod classify;
+mod failed;
 mod observe;
 mod transport;
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access_token::Signer,
-    audit::{Event, Outcome, Unjudged},
+    audit::{Event, Outcome},
     client::Client,
     deletions::Deletions,
     domain::{Email, Password},
@@ -17,6 +17,7 @@ use crate::{
     service_clients::ServiceClients,
     store::{self, sessions::Lifetimes},
     throttle::{Attempt, Throttle},
+    unjudged::Unjudged,
 };
 
 const CLEAN_EVERY: Duration = Duration::from_secs(600);

@@ -1,13 +1,11 @@
 //! What is recorded of every attempt to use an account: when, which, from where, with what outcome; never a secret.
 //!
 //! Attempts that were judged are recorded by the statement that carries them out, before the client hears of it: when the
-//! record cannot be written, the attempt did not happen. Attempts that were turned away are counted ([`unjudged`]).
+//! record cannot be written, the attempt did not happen. Attempts that were turned away are counted ([`crate::unjudged`]).
 
-pub mod unjudged;
+use std::net::IpAddr;
 
 use uuid::Uuid;
-
-pub use unjudged::{Counted, Unjudged};
 
 use crate::{client::Client, domain::Email};
 
@@ -133,4 +131,15 @@ impl<'a> Record<'a> {
             ..self
         }
     }
+}
+
+/// Attempts that are alike.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    pub(crate) event: Event,
+    pub(crate) outcome: Outcome,
+    pub(crate) subject: Option<[u8; 16]>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) attempts: u64,
 }

@@ -24,6 +24,7 @@ pub mod routes;
 pub mod service_clients;
 pub mod store;
 pub mod throttle;
+pub mod unjudged;
 
 use std::sync::Arc;
 
@@ -64,7 +65,7 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
         throttle: throttle::Throttle::new(auth.limits(), redis.clone()),
         clients: service_clients::ServiceClients::new(&auth.clients)?,
         deletions: deletions::Deletions::new(postgres.clone(), signer, user_service.clone()),
-        unjudged: audit::Unjudged::new(auth.audit_window),
+        unjudged: unjudged::Unjudged::new(auth.audit_window),
         settings: Settings {
             lifetimes: auth.lifetimes(),
             audit_retention: auth.audit_retention,

@@ -56,7 +56,7 @@ fn who_is_refused_says_by_whom_and_ends_in_time() {
     let root = tempfile::tempdir().unwrap();
     let place = Place::Directory(root.path().to_owned());
     assert_eq!(Fence::of_last_life(&place).unwrap(), None);
-    fs::write(root.path().join(FILE), REGISTRATION).unwrap();
+    fs::write(session_log(&place), REGISTRATION).unwrap();
     // Nobody listens at this port while it is bound.
     let bound = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = bound.local_addr().unwrap().port();

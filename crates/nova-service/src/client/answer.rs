@@ -9,7 +9,7 @@ use nova_resilience::header::DO_NOT_RETRY_HEADER;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::transport::TransportError;
+use super::failed::TransportError;
 use crate::http::Problem;
 
 /// An answer with its whole body.

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use nova_resilience::{Classify, Health, Repeat, Verdict};
 
 use super::answer::Answer;
-use super::transport::TransportError;
+use super::failed::TransportError;
 
 /// 5xx and broken connections are the host's failures; 4xx is the caller's own.
 #[derive(Clone, Copy, Debug)]

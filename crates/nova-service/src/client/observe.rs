@@ -10,7 +10,7 @@ use metrics::{counter, gauge, histogram};
 use nova_resilience::{BreakerState, Failure, Stats};
 
 use super::answer::Answer;
-use super::transport::TransportError;
+use super::failed::TransportError;
 use crate::config::CallsConfig;
 use crate::service::PartState;
 use crate::telemetry::names;

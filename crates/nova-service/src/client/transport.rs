@@ -14,34 +14,18 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use nova_resilience::header::{TIMEOUT_HEADER, format as timeout_header};
 use nova_resilience::{Call, Deadline};
-use thiserror::Error;
 use tokio::time::Instant;
 use tower::Service;
 
 use super::Outgoing;
 use super::answer::Answer;
+use super::failed::{LARGEST, TransportError};
 use crate::config::CallsConfig;
 
-/// Answers between services are small; one that is larger is a mistake.
-const LARGEST: usize = 1 << 20;
 /// Unused connections are given up at most this often.
 const RENEWED_EVERY: Duration = Duration::from_secs(1);
 
 type Http = legacy::Client<HttpConnector, Full<Bytes>>;
-
-/// Why an attempt has no answer.
-#[derive(Debug, Error)]
-pub enum TransportError {
-    /// No connection could be made: the other side has certainly not seen the request.
-    #[error("no connection could be made")]
-    Connect(#[source] legacy::Error),
-    /// The connection broke: the other side may have acted on the request.
-    #[error("the connection broke before the whole answer was there")]
-    Lost(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The answer does not end.
-    #[error("the answer is larger than {LARGEST} bytes")]
-    TooLarge,
-}
 
 /// Connections to one host. An attempt that got no answer makes it leave all unused connections too: they lead to the same
 /// process, which may be dead or demoted, while a new connection goes where the name or the load balancer leads now. An

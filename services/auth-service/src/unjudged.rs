@@ -17,8 +17,12 @@ use std::{
 use nova_service::Postgres;
 use tokio_util::sync::CancellationToken;
 
-use super::{Event, Outcome};
-use crate::{client::Client, domain::Email, store};
+use crate::{
+    audit::{Counted, Event, Outcome},
+    client::Client,
+    domain::Email,
+    store,
+};
 
 /// How many kinds are told apart between two writes; the rest is counted together.
 const MOST_KINDS: usize = 1_000;
@@ -27,17 +31,6 @@ const WRITE_EVERY: Duration = Duration::from_secs(1);
 const BURST: f64 = 200.0;
 /// and one more after this. With the common rows, 2,880 a day and 200 more: 40 MB in 90 days of nothing but attacks.
 const ONE_MORE_AFTER: Duration = Duration::from_secs(60);
-
-/// Attempts that are alike.
-#[derive(Debug, Clone)]
-pub struct Counted {
-    pub(crate) event: Event,
-    pub(crate) outcome: Outcome,
-    pub(crate) subject: Option<[u8; 16]>,
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) user_agent: Option<String>,
-    pub(crate) attempts: u64,
-}
 
 /// The attempts that are not written yet.
 pub struct Unjudged {
