@@ -1,8 +1,8 @@
 //! Starts a member's main process.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -25,6 +25,12 @@ pub(super) fn start(layout: &Layout, launch: &Launch) -> Result<Child, String> {
         tracing::warn!(%member, %error, "cannot keep the log of its last start");
     }
     let log_error = |error: io::Error| format!("cannot open its log {}: {error}", log.display());
+    // Somebody who makes room may remove them all; no member stays down for that.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(layout.logs())
+        .map_err(log_error)?;
     let out = open_log(&log).map_err(log_error)?;
     let err = out.try_clone().map_err(log_error)?;
     if !directory.is_dir() {

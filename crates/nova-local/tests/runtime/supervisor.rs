@@ -129,6 +129,22 @@ async fn the_log_of_the_last_start_is_kept_and_a_large_one_is_rotated() {
 }
 
 #[tokio::test]
+async fn a_member_starts_again_although_the_logs_are_gone() {
+    let home = Home::new();
+    home.supervise().await;
+    let first = home
+        .ensure(&home.member("redis-1", "echo started; exec sleep 600"))
+        .await;
+    std::fs::remove_dir_all(home.layout.logs()).unwrap();
+    kill_hard(first.pid.unwrap().cast_signed());
+    home.until("redis-1", |report| runs_as_another(report, first.pid)).await;
+    until("its log is there again", || {
+        std::fs::read_to_string(home.layout.log("redis-1")).is_ok_and(|text| text == "started\n")
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_second_supervisor_is_refused() {
     let home = Home::new();
     let first = home.supervise().await;
