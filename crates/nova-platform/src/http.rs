@@ -1,6 +1,6 @@
 //! Small HTTP exchanges with members: bounded in size, no proxy, errors in one line with the root cause.
 
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -56,11 +56,7 @@ impl Http {
         body: &Value,
         login: (&str, &str),
     ) -> Result<Answer, String> {
-        let request = self
-            .0
-            .patch(format!("http://{address}{path}"))
-            .basic_auth(login.0, Some(login.1));
-        send("PATCH", address, path, request.json(body)).await
+        self.send_as(Method::PATCH, address, path, body, login).await
     }
 
     pub(crate) async fn post_as(
@@ -70,11 +66,23 @@ impl Http {
         body: &Value,
         login: (&str, &str),
     ) -> Result<Answer, String> {
+        self.send_as(Method::POST, address, path, body, login).await
+    }
+
+    async fn send_as(
+        &self,
+        method: Method,
+        address: &HostPort,
+        path: &str,
+        body: &Value,
+        (user, password): (&str, &str),
+    ) -> Result<Answer, String> {
         let request = self
             .0
-            .post(format!("http://{address}{path}"))
-            .basic_auth(login.0, Some(login.1));
-        send("POST", address, path, request.json(body)).await
+            .request(method.clone(), format!("http://{address}{path}"))
+            .basic_auth(user, Some(password))
+            .json(body);
+        send(method.as_str(), address, path, request).await
     }
 }
 
