@@ -137,7 +137,13 @@ impl Prober for Checks {
     async fn stage(&self, component: &ComponentId, limit: Duration) -> Result<Vec<String>, String> {
         match component {
             ComponentId::Redis => self.0.redis.stage(limit).boxed().await,
-            _ => Ok(Vec::new()),
+            ComponentId::Etcd
+            | ComponentId::Postgres
+            | ComponentId::Kafka
+            | ComponentId::Gateway
+            | ComponentId::Service(_)
+            | ComponentId::Agent
+            | ComponentId::Foundation => Ok(Vec::new()),
         }
     }
 
