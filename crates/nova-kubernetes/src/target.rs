@@ -21,6 +21,7 @@ mod plan;
 pub(crate) mod pods;
 pub mod preflight;
 mod remove;
+mod revisions;
 mod secrets;
 mod volumes;
 

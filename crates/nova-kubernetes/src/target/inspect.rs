@@ -12,6 +12,7 @@ use nova_platform::components::ComponentId;
 use nova_platform::target::MemberStatus;
 use nova_platform::topology::{Component, Kind, Member};
 
+use super::revisions::Revisions;
 use super::{KubernetesError, KubernetesTarget, pods};
 use crate::names::Area;
 use crate::workloads::GATEWAYS;
@@ -40,7 +41,14 @@ impl KubernetesTarget {
         let (down, lists) = tokio::join!(down, lists);
         let mut all = Vec::new();
         for (area, list) in Area::ALL.into_iter().zip(lists?) {
-            all.extend(seen(&area.namespace(&self.spec), &list, &down));
+            // Only a pod in trouble is worth asking its controller about.
+            let troubled = list.iter().any(|pod| pods::is_troubled(pod, &down));
+            let revisions = if troubled {
+                self.revisions(area).await?
+            } else {
+                Revisions::default()
+            };
+            all.extend(seen(&area.namespace(&self.spec), &list, &down, &revisions));
         }
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = all.clone();
         Ok(all)
@@ -49,7 +57,8 @@ impl KubernetesTarget {
     /// The pods of one namespace that are there to be met.
     pub(super) async fn list_area(&self, area: Area) -> Result<Vec<Seen>, KubernetesError> {
         let list = self.list_pods(area).await?;
-        Ok(seen(&area.namespace(&self.spec), &list, &BTreeSet::new()))
+        let (down, revisions) = (BTreeSet::new(), Revisions::default());
+        Ok(seen(&area.namespace(&self.spec), &list, &down, &revisions))
     }
 
     /// Finds a member's pod, in what was last listed if it is there.
@@ -90,7 +99,7 @@ pub(super) fn is_node_ready(node: &Node) -> bool {
     conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
 }
 
-fn seen(namespace: &str, list: &[Pod], down: &BTreeSet<String>) -> Vec<Seen> {
+fn seen(namespace: &str, list: &[Pod], down: &BTreeSet<String>, revisions: &Revisions) -> Vec<Seen> {
     let now = Timestamp::now();
     let mut all: Vec<Seen> = list
         .iter()
@@ -103,7 +112,7 @@ fn seen(namespace: &str, list: &[Pod], down: &BTreeSet<String>) -> Vec<Seen> {
                 .map(|spec| spec.containers.as_slice())
                 .unwrap_or_default();
             Some(Seen {
-                member: pods::member(pod, down, now)?,
+                member: pods::member(pod, down, now, revisions.is_earlier(pod))?,
                 namespace: namespace.to_owned(),
                 ip: ip.filter(|_| !leaves),
                 container: containers

@@ -21,7 +21,14 @@ const HOPELESS: [&str; 6] = [
 ];
 
 /// The member that a pod is; `None` for one that was replaced, or is not a member.
-pub(crate) fn member(pod: &Pod, down_nodes: &BTreeSet<String>, now: Timestamp) -> Option<MemberStatus> {
+///
+/// `is_earlier`: its controller has a newer template. What waiting would not mend in such a pod ends with the pod.
+pub(crate) fn member(
+    pod: &Pod,
+    down_nodes: &BTreeSet<String>,
+    now: Timestamp,
+    is_earlier: bool,
+) -> Option<MemberStatus> {
     let name = pod.metadata.name.clone()?;
     let component = pod.metadata.labels.as_ref()?.get(COMPONENT)?.as_str().into();
     let node = pod
@@ -36,7 +43,11 @@ pub(crate) fn member(pod: &Pod, down_nodes: &BTreeSet<String>, now: Timestamp) -
     let (state, why) = if on_lost_node {
         (RunState::Unreachable, Some(format!("its node {node} is not ready")))
     } else {
-        state(pod, now)
+        match state(pod, now) {
+            (RunState::Failed | RunState::Backoff, _) if is_earlier && is_replaceable(pod) => return None,
+            (RunState::Failed, why) if is_earlier => (RunState::Backoff, why),
+            other => other,
+        }
     };
     let statuses = statuses(pod);
     let restarts: i32 = statuses.iter().map(|status| status.restart_count).sum();
@@ -64,10 +75,16 @@ pub(crate) fn is_ready(pod: &Pod) -> bool {
     ready && pod.metadata.deletion_timestamp.is_none()
 }
 
+/// Whether something of its own, not its node, keeps it from running.
+pub(crate) fn is_troubled(pod: &Pod, down_nodes: &BTreeSet<String>) -> bool {
+    let member = member(pod, down_nodes, Timestamp::now(), false);
+    member.is_some_and(|member| matches!(member.state, RunState::Failed | RunState::Backoff))
+}
+
 /// What keeps a pod from being ready, for a message; `None` when nothing is known.
 pub(crate) fn trouble(pod: &Pod) -> Option<String> {
     let name = pod.metadata.name.as_deref()?;
-    let member = member(pod, &BTreeSet::new(), Timestamp::now())?;
+    let member = member(pod, &BTreeSet::new(), Timestamp::now(), false)?;
     let why = member.last_exit.unwrap_or_else(|| waiting(pod));
     Some(format!("{name}: {why}"))
 }

@@ -26,7 +26,7 @@ fn pod(owner: &str, status: &Value) -> Pod {
 
 fn seen(pod: &Pod) -> Option<MemberStatus> {
     let now: Timestamp = NOW.parse().unwrap();
-    member(pod, &BTreeSet::new(), now)
+    member(pod, &BTreeSet::new(), now, false)
 }
 
 fn container(state: &Value, last: &Value, restarts: i32) -> Value {
@@ -132,7 +132,7 @@ fn a_pod_on_a_lost_node_is_unreachable_whatever_it_was() {
         0,
     );
     let down = BTreeSet::from(["node-2".to_owned()]);
-    let member = member(&pod("ReplicaSet", &status), &down, NOW.parse().unwrap()).unwrap();
+    let member = member(&pod("ReplicaSet", &status), &down, NOW.parse().unwrap(), false).unwrap();
     assert_eq!(member.state, RunState::Unreachable);
 }
 
@@ -159,4 +159,17 @@ fn readiness_and_trouble_are_told() {
     let creating = pod("ReplicaSet", &creating);
     assert!(!is_ready(&creating));
     assert_eq!(trouble(&creating).as_deref(), Some("redis-1: ContainerCreating"));
+}
+
+#[test]
+fn what_is_about_to_be_replaced_is_no_news_of_the_change() {
+    let now: Timestamp = NOW.parse().unwrap();
+    let hopeless = container(&json!({"waiting": {"reason": "ErrImagePull"}}), &json!({}), 0);
+    let looping = container(&json!({"waiting": {"reason": "CrashLoopBackOff"}}), &json!({}), 3);
+    let runs = container(&json!({"running": {}}), &json!({}), 0);
+    let state = |owner, status| member(&pod(owner, status), &BTreeSet::new(), now, true).map(|member| member.state);
+    assert_eq!(state("ReplicaSet", &hopeless), None);
+    assert_eq!(state("ReplicaSet", &looping), None);
+    assert_eq!(state("ReplicaSet", &runs), Some(RunState::Running));
+    assert_eq!(state("StatefulSet", &hopeless), Some(RunState::Backoff));
 }
