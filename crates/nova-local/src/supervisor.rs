@@ -12,12 +12,12 @@ mod lock;
 mod orphans;
 mod protocol;
 mod registry;
+mod remake;
 mod rotation;
 mod server;
 mod start;
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -34,8 +34,10 @@ pub(crate) use start::wait_until_gone;
 pub use start::{Program, StartError, ensure_running};
 
 use crate::layout::{Layout, remove_if_present};
-use address::short_socket_path;
+use remake::Lost;
 
+/// What its lock says of it.
+const SUPERVISOR: &str = "nova supervise";
 /// Most open files that members may have; some programs make a table as large as the limit.
 const OPEN_FILES: u64 = 1 << 20;
 
@@ -72,7 +74,7 @@ pub fn run(directory: &Path) -> Result<(), SupervisorError> {
     // Fails only for a process that leads a group already; then there is no terminal to lose either.
     let _ = nix::unistd::setsid();
     umask(Mode::from_bits_truncate(0o077));
-    let _lock = LockFile::take(&layout.supervisor_lock(), "nova supervise")?;
+    let lock = LockFile::take(&layout.supervisor_lock(), SUPERVISOR)?;
     raise_open_files();
     orphans::adopt();
     let registry = Registry::load(layout.clone())?;
@@ -80,12 +82,22 @@ pub fn run(directory: &Path) -> Result<(), SupervisorError> {
         .enable_all()
         .build()
         .map_err(cannot("make its runtime"))?;
-    let outcome = LocalSet::new().block_on(&runtime, supervise(registry));
-    let _ = remove_if_present(&layout.supervisor_socket());
-    outcome
+    let outcome = LocalSet::new().block_on(&runtime, supervise(registry, lock));
+    if outcome.as_ref().is_ok_and(|end| *end == End::Asked) {
+        let _ = remove_if_present(&layout.supervisor_socket());
+    }
+    outcome.map(drop)
 }
 
-async fn supervise(registry: Registry) -> Result<(), SupervisorError> {
+/// Why it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Asked,
+    /// Another one is at work; the socket is that one's.
+    Replaced,
+}
+
+async fn supervise(registry: Registry, mut lock: LockFile) -> Result<End, SupervisorError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot("watch for SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot("watch for SIGINT"))?;
     // Only taken notice of: a closed terminal must not end it. Being handled instead of ignored, it is not inherited.
@@ -93,10 +105,7 @@ async fn supervise(registry: Registry) -> Result<(), SupervisorError> {
 
     let layout = registry.layout().clone();
     let socket = layout.supervisor_socket();
-    let (path, _directory) = short_socket_path(&socket).map_err(cannot("open its directory"))?;
-    let _ = remove_if_present(&socket);
-    let listener = tokio::net::UnixListener::bind(path).map_err(cannot("listen on its socket"))?;
-    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).map_err(cannot("protect its socket"))?;
+    let mut door = remake::listen(&socket).map_err(cannot("listen on its socket"))?;
 
     let house = Rc::new(keeper::House::new(registry));
     house.take_over();
@@ -104,13 +113,28 @@ async fn supervise(registry: Registry) -> Result<(), SupervisorError> {
     tokio::task::spawn_local(rotation::rotate_large_logs(own_log, move || members.logs()));
     tokio::task::spawn_local(orphans::take_note_of_ends(house.clone()));
     tracing::info!(state = %layout.directory().display(), "supervising");
-    tokio::select! {
-        () = server::serve(listener, house.clone()) => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let end = loop {
+        let file = door.file();
+        let lost = tokio::select! {
+            () = server::serve(door.listener, house.clone()) => break End::Asked,
+            _ = terminate.recv() => break End::Asked,
+            _ = interrupt.recv() => break End::Asked,
+            lost = remake::watch(&house, &mut lock, file) => lost,
+        };
+        match lost {
+            Lost::Socket => {
+                tracing::warn!("its socket was removed; listening again");
+                door = remake::listen(&socket).map_err(cannot("listen on its socket again"))?;
+            }
+            Lost::Place => {
+                tracing::warn!("its lock was removed, and another supervisor has it now");
+                break End::Replaced;
+            }
+        }
+    };
+    drop(lock);
     tracing::info!("ends; the members go on");
-    Ok(())
+    Ok(end)
 }
 
 /// Stores keep many files and connections open; the usual soft limit of 1024 is too low for them.

@@ -15,6 +15,7 @@ mod plan;
 mod prepare;
 mod remove;
 mod replace;
+mod strays;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -157,6 +158,7 @@ impl LocalTarget {
     /// # Errors
     /// As [`LocalTarget::is_deployed`].
     pub fn has_state(&self) -> Result<bool, LocalError> {
+        self.has_not_lost_its_state()?;
         // Before the first deploy the system user need not exist.
         if !self.layout.directory().exists() {
             return Ok(false);
@@ -167,8 +169,9 @@ impl LocalTarget {
     /// Keeps other commands from changing the platform until the lock is dropped. Makes the state directory.
     ///
     /// # Errors
-    /// When another command is at work: which one.
+    /// When another command is at work: which one. [`LocalError::StateLost`] when the platform runs without its directory.
     pub fn lock(&self, what: &str) -> Result<LockFile, LocalError> {
+        self.has_not_lost_its_state()?;
         create(&self.layout, &self.owner()?)?;
         Ok(LockFile::take(&self.layout.command_lock(), what)?)
     }

@@ -20,6 +20,9 @@ pub(super) async fn run(session: &Session, args: &Cleanup) -> anyhow::Result<Exi
 
 async fn here(session: &Session, args: &Cleanup) -> anyhow::Result<Exit> {
     let target = LocalTarget::open(session.spec())?;
+    if !target.strays()?.is_empty() {
+        return strays(session, &target).await;
+    }
     if !target.has_state()? {
         return print_nothing(session, "here");
     }
@@ -39,6 +42,28 @@ async fn here(session: &Session, args: &Cleanup) -> anyhow::Result<Exit> {
         "no process and no port left",
         &data.unwrap_or_default(),
     )
+}
+
+/// The state directory was removed under the running platform. There is nothing to confirm: what is there is moved, not deleted.
+async fn strays(session: &Session, target: &LocalTarget) -> anyhow::Result<Exit> {
+    let removal = target
+        .remove_strays()
+        .await
+        .context("cannot end what runs without its state directory")?;
+    if session.output.format == Format::Text && removal.left.is_empty() {
+        println!(
+            "{} {} processes that ran without their state directory{}",
+            session.output.paint(GREEN, "ended:"),
+            removal.members,
+            removal
+                .data
+                .as_ref()
+                .map(|aside| format!("; what they had written is in {aside}: look at it, then remove it"))
+                .unwrap_or_default()
+        );
+        return Ok(Exit::Done);
+    }
+    print(session, &removal, "", "")
 }
 
 async fn in_cluster(session: &Session, args: &Cleanup) -> anyhow::Result<Exit> {

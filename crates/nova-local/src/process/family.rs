@@ -181,6 +181,15 @@ impl Table {
         found
     }
 
+    /// The supervisor of this platform, known by where it writes, though its files were removed.
+    #[must_use]
+    pub fn supervisor(&self, layout: &Layout) -> Vec<Identity> {
+        let log = layout.supervisor_log();
+        let is_supervisor = |entry: &&Entry| writes(entry.identity.pid, |path| path == log).unwrap_or(false);
+        let found = self.entries.iter().filter(is_supervisor);
+        found.map(|entry| entry.identity).collect()
+    }
+
     /// The processes of every member that this platform has or ever had, as far as they are marked or write a log.
     #[must_use]
     pub fn of_platform(&self, layout: &Layout) -> Vec<Identity> {

@@ -17,7 +17,7 @@ const GLANCE: Duration = Duration::from_millis(200);
 /// Held until dropped, and by no longer than the process lives.
 #[derive(Debug)]
 pub struct LockFile {
-    _file: File,
+    file: File,
 }
 
 /// Who holds a lock.
@@ -88,9 +88,15 @@ impl LockFile {
             // Its last holder may have removed the file between our opening and our locking it.
             if is_still_there(&file, path) {
                 note_holder(&mut file, what);
-                return Ok(Self { _file: file });
+                return Ok(Self { file });
             }
         }
+    }
+
+    /// Whether the file at this path is still the one that is locked.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        is_still_there(&self.file, path)
     }
 
     /// Who holds the lock now.

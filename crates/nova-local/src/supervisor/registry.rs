@@ -236,7 +236,11 @@ impl Registry {
         self.write()
     }
 
-    fn write(&self) -> Result<(), FileError> {
+    /// Writes everything down.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self) -> Result<(), FileError> {
         let path = self.layout.members_file();
         let file = MembersFile {
             format: FORMAT,

@@ -98,6 +98,18 @@ pub enum LocalError {
         /// The members' directories.
         data: PathBuf,
     },
+    /// The state directory was removed while the platform ran.
+    #[error(
+        "the state of this platform in {} is gone, but {processes} of its processes still run; `nova cleanup` ends them and \
+         moves what they wrote aside, and `nova deploy` begins anew",
+        .directory.display()
+    )]
+    StateLost {
+        /// The state directory.
+        directory: PathBuf,
+        /// How many run.
+        processes: usize,
+    },
     /// A member cannot be planned.
     #[error(transparent)]
     Plan(#[from] PlanError),

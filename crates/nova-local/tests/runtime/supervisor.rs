@@ -145,6 +145,29 @@ async fn a_member_starts_again_although_the_logs_are_gone() {
 }
 
 #[tokio::test]
+async fn what_is_the_supervisors_own_is_made_again_when_it_was_removed() {
+    let home = Home::new();
+    let supervisor = home.supervise().await;
+    let member = home.ensure(&home.member("redis-1", "exec sleep 600")).await;
+    for file in [
+        home.layout.supervisor_socket(),
+        home.layout.supervisor_lock(),
+        home.layout.members_file(),
+    ] {
+        std::fs::remove_file(&file).unwrap();
+        until("made again", || file.exists()).await;
+    }
+    assert_eq!(
+        home.supervise().await,
+        supervisor,
+        "it is found, and no second one begins"
+    );
+    assert_eq!(home.report("redis-1").await.pid, member.pid);
+    let notes = std::fs::read_to_string(home.layout.members_file()).unwrap();
+    assert!(notes.contains("redis-1"), "{notes}");
+}
+
+#[tokio::test]
 async fn a_second_supervisor_is_refused() {
     let home = Home::new();
     let first = home.supervise().await;

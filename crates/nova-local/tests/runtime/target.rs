@@ -13,7 +13,7 @@ use nova_platform::endpoints::HostPort;
 use nova_platform::spec::Spec;
 use nova_platform::target::{Action, LogQuery, RunState, Target};
 
-use crate::support::{Home, kill_hard, until};
+use crate::support::{Bystander, Home, kill_hard, until};
 
 fn spec() -> Spec {
     nova_platform::load::load(None).unwrap().spec
@@ -338,4 +338,51 @@ async fn the_state_of_another_user_or_version_is_refused_before_anything_happens
     let nowhere = Layout::at(home.layout.directory().join("members/none"));
     let absent = LocalTarget::with_plans(&spec(), nowhere, home.owner.clone(), home.program(), two());
     assert!(matches!(absent.remove(true).await, Err(LocalError::NotDeployed(_))));
+}
+
+#[tokio::test]
+async fn a_platform_whose_state_directory_was_removed_is_ended_and_deployed_anew() {
+    let home = Home::new();
+    let script = "echo started; while sleep 0.05; do mkdir -p data && date >> data/written; done";
+    let members = || {
+        vec![
+            member("etcd-1", "etcd", script),
+            member("redis-1", "redis", "exec sleep 600"),
+        ]
+    };
+    let first = target(&home, members());
+    for component in [ComponentId::Etcd, ComponentId::Redis] {
+        first.apply(&component).await.unwrap();
+    }
+    let bystander = Bystander::in_directory(&home.layout.member("redis-1"));
+    std::fs::remove_dir_all(home.layout.directory()).unwrap();
+    // As a program that makes its directory again when it writes.
+    std::fs::create_dir_all(home.layout.member("etcd-1")).unwrap();
+    std::fs::write(home.layout.member("etcd-1").join("written"), "later").unwrap();
+
+    let again = target(&home, members());
+    let error = again.lock("nova deploy").unwrap_err();
+    assert!(
+        matches!(error, LocalError::StateLost { processes, .. } if processes >= 3),
+        "{error}"
+    );
+    assert!(error.to_string().contains("`nova cleanup`"), "{error}");
+    assert!(matches!(again.has_state(), Err(LocalError::StateLost { .. })));
+
+    let removal = again.remove_strays().await.unwrap();
+    assert!(removal.left.is_empty() && removal.members >= 3, "{removal:?}");
+    assert!(home.processes().is_empty());
+    assert!(again.strays().unwrap().is_empty());
+    assert!(bystander.identity().is_alive(), "a person's shell there is nobody's");
+    let aside = PathBuf::from(removal.data.unwrap());
+    assert_eq!(
+        std::fs::read_to_string(aside.join("members/etcd-1/written")).unwrap(),
+        "later"
+    );
+    assert!(!again.has_state().unwrap());
+
+    drop(again.lock("nova deploy").unwrap());
+    let anew = target(&home, members());
+    anew.apply(&ComponentId::Redis).await.unwrap();
+    assert_eq!(pids(&anew).await.len(), 1);
 }

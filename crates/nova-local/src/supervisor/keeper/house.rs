@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::{Keeper, Order, Phase, Running, What, unix_ms};
-use crate::layout::Layout;
+use crate::layout::{FileError, Layout};
 use crate::supervisor::backoff::Backoff;
 use crate::supervisor::protocol::{Launch, Report};
 use crate::supervisor::registry::{Record, Registry, Wanted};
@@ -41,6 +41,11 @@ impl House {
 
     pub(in crate::supervisor) fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Writes down again what it keeps.
+    pub(in crate::supervisor) fn note_again(&self) -> Result<(), FileError> {
+        self.registry.borrow().write()
     }
 
     pub(super) fn uid(&self) -> u32 {
