@@ -114,7 +114,7 @@ pub struct Removal {
     pub members: usize,
     /// What is still there, and why; empty when nothing is.
     pub left: Vec<String>,
-    /// Where the data stays, when it was not to be removed.
+    /// Where data stays, when it was not to be removed, or could not be.
     pub data: Option<String>,
 }
 

@@ -217,6 +217,20 @@ impl Drop for Platform {
             return;
         }
         assert_eq!(call.code, 0, "cleanup left something: {}{}", call.stdout, call.stderr);
+        if call.stdout.contains("removed:") {
+            let volumes = self.cluster.get(&["persistentvolumes"]);
+            let retained = volumes["items"].as_array().into_iter().flatten().any(|volume| {
+                let namespace = volume["spec"]["claimRef"]["namespace"].as_str();
+                volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+                    && namespace.is_some_and(|namespace| self.namespaces().contains(&namespace.to_owned()))
+            });
+            assert_eq!(
+                call.stdout.contains("reclaim policy is Retain"),
+                retained,
+                "{}",
+                call.stdout
+            );
+        }
         let left = names(&self.cluster.get(&["namespaces"]));
         let left: Vec<&String> = left.iter().filter(|left| self.namespaces().contains(left)).collect();
         assert!(left.is_empty(), "these namespaces are still there: {left:?}");

@@ -2,6 +2,7 @@
 //! afterwards, and says what is left and what holds it.
 
 mod order;
+mod retained;
 
 use std::time::Duration;
 
@@ -66,19 +67,21 @@ impl KubernetesTarget {
         } else if !data {
             self.write_inventory(&stay.union(&go).cloned().collect()).await?;
         }
-        let volumes = if data { Vec::new() } else { self.volumes().await? };
+        if data {
+            let data = self.retained_volumes().await.told();
+            return Ok(Removal { members, left, data });
+        }
+        let volumes = self.volumes().await?;
         let staying = [Area::System, Area::Redis, Area::Database, Area::Kafka].map(|area| area.namespace(&self.spec));
         Ok(Removal {
             members,
             left,
-            data: (!data).then(|| {
-                format!(
-                    "{} volume claims and the {}; so the namespaces {} stay too (`nova cleanup --data` removes all of it)",
-                    volumes.len(),
-                    self.all_secrets(),
-                    staying.join(", ")
-                )
-            }),
+            data: Some(format!(
+                "{} volume claims and the {}; so the namespaces {} stay too (`nova cleanup --data` removes all of it)",
+                volumes.len(),
+                self.all_secrets(),
+                staying.join(", ")
+            )),
         })
     }
 
