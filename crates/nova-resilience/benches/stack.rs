@@ -124,6 +124,7 @@ fn retry() -> impl Layer<SendService<Host>, Service: Service<Call<Request>>> {
         max: 3,
         delay: Duration::from_millis(100),
         delay_max: SECOND,
+        attempt_min: SECOND,
     };
     RetryLayer::new(settings, Budget::new(0.2, 1), classify)
 }

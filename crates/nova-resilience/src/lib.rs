@@ -4,7 +4,7 @@
 //! from the outside in:
 //!
 //! 1. the total deadline, which nothing outlives;
-//! 2. retries, each attempt with its share of what remains, within the [`Budget`];
+//! 2. retries, each attempt with its share of what remains, which is never too short for a slow host, within the [`Budget`];
 //! 3. the [`Breaker`], which answers at once for a host that fails or crawls;
 //! 4. the [`Bulkhead`], which caps what is in flight;
 //! 5. the attempt's deadline.

@@ -80,8 +80,8 @@ const MOST_RETRIES: u32 = 10;
 const MOST: usize = 100_000;
 
 impl Settings {
-    /// Whoever gave an attempt less time than this cannot blame the host for having run out of it: half of what an attempt
-    /// of an unhurried caller gets, or half of what is slow anyway.
+    /// Whoever gave an attempt less time than this cannot blame the host for having run out of it: half of an equal share of a
+    /// call's time, or half of what is slow anyway.
     pub fn patience(&self) -> Duration {
         let share = self.timeout / (self.retry_max + 1);
         share.min(self.breaker_slow_call) / 2

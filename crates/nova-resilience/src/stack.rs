@@ -72,6 +72,8 @@ fn retry_settings(settings: &Settings) -> RetrySettings {
         max: settings.retry_max,
         delay: settings.retry_delay,
         delay_max: settings.retry_delay_max,
+        // A call that is not even slow yet is no reason to begin another one.
+        attempt_min: settings.breaker_slow_call,
     }
 }
 

@@ -15,6 +15,7 @@ const SETTINGS: RetrySettings = RetrySettings {
     max: 3,
     delay: Duration::from_millis(100),
     delay_max: Duration::from_millis(300),
+    attempt_min: Duration::from_millis(200),
 };
 
 /// Retries that wait for as long as they may.
@@ -104,6 +105,29 @@ async fn each_attempt_gets_its_share() {
     assert_eq!(seen[0].remaining, Some(Duration::from_millis(750)));
     // What is left is shared by those that are left: (3000 - 750 - 100) / 3.
     assert!(seen[1].remaining.unwrap().abs_diff(Duration::from_micros(716_666)) < Duration::from_millis(5));
+}
+
+/// A host that needs longer than an equal share of the call's time, and shorter than what is called slow, is not dead.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_merely_slow_is_waited_for() {
+    for (budget, time) in [(3000, 990), (3000, 800), (900, 800), (250, 190)] {
+        let host = Host::new(move |_| async move {
+            tokio::time::sleep(Duration::from_millis(time)).await;
+            Ok(200)
+        });
+        let settings = RetrySettings {
+            attempt_min: Duration::from_millis(1000),
+            ..SETTINGS
+        };
+        let layer = RetryLayer::new(settings, Budget::new(1.0, 1000), CLASSIFY);
+        let service = layer.layer(DeadlineLayer::attempt().layer(SendLayer::default().layer(host.clone())));
+        assert_eq!(
+            send(&service, call(true).within(within(budget))).await,
+            Ok(200),
+            "{budget} {time}"
+        );
+        assert_eq!(host.seen().len(), 1, "{budget} {time}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,8 @@ pub struct RetrySettings {
     pub delay: Duration,
     /// The longest wait before any retry.
     pub delay_max: Duration,
+    /// What answers within this is never cut off to try again, as long as the call itself has that long.
+    pub attempt_min: Duration,
 }
 
 impl RetrySettings {
@@ -24,8 +26,10 @@ impl RetrySettings {
         self.delay.saturating_mul(factor).min(self.delay_max)
     }
 
-    /// When the attempt with that number (from 0) has to be over. What is left is shared by the attempts that are left; a
-    /// call that is not repeatable gets all of it, since only a failure before anything was sent could be repeated.
+    /// When the attempt with that number (from 0) has to be over: an attempt is cut off only where another one can still win. What
+    /// is left is shared by the attempts that are left, but none has less than `attempt_min`: a host that is merely slow would be
+    /// just as slow again. The last one has all of it, and so has a call that is not repeatable, since only a failure before
+    /// anything was sent could be repeated.
     pub(super) fn attempt_deadline(
         &self,
         now: Instant,
@@ -34,11 +38,12 @@ impl RetrySettings {
         repeatable: bool,
     ) -> Option<Deadline> {
         let total = total?;
-        let left = self.max.saturating_sub(attempt).saturating_add(1);
-        if !repeatable || left == 1 {
+        if !repeatable || attempt >= self.max {
             return Some(total);
         }
-        Some(Deadline::at(now + total.remaining_at(now) / left))
+        let left = total.remaining_at(now);
+        let share = left / (self.max - attempt + 1);
+        Some(Deadline::at(now + share.max(self.attempt_min).min(left)))
     }
 }
 
