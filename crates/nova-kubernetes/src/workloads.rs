@@ -21,7 +21,6 @@ use crate::names::Area;
 use crate::profile::{Profile, Sizes};
 
 pub(crate) use gateway::{MEMBERS as GATEWAYS, door_port};
-pub(crate) use microservice::calls;
 pub(crate) use postgres::PID_FILE as POSTGRES_PID_FILE;
 pub(crate) use site::ClusterSite;
 

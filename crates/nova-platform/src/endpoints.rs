@@ -40,8 +40,8 @@ pub struct ServiceMemberEndpoint {
 /// Where a service is met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceEndpoints {
-    /// Through the gateway, as users do.
-    pub gateway: HostPort,
+    /// Through the gateway, as users do; `None` for one that is not public.
+    pub gateway: Option<HostPort>,
     /// Each member directly.
     pub members: Vec<ServiceMemberEndpoint>,
 }

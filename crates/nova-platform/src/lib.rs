@@ -29,4 +29,5 @@ pub mod target;
 pub mod topology;
 pub mod transition;
 pub mod units;
+pub mod uses;
 pub mod validate;

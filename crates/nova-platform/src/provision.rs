@@ -18,6 +18,7 @@ use crate::patroni::Patroni;
 use crate::postgres_login::{Login, MAINTENANCE_DATABASE, explain};
 use crate::secrets::Secrets;
 use crate::spec::Spec;
+use crate::uses;
 use session::Session;
 
 /// Databases that every platform has, whatever services it runs now: they are few, and a service may come later.
@@ -63,6 +64,8 @@ pub(crate) struct Role {
     pub(crate) password: SecretString,
     /// Owners migrate, and may take longer over it.
     pub(crate) owner: bool,
+    /// Whether it may read the stream of changes, and the server's statistics.
+    pub(crate) replication: bool,
 }
 
 impl Role {
@@ -78,42 +81,62 @@ impl Role {
 #[derive(Clone)]
 pub(crate) struct Tenancy {
     pub(crate) database: String,
-    pub(crate) schema: String,
-    /// Owns the schema and runs migrations.
-    pub(crate) owner: Role,
-    /// Reads and writes rows.
+    /// What it owns there, of a service that owns something.
+    pub(crate) own: Option<Own>,
+    /// Logs in, reads and writes rows of the schema.
     pub(crate) app: Role,
 }
 
+/// A service's own schema.
+#[derive(Clone)]
+pub(crate) struct Own {
+    pub(crate) schema: String,
+    /// Owns it and runs migrations.
+    pub(crate) owner: Role,
+}
+
 impl Tenancy {
-    /// One for each service of the description.
+    /// One for each service of the description that uses PostgreSQL.
     pub(crate) fn all(spec: &Spec, secrets: &Secrets) -> Result<Vec<Self>, ProvisionError> {
-        let role = |name: String, secret: String, owner| {
-            Ok(Role {
-                name,
-                password: password(secrets, &secret)?,
-                owner,
-            })
-        };
-        spec.services
+        let described = spec
+            .services
             .iter()
-            .map(|(service, of)| {
-                Ok(Self {
-                    database: of.database.clone(),
-                    schema: of.schema.clone(),
-                    owner: role(
-                        format!("{}_owner", of.schema),
-                        format!("postgres-{service}-owner"),
-                        true,
-                    )?,
-                    app: role(format!("{}_app", of.schema), format!("postgres-{service}"), false)?,
-                })
-            })
-            .collect()
+            .filter_map(|(name, service)| uses::tenancy(name, service));
+        described.map(|described| Self::of(described, secrets)).collect()
     }
 
-    pub(crate) fn roles(&self) -> [&Role; 2] {
-        [&self.owner, &self.app]
+    fn of(described: uses::Tenancy, secrets: &Secrets) -> Result<Self, ProvisionError> {
+        let own = |schema: uses::OwnSchema| {
+            Ok(Own {
+                schema: schema.name,
+                owner: Role {
+                    name: schema.owner,
+                    password: password(secrets, &schema.password)?,
+                    owner: true,
+                    replication: false,
+                },
+            })
+        };
+        Ok(Self {
+            database: described.database,
+            own: described.schema.map(own).transpose()?,
+            app: Role {
+                name: described.role,
+                password: password(secrets, &described.password)?,
+                owner: false,
+                replication: described.replication,
+            },
+        })
+    }
+
+    /// The owner, where there is one, before the role that works.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = &Role> {
+        let owner = self.own.as_ref().map(|own| &own.owner);
+        owner.into_iter().chain([&self.app])
+    }
+
+    pub(crate) fn schema(&self) -> Option<&str> {
+        self.own.as_ref().map(|own| own.schema.as_str())
     }
 }
 

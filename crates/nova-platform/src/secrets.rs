@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use crate::components::{ComponentId, ISSUER, facts};
 use crate::spec::Spec;
+use crate::uses;
 
 pub use ring::{KeyRing, SigningKey};
 
@@ -352,15 +353,20 @@ impl SecretsError {
     }
 }
 
-/// Every name that a platform needs.
 /// The names of all secrets that a platform needs.
 #[must_use]
 pub fn names_for(spec: &Spec) -> Vec<String> {
-    let services = spec.services.keys();
+    let tenancies = spec
+        .services
+        .iter()
+        .filter_map(|(name, service)| uses::tenancy(name, service));
     store_passwords()
         .chain([AUTH_SIGNING_KEY])
         .map(str::to_owned)
-        .chain(services.flat_map(|service| [format!("postgres-{service}-owner"), format!("postgres-{service}")]))
+        .chain(tenancies.flat_map(|tenancy| {
+            let owner = tenancy.schema.map(|schema| schema.password);
+            owner.into_iter().chain([tenancy.password])
+        }))
         .chain(clients(spec).map(client_secret))
         .collect()
 }
@@ -371,12 +377,9 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 253 && !name.starts_with('-') && name.bytes().all(plain)
 }
 
-/// The services that prove to the issuer of tokens who they are: all others.
+/// The services that prove to the issuer of tokens who they are: all that use it.
 pub fn clients(spec: &Spec) -> impl Iterator<Item = &str> {
-    spec.services
-        .keys()
-        .map(String::as_str)
-        .filter(|service| *service != ISSUER)
+    uses::callers(spec, ISSUER)
 }
 
 /// The name of the secret by which a service gets its own tokens.

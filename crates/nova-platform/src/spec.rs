@@ -3,18 +3,19 @@
 mod calls;
 mod drill;
 mod kubernetes;
+mod service;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::component_id::ComponentId;
 use crate::units::{Duration, Size};
 
 pub use calls::{CallsOverride, CallsSpec};
 pub use drill::{BudgetSpec, BudgetTimes, DrillSpec};
 pub use kubernetes::{CredentialsSpec, KubernetesSpec, ProfileChoice, VolumesSpec};
+pub use service::ServiceSpec;
 
 /// The whole platform. Every field has its default in the shipped `nova.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +44,13 @@ pub struct Spec {
     /// The services, by component name.
     #[schemars(extend("x-nova-change" = "rolling"))]
     pub services: BTreeMap<String, ServiceSpec>,
+}
+
+impl Spec {
+    /// The services that have a door at the gateway, by component name.
+    pub fn public_services(&self) -> impl Iterator<Item = (&String, &ServiceSpec)> {
+        self.services.iter().filter(|(_, service)| service.public)
+    }
 }
 
 /// What names a platform.
@@ -254,86 +262,4 @@ pub struct GatewaySpec {
     /// Origins whose pages may use the services' APIs from a browser (CORS), such as `https://nova.example`.
     #[schemars(extend("x-nova-change" = "rolling"))]
     pub origins: Vec<String>,
-}
-
-/// One service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceSpec {
-    /// Running copies.
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub members: u16,
-    /// Port of the API; operations listen on this + 1000.
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub port: u16,
-    /// PostgreSQL database that holds its schema.
-    #[schemars(extend("x-nova-change" = "refused"))]
-    pub database: String,
-    /// Its schema, which no other service can read.
-    #[schemars(extend("x-nova-change" = "refused"))]
-    pub schema: String,
-    /// Components that must have passed their checks before a member starts.
-    #[serde(default)]
-    #[schemars(with = "Vec<String>", extend("x-nova-change" = "live"))]
-    pub needs: Vec<ComponentId>,
-    /// PostgreSQL connections of a member, to the primary and to the replicas each.
-    #[serde(default = "default_database_pool")]
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub database_pool: u32,
-    /// Redis connections of a member.
-    #[serde(default = "default_redis_pool")]
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub redis_pool: u32,
-    /// On Kubernetes, members that load may raise it to; not above `members`: it is not scaled.
-    #[serde(default)]
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub members_max: u16,
-    /// On Kubernetes, processor time that a member asks for, in thousandths of a core.
-    #[serde(default = "default_cpu")]
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub cpu: u32,
-    /// On Kubernetes, processor time that a member may use, in thousandths of a core.
-    #[serde(default = "default_cpu_limit")]
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub cpu_limit: u32,
-    /// On Kubernetes, memory that a member asks for.
-    #[serde(default = "default_memory")]
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub memory: Size,
-    /// On Kubernetes, memory above which a member is ended.
-    #[serde(default = "default_memory_limit")]
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub memory_limit: Size,
-    /// Further settings of the service, as its `--help` lists them.
-    #[serde(default)]
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub env: BTreeMap<String, String>,
-    /// What differs from `[calls]` for one dependency, by the name of the service that is called.
-    #[serde(default)]
-    #[schemars(extend("x-nova-change" = "rolling"))]
-    pub calls: BTreeMap<String, CallsOverride>,
-}
-
-fn default_database_pool() -> u32 {
-    10
-}
-
-fn default_redis_pool() -> u32 {
-    2
-}
-
-fn default_cpu() -> u32 {
-    250
-}
-
-fn default_cpu_limit() -> u32 {
-    1000
-}
-
-fn default_memory() -> Size {
-    Size(256 << 20)
-}
-
-fn default_memory_limit() -> Size {
-    Size(512 << 20)
 }

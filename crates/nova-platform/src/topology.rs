@@ -2,6 +2,7 @@
 
 use crate::components::{ComponentId, Group, facts};
 use crate::spec::Spec;
+use crate::uses;
 
 pub use crate::components::Kind;
 
@@ -71,6 +72,6 @@ pub fn components(spec: &Spec) -> Vec<Component> {
     let services = spec
         .services
         .iter()
-        .map(|(name, service)| component(ComponentId::service(name), &service.needs));
+        .map(|(name, service)| component(ComponentId::service(name), &uses::needs(service)));
     own.chain(services).collect()
 }

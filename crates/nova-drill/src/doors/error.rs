@@ -20,6 +20,12 @@ pub enum DoorError {
         /// Which one.
         service: String,
     },
+    /// The service that is asked has no door at the gateway.
+    #[error("{service} is not public, so no client can ask it anything: drill one that it serves instead")]
+    NotPublic {
+        /// Which one.
+        service: String,
+    },
     /// A service that posts go through is not part of the platform.
     #[error("this platform has no {service}, through which posts are written")]
     NoWayForPosts {

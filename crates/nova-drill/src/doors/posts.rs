@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use nova_platform::components::USERS as USERS_SERVICE;
 use nova_platform::provision::SUPERUSER_SECRET;
+use nova_platform::uses::tenancy;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
@@ -76,13 +77,13 @@ impl Posts {
         let missing = |service| DoorError::NoWayForPosts { service };
         let at = |service: &'static str| {
             let endpoints = site.endpoints.services.get(service).ok_or_else(|| missing(service))?;
-            Ok::<_, DoorError>(format!("http://{}/api/v1", endpoints.gateway))
+            let gateway = endpoints.gateway.as_ref().ok_or_else(|| missing(service))?;
+            Ok::<_, DoorError>(format!("http://{gateway}/api/v1"))
         };
-        let users = site
-            .spec
-            .services
-            .get(USERS_SERVICE)
-            .ok_or_else(|| missing(USERS_SERVICE))?;
+        let users = site.spec.services.get(USERS_SERVICE);
+        let users = users.and_then(|users| tenancy(USERS_SERVICE, users));
+        let users = users.ok_or_else(|| missing(USERS_SERVICE))?;
+        let schema = users.schema.ok_or_else(|| missing(USERS_SERVICE))?.name;
         let primary = &site.endpoints.primary;
         let mark = uuid::Uuid::new_v4().to_string();
         Ok(Self {
@@ -97,7 +98,7 @@ impl Posts {
                 .ssl_mode(PgSslMode::Disable)
                 .application_name("nova-drill")
                 .disable_statement_logging(),
-            select: format!("select body from \"{}\".posts where body like $1", users.schema),
+            select: format!("select body from \"{schema}\".posts where body like $1"),
             http: http()?,
             accounts: (0..USERS).map(|number| Account::new(&mark, number)).collect(),
             mark,

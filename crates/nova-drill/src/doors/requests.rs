@@ -17,11 +17,15 @@ pub(super) struct Requests {
 impl Requests {
     pub(super) fn new(service: &str, site: &Site<'_>) -> Result<Self, DoorError> {
         let endpoints = site.endpoints.services.get(service);
-        let gateway = &endpoints
+        let gateway = endpoints
             .ok_or_else(|| DoorError::NoService {
                 service: service.to_owned(),
             })?
-            .gateway;
+            .gateway
+            .as_ref()
+            .ok_or_else(|| DoorError::NotPublic {
+                service: service.to_owned(),
+            })?;
         // Every service has the one, and auth-service's users fetch the other before anything else.
         let path = match service {
             "auth-service" => "/.well-known/jwks.json",

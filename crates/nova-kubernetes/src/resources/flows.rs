@@ -2,8 +2,9 @@
 
 use nova_platform::components::{ComponentId, Kind, facts, ports_of_kind};
 use nova_platform::spec::{ServiceSpec, Spec};
+use nova_platform::uses;
 
-use crate::workloads::{self, Workload};
+use crate::workloads::Workload;
 
 /// Who opens a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ const GATEWAY: ComponentId = ComponentId::Gateway;
 pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
     let gateway = &spec.gateway;
     let to_postgres = [gateway.primary_port, gateway.replicas_port];
-    let to_services: Vec<u16> = spec.services.values().map(|service| service.port).collect();
+    let to_services: Vec<u16> = spec.public_services().map(|(_, service)| service.port).collect();
     let mut flows = Vec::new();
     for id in ComponentId::STORES_AND_GATEWAY {
         let callers = facts(&id).callers.iter();
@@ -57,43 +58,56 @@ pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
         });
     }
     for (name, service) in &spec.services {
-        // Services call each other through the gateway.
-        let called = workloads::calls(spec, name);
-        let called = called.iter().filter_map(|other| spec.services.get(other));
-        let doors: Vec<u16> = to_postgres.into_iter().chain(called.map(|other| other.port)).collect();
-        flows.push(flow(name, GATEWAY.as_str(), &doors));
-        for id in used(service) {
-            let served = facts(&id).served.iter();
-            flows.extend(served.map(|served| {
-                flow(
-                    name,
-                    &name_of(spec, &id, served.to),
-                    &numbers(spec, &id, served.to, served.ports),
-                )
-            }));
-        }
-        flows.push(Flow {
-            from: From::Anyone,
-            ..flow("", name, &[service.port])
-        });
-        let own = all.iter().filter(|workload| workload.name == *name);
-        let ports: Vec<u16> = own
-            .flat_map(|workload| &workload.ports)
-            .map(|port| port.number)
-            .collect();
-        // The gateway passes requests on, and asks each member whether it is ready.
-        flows.extend(["gateway", "agent"].map(|from| flow(from, name, &ports)));
+        flows.extend(out_of(spec, name, service));
+        flows.extend(into(name, service, all));
     }
     flows
 }
 
-/// The stores that a service connects to itself.
-fn used(service: &ServiceSpec) -> impl Iterator<Item = ComponentId> {
-    let kafka = service
-        .needs
-        .contains(&ComponentId::Kafka)
-        .then_some(ComponentId::Kafka);
-    std::iter::once(ComponentId::Redis).chain(kafka)
+/// What a service connects to: what it uses and nothing else.
+fn out_of(spec: &Spec, name: &str, service: &ServiceSpec) -> Vec<Flow> {
+    let (at_gateway, at_stores): (Vec<_>, Vec<_>) = uses::served(service).partition(|served| served.of == GATEWAY);
+    let doors = at_gateway
+        .into_iter()
+        .flat_map(|served| numbers(spec, &served.of, served.to, served.ports));
+    // Services call each other through the gateway.
+    let called = uses::called(service).filter_map(|other| spec.services.get(other));
+    let doors: Vec<u16> = doors.chain(called.map(|other| other.port)).collect();
+    let mut flows = Vec::new();
+    // Without ports it would be all of them.
+    if !doors.is_empty() {
+        flows.push(flow(name, GATEWAY.as_str(), &doors));
+    }
+    flows.extend(at_stores.into_iter().map(|served| {
+        flow(
+            name,
+            &name_of(spec, &served.of, served.to),
+            &numbers(spec, &served.of, served.to, served.ports),
+        )
+    }));
+    flows
+}
+
+/// Who connects to a service's members.
+fn into(name: &str, service: &ServiceSpec, all: &[Workload]) -> Vec<Flow> {
+    let own = all.iter().filter(|workload| workload.name == name);
+    let ports: Vec<u16> = own
+        .flat_map(|workload| &workload.ports)
+        .map(|port| port.number)
+        .collect();
+    if !service.public {
+        // The checks ask it at its operations port.
+        let operations: Vec<u16> = ports.into_iter().filter(|port| *port != service.port).collect();
+        return vec![flow("agent", name, &operations)];
+    }
+    let anyone = Flow {
+        from: From::Anyone,
+        ..flow("", name, &[service.port])
+    };
+    // The gateway passes requests on, and asks each member whether it is ready.
+    let mut flows = vec![anyone];
+    flows.extend(["gateway", "agent"].map(|from| flow(from, name, &ports)));
+    flows
 }
 
 /// The workload of members of a kind.

@@ -1,6 +1,7 @@
 //! Which Secrets a platform has in the cluster and which keys they hold. Values are deploy's: nothing here knows one.
 
 use nova_platform::components::{ComponentId, facts};
+use nova_platform::config::service::secrets_of;
 use nova_platform::spec::Spec;
 
 use crate::names::Area;
@@ -65,13 +66,11 @@ pub fn secret_layout(spec: &Spec) -> Vec<SecretLayout> {
         of_store(&ComponentId::Redis),
         of_store(&ComponentId::Postgres),
     ];
-    all.extend(spec.services.keys().map(|service| {
-        generated(
-            Area::Services,
-            service,
-            nova_platform::config::service::secrets_of(spec, service),
-        )
-    }));
+    let services = spec.services.keys();
+    let services = services.map(|service| (service, secrets_of(spec, service)));
+    // One that reads none has no Secret.
+    let services = services.filter(|(_, names)| !names.is_empty());
+    all.extend(services.map(|(service, names)| generated(Area::Services, service, names)));
     all.extend([
         given(
             "apns",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use nova_platform::components::{ComponentId, Kind, facts};
+use nova_platform::components::{ComponentId, facts};
 use nova_platform::spec::Spec;
 
 use super::metadata;
@@ -23,13 +23,18 @@ pub(super) fn services(spec: &Spec, workload: &Workload) -> Vec<Service> {
         all.push(governing(spec, workload));
         all.extend(members.iter().map(|name| member(spec, workload, name)));
     }
-    if spec.services.contains_key(&workload.name) {
+    if is_public(spec, workload) {
         // Tells the gateway where the members are. Those that are ready and no others: HAProxy uses an address as soon as it has it,
         // before its first check.
         all.push(headless(spec, workload));
     }
     all.extend(doors(spec, workload));
     all
+}
+
+/// Whether it is a service with a door at the gateway. Nobody looks for one without.
+fn is_public(spec: &Spec, workload: &Workload) -> bool {
+    spec.services.get(&workload.name).is_some_and(|service| service.public)
 }
 
 /// What a StatefulSet must have: it names all pods.
@@ -96,11 +101,11 @@ fn doors(spec: &Spec, workload: &Workload) -> Vec<Service> {
         all.push(door("postgres-primary", postgres("primary")));
         all.push(door("postgres-replicas", postgres("replicas")));
         // A Service has a port at least.
-        if !spec.services.is_empty() {
+        if spec.public_services().next().is_some() {
             all.push(door("gateway", to_services(spec)));
         }
     }
-    if kind == Some(Kind::Service) {
+    if is_public(spec, workload) {
         all.push(door(&workload.name, same_ports(workload)));
     }
     all
@@ -108,7 +113,7 @@ fn doors(spec: &Spec, workload: &Workload) -> Vec<Service> {
 
 /// The gateway's doors to the services: each under its service's name and port.
 fn to_services(spec: &Spec) -> Vec<ServicePort> {
-    let services = spec.services.iter();
+    let services = spec.public_services();
     services
         .map(|(name, service)| port(name, service.port, &door_port(service.port)))
         .collect()

@@ -76,7 +76,9 @@ fn services(spec: &Spec, seen: &[Seen]) -> BTreeMap<String, ServiceEndpoints> {
             })
         });
         let endpoints = ServiceEndpoints {
-            gateway: HostPort::new(service_host(spec, Area::Database, "gateway"), service.port),
+            gateway: service
+                .public
+                .then(|| HostPort::new(service_host(spec, Area::Database, "gateway"), service.port)),
             members: members.collect(),
         };
         (name.clone(), endpoints)
@@ -94,7 +96,7 @@ mod tests {
     fn services_are_met_at_the_gateway() {
         let spec = load(None).expect("the defaults").spec;
         let all = services(&spec, &[]);
-        let at = |name: &str| all[name].gateway.to_string();
+        let at = |name: &str| all[name].gateway.as_ref().map(ToString::to_string).unwrap_or_default();
         assert_eq!(at("user-service"), "gateway.nova-database.svc.cluster.local:8080");
         assert_eq!(at("auth-service"), "gateway.nova-database.svc.cluster.local:8084");
         assert!(all.values().all(|service| service.members.is_empty()));

@@ -50,8 +50,7 @@ pub(crate) fn door_port(port: u16) -> String {
 
 fn config(spec: &Spec) -> BTreeMap<String, String> {
     let services = spec
-        .services
-        .iter()
+        .public_services()
         .map(|(name, service)| (name.clone(), discovery(spec, name, service)))
         .collect();
     let doors = Doors {
@@ -69,7 +68,7 @@ fn discovery(spec: &Spec, name: &str, service: &ServiceSpec) -> Discovery {
     Discovery {
         members: host(&members_service(name)),
         // After an update of all members their old addresses are held for a while yet, and there may be one more during it.
-        slots: 2 * service.members_max.max(service.members) + 1,
+        slots: 2 * service.most_members() + 1,
         any_member: host(name),
     }
 }

@@ -1,10 +1,10 @@
 //! A service of Nova: one entry of the description.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use nova_platform::components::ComponentId;
 use nova_platform::config;
-use nova_platform::config::service::{ISSUER, OPERATIONS_OFFSET, Surroundings};
+use nova_platform::config::service::{OPERATIONS_OFFSET, Surroundings};
 use nova_platform::endpoints::HostPort;
 use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
@@ -38,13 +38,13 @@ pub(super) fn workload(spec: &Spec, profile: Profile, name: &str, service: &Serv
         },
         config: BTreeMap::new(),
         config_once: &[],
-        secret: Some(name.to_owned()),
+        secret: (!config::service::secrets_of(spec, name).is_empty()).then(|| name.to_owned()),
         scratch: Vec::new(),
         exceptions: &[],
         sizes: profile.of_service(service),
         members: service.members,
         form: Form::Stateless {
-            members_max: service.members_max,
+            members_max: service.most_members(),
         },
         linger: LINGER,
         grace: LINGER + DRAIN + RESERVE,
@@ -72,24 +72,6 @@ fn environment(spec: &Spec, name: &str, service: &ServiceSpec) -> BTreeMap<Strin
 /// The base URL of a service: services call each other through the gateway, as everyone does.
 fn door(spec: &Spec, service: &str) -> String {
     let host = service_host(spec, Area::of(Kind::Gateway), "gateway");
-    let port = spec.services.get(service).map_or(80, |service| service.port);
+    let port = spec.services.get(service).map_or(0, |service| service.port);
     format!("http://{host}:{port}")
-}
-
-/// The services that a service calls: the issuer of tokens, the one that the issuer tells of deleted accounts, and what the
-/// description names.
-pub(crate) fn calls(spec: &Spec, name: &str) -> BTreeSet<String> {
-    let Some(service) = spec.services.get(name) else {
-        return BTreeSet::new();
-    };
-    let usual = if name == ISSUER { config::service::USERS } else { ISSUER };
-    service
-        .calls
-        .keys()
-        .map(String::as_str)
-        .chain(service.needs.iter().map(ComponentId::as_str))
-        .chain([usual])
-        .filter(|other| *other != name && spec.services.contains_key(*other))
-        .map(str::to_owned)
-        .collect()
 }

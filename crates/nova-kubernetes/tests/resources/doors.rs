@@ -6,7 +6,7 @@ use nova_kubernetes::profile::Profile;
 use nova_platform::spec::Spec;
 use serde_json::{Value, json};
 
-use crate::objects::{items, objects, of_kind, place, spec, workloads};
+use crate::objects::{items, objects, of_kind, place, spec, with_changes, workloads};
 
 fn service<'a>(objects: &'a [Value], wanted: &str) -> &'a Value {
     let found = of_kind(objects, "Service").find(|service| place(service) == wanted);
@@ -85,6 +85,34 @@ fn the_gateway_finds_the_members_that_are_ready_and_has_room_for_an_update() {
         }
     }
     assert!(text.contains("server-template user-service- 21 "), "{text}");
+}
+
+/// One that nobody meets has a Deployment that is asked at its operations port, and neither doors nor an autoscaler.
+#[test]
+fn a_service_that_is_not_public_has_no_doors_and_is_not_scaled() {
+    let objects = objects(&with_changes(), Profile::Production);
+    assert!(!haproxy(&objects).contains("cdc-service"));
+    for kind in ["Service", "HorizontalPodAutoscaler"] {
+        assert!(
+            of_kind(&objects, kind).all(|object| !place(object).contains("cdc-service")),
+            "{kind}"
+        );
+    }
+    let doors = service(&objects, "nova-database/gateway");
+    assert!(items(&doors["spec"]["ports"]).all(|port| port["port"] != 8087));
+    let workloads = workloads(&objects);
+    let pods = workloads
+        .iter()
+        .find(|workload| workload["metadata"]["name"] == "cdc-service")
+        .unwrap();
+    assert_eq!(pods["spec"]["replicas"], 2);
+    let container = &pods["spec"]["template"]["spec"]["containers"][0];
+    for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+        assert_eq!(container[probe]["httpGet"]["port"], 9087, "{probe}");
+    }
+    let secret = of_kind(&objects, "Secret").find(|secret| place(secret) == "nova-services/cdc-service");
+    let keys: Vec<&String> = secret.unwrap()["stringData"].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["postgres-cdc-service"]);
 }
 
 /// A description may have no services: then there is nothing to open.

@@ -6,7 +6,7 @@ use nova_kubernetes::profile::Profile;
 use serde_json::{Value, json};
 
 use crate::network::{Connections, Network};
-use crate::objects::{items, objects, spec};
+use crate::objects::{items, objects, spec, with_changes};
 
 /// What the picture of the architecture shows, written down by hand: from, to, TCP ports.
 const DRAWN: &str = "
@@ -14,8 +14,6 @@ const DRAWN: &str = "
     auth-service -> redis        6379
     auth-service -> sentinel     26379
     user-service -> gateway      15432 15433 8084
-    user-service -> redis        6379
-    user-service -> sentinel     26379
 
     gateway      -> auth-service 8084 9084
     gateway      -> user-service 8080 9080
@@ -209,7 +207,9 @@ fn another_service_has_its_flows_from_its_entry() {
     let mut spec = spec("nova");
     let mut chat = spec.services["user-service"].clone();
     chat.port = 8085;
-    chat.needs.extend(["kafka".into(), "user-service".into()]);
+    chat.uses = ["postgres", "redis", "kafka", "auth-service", "user-service"]
+        .map(Into::into)
+        .into();
     spec.services.insert("chat".to_owned(), chat);
     let mut told = differences(&Network::of(&objects(&spec, Profile::Small)));
     told.sort();
@@ -230,6 +230,23 @@ fn another_service_has_its_flows_from_its_entry() {
         "gateway -> chat TCP 9085",
         "outside -> chat TCP 8085",
         "outside -> gateway TCP 8085",
+    ];
+    assert_eq!(told, expected.map(|flow| format!("not drawn: {flow}")));
+}
+
+/// One that nobody meets: the checks ask whether it is ready, and it connects to what it uses.
+#[test]
+fn a_service_that_is_not_public_has_no_way_in_but_for_the_checks() {
+    let spec = with_changes();
+    let mut told = differences(&Network::of(&objects(&spec, Profile::Small)));
+    told.sort();
+    let expected = [
+        "agent -> cdc-service TCP 9087",
+        "cdc-service -> gateway TCP 15432",
+        "cdc-service -> gateway TCP 15433",
+        "cdc-service -> kafka TCP 9092",
+        "cdc-service -> outside TCP 53",
+        "cdc-service -> outside UDP 53",
     ];
     assert_eq!(told, expected.map(|flow| format!("not drawn: {flow}")));
 }

@@ -14,6 +14,21 @@ pub(crate) fn spec(name: &str) -> Spec {
     spec
 }
 
+/// The shipped services, and one that reads the stream of changes and passes it on to Kafka.
+pub(crate) fn with_changes() -> Spec {
+    let text = r#"
+        [services.cdc-service]
+        members = 2
+        members_max = 9
+        port = 8087
+        public = false
+        uses = ["postgres", "kafka"]
+        database = "nova_core"
+        replication = true
+    "#;
+    load::parse(text, "nova.toml").unwrap().spec
+}
+
 /// Every object of every file, the Secrets included.
 pub(crate) fn objects(spec: &Spec, profile: Profile) -> Vec<Value> {
     render::files(spec, profile, &Images::released())

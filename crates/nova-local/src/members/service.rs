@@ -9,9 +9,6 @@ use nova_platform::topology::Member;
 use super::{OPERATIONS_OFFSET, PlanError, Site, address, base_plan, ports};
 use crate::plan::MemberPlan;
 
-/// Where the issuer of tokens would be met if the platform had one.
-const ISSUER_PORT: u16 = 8084;
-
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
     let missing = || PlanError::NoProgram(member.component.to_string());
     let service = site.spec.services.get(member.component.as_str()).ok_or_else(missing)?;
@@ -24,7 +21,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
     let (gateway, doors) = (&site.spec.local.gateway_address, &site.spec.gateway);
     // Services call each other through the gateway, as everyone does.
     let door = |name: &str| {
-        let port = site.spec.services.get(name).map_or(ISSUER_PORT, |other| other.port);
+        let port = site.spec.services.get(name).map_or(0, |other| other.port);
         format!("http://{gateway}:{port}")
     };
     let env = environment(

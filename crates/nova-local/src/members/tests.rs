@@ -366,6 +366,38 @@ fn a_service_is_told_where_everything_is() {
 }
 
 #[test]
+fn a_service_is_given_what_it_uses_and_nothing_else() {
+    let mut fixture = Fixture::new();
+    let users = fixture.plan("user-service-1").env;
+    assert!(!users.keys().any(|name| name.contains("REDIS")), "{users:?}");
+
+    let text = "[services.cdc-service]\nmembers = 2\nport = 8087\npublic = false\nuses = [\"postgres\", \"kafka\"]\n\
+                database = \"nova_core\"\nreplication = true\n";
+    fixture.spec = nova_platform::load::parse(text, "nova.toml").expect("it is sound").spec;
+    fixture.secrets = Secrets::generate(&fixture.spec).expect("random numbers");
+    fixture
+        .services
+        .insert("cdc-service".to_owned(), PathBuf::from("/bin/cdc-service"));
+    let plan = fixture.plan("cdc-service-2");
+    assert_eq!(plan.env["NOVA_LISTEN"], "127.77.0.2:8087");
+    assert_eq!(plan.env["NOVA_OPERATIONS_LISTEN"], "127.77.0.2:9087");
+    assert_eq!(plan.env["NOVA_DATABASE_PRIMARY"], "127.0.0.1:15432");
+    assert_eq!(plan.env["NOVA_DATABASE_USER"], "cdc_service_app");
+    assert_eq!(
+        plan.env["NOVA_KAFKA_BOOTSTRAP"],
+        "127.77.0.1:9092,127.77.0.2:9092,127.77.0.3:9092"
+    );
+    let secrets = plan.env.values().filter(|value| value.contains("/secrets/"));
+    assert_eq!(
+        secrets.collect::<Vec<_>>(),
+        [&fixture.site().secret_file("postgres-cdc-service").display().to_string()]
+    );
+    let gateway = fixture.plan("gateway-1");
+    assert!(!gateway.files[0].content.contains("cdc-service"));
+    assert!(gateway.ports.iter().all(|port| port.port != 8087));
+}
+
+#[test]
 fn a_service_is_told_of_no_other_services_secret() {
     let mut fixture = Fixture::new();
     let chat = fixture.spec.services["user-service"].clone();

@@ -37,7 +37,7 @@ pub(super) fn endpoints(spec: &Spec) -> Endpoints {
         };
         let own = all.iter().filter(|member| member.component.as_str() == name);
         let endpoints = ServiceEndpoints {
-            gateway: gateway(service.port),
+            gateway: service.public.then(|| gateway(service.port)),
             members: own.map(one).collect(),
         };
         (name.clone(), endpoints)
@@ -62,7 +62,10 @@ mod tests {
         assert_eq!(endpoints.sentinels[2].address.to_string(), "127.77.0.3:26379");
         assert_eq!(endpoints.primary.to_string(), "127.0.0.1:15432");
         let users = &endpoints.services["user-service"];
-        assert_eq!(users.gateway.to_string(), "127.0.0.1:8080");
+        assert_eq!(
+            users.gateway,
+            Some(nova_platform::endpoints::HostPort::new("127.0.0.1", 8080))
+        );
         assert_eq!(users.members[2].operations.to_string(), "127.77.0.3:9080");
     }
 }

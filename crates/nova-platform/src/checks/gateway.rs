@@ -40,7 +40,7 @@ impl Gateway {
             frontends: endpoints
                 .services
                 .iter()
-                .map(|(name, at)| (name.clone(), at.gateway.clone()))
+                .filter_map(|(name, at)| Some((name.clone(), at.gateway.clone()?)))
                 .collect(),
             liveness,
             http,

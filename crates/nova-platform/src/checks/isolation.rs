@@ -44,7 +44,7 @@ impl Isolation {
         let residents: Vec<Resident> = self
             .tenancies
             .iter()
-            .flat_map(|home| home.roles().map(|role| Resident { role, home }))
+            .flat_map(|home| home.roles().map(move |role| Resident { role, home }))
             .collect();
         let connect = async |database: &str| {
             stage.enter(format!("the catalogues of database {database} on {address}"));

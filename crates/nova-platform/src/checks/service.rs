@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{CheckKind, CheckResult};
 use crate::bounded::{Stage, Verdict, check};
-use crate::endpoints::{ServiceEndpoints, ServiceMemberEndpoint};
+use crate::endpoints::{HostPort, ServiceEndpoints, ServiceMemberEndpoint};
 use crate::http::Http;
 
 /// Major and minor version of OpenAPI that services speak.
@@ -41,15 +41,19 @@ struct Document {
     openapi: String,
 }
 
-/// Per member `ready` (it serves) and `dependencies` (it lacks nothing), and `request` through the gateway. A member that
+/// Per member `ready` (it serves) and `dependencies` (it lacks nothing), and of a public one `request` through the gateway. A member that
 /// serves without an optional part passes the first and fails the second, which degrades the component and no more.
 pub(super) async fn checks(http: &Http, service: &ServiceEndpoints, until: Instant) -> Vec<CheckResult> {
-    let request = check(CheckKind::Request, until, async |stage| {
-        real_request(http, service, &stage).await
-    });
+    let request = async {
+        let gateway = service.gateway.as_ref()?;
+        let request = check(CheckKind::Request, until, async |stage| {
+            real_request(http, gateway, &stage).await
+        });
+        Some(request.await)
+    };
     let members = join_all(service.members.iter().map(|member| member_checks(http, member, until)));
     let (request, members) = tokio::join!(request, members);
-    std::iter::once(request).chain(members.into_iter().flatten()).collect()
+    request.into_iter().chain(members.into_iter().flatten()).collect()
 }
 
 async fn member_checks(http: &Http, member: &ServiceMemberEndpoint, until: Instant) -> [CheckResult; 2] {
@@ -90,18 +94,15 @@ async fn ready(http: &Http, member: &ServiceMemberEndpoint, stage: &Stage) -> Re
     }
 }
 
-async fn real_request(http: &Http, service: &ServiceEndpoints, stage: &Stage) -> Verdict {
-    stage.enter(format!(
-        "GET http://{}/openapi.json through the gateway",
-        service.gateway
-    ));
-    let document: Document = http.get(&service.gateway, "/openapi.json").await?.json()?;
+async fn real_request(http: &Http, gateway: &HostPort, stage: &Stage) -> Verdict {
+    stage.enter(format!("GET http://{gateway}/openapi.json through the gateway"));
+    let document: Document = http.get(gateway, "/openapi.json").await?.json()?;
     if document.openapi.starts_with(OPENAPI) {
         Ok(())
     } else {
         Err(format!(
-            "http://{}/openapi.json is OpenAPI {}, not {OPENAPI}",
-            service.gateway, document.openapi
+            "http://{gateway}/openapi.json is OpenAPI {}, not {OPENAPI}",
+            document.openapi
         ))
     }
 }

@@ -29,7 +29,7 @@ pub struct Facts {
     pub given: &'static [&'static str],
     /// Which pods may connect to its members. Services come in addition: see [`Facts::served`].
     pub callers: &'static [Caller],
-    /// What a service that uses it connects to.
+    /// What a service that uses it connects to; nothing: no service can use it. Another service is met at its own door at the gateway.
     pub served: &'static [Served],
     /// The namespace that it runs in.
     pub area: Area,
@@ -84,8 +84,10 @@ pub struct Caller {
 }
 
 /// What a service that uses a component connects to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
+    /// The component whose members these are: itself, or what leads to it.
+    pub of: ComponentId,
     /// Members of this kind.
     pub to: Kind,
     /// Which of their ports, by [`Port::name`].

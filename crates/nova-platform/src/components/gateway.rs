@@ -1,9 +1,9 @@
-//! The gateway: HAProxy with the doors to PostgreSQL and to every service.
+//! The gateway: HAProxy with the doors to PostgreSQL and to every public service.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::facts::{Facts, Group, Served, Sizes, Stop};
+use super::facts::{Facts, Group, Sizes, Stop};
 use super::{Area, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
 use crate::key::Key;
 use crate::spec::Spec;
@@ -20,13 +20,10 @@ pub(super) static FACTS: Facts = Facts {
     keeps_data: false,
     managed: &[],
     secrets: &[],
-    // Everyone comes through its doors; which ones, the services' calls say.
     given: &[],
+    // Everyone comes through its doors: to PostgreSQL who uses that, to a service who calls it.
     callers: &[],
-    served: &[Served {
-        to: Kind::Gateway,
-        ports: &["primary", "replicas"],
-    }],
+    served: &[],
     area: Area::Database,
     rendered: "postgres-ha-statefulset.yaml",
     removal: Stage::Gateway,
@@ -77,7 +74,7 @@ fn ports(spec: &Spec, _: &ComponentId) -> Vec<Port> {
             ..port("health", "its own health", "gateway", HEALTH_PORT)
         },
     ];
-    all.extend(spec.services.iter().map(|(name, service)| Port {
+    all.extend(spec.public_services().map(|(name, service)| Port {
         // Not the service's name, which may be longer than 15 letters.
         name: Cow::Owned(format!("http-{}", service.port)),
         what: Cow::Owned(name.clone()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Sizes, Stop, join};
-use super::{Area, BudgetKey, DrillDoor, DrillFacts, Kind, Port, Stage};
+use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
 
 const BROKER: &[&str] = &["kafka"];
 
@@ -30,6 +30,7 @@ pub(super) static FACTS: Facts = Facts {
     given: &[],
     callers: &[call("kafka", &["kafka", "controller"]), call("agent", BROKER)],
     served: &[Served {
+        of: ComponentId::Kafka,
         to: Kind::Kafka,
         ports: BROKER,
     }],

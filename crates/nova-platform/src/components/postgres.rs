@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::{Caller, Facts, Group, InCluster, Shell, Sizes, Stop};
+use super::facts::{Caller, Facts, Group, InCluster, Served, Shell, Sizes, Stop};
 use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
 
 /// PostgreSQL itself and Patroni's REST API.
@@ -42,7 +42,11 @@ pub(super) static FACTS: Facts = Facts {
         call("agent"),
     ],
     // Services come through the gateway.
-    served: &[],
+    served: &[Served {
+        of: ComponentId::Gateway,
+        to: Kind::Gateway,
+        ports: &["primary", "replicas"],
+    }],
     area: Area::Database,
     rendered: "postgres-ha-statefulset.yaml",
     removal: Stage::Postgres,

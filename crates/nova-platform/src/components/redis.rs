@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Sizes, Stop, join};
-use super::{Area, BudgetKey, DrillDoor, DrillFacts, Kind, Port, Stage};
+use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
 
 const PASSWORDS: &[&str] = &["redis", "redis-sentinel"];
 const SERVER: &[&str] = &["redis"];
@@ -46,10 +46,12 @@ pub(super) static FACTS: Facts = Facts {
     ],
     served: &[
         Served {
+            of: ComponentId::Redis,
             to: Kind::Redis,
             ports: SERVER,
         },
         Served {
+            of: ComponentId::Redis,
             to: Kind::Sentinel,
             ports: SENTINEL,
         },

@@ -56,7 +56,8 @@ const ANY: Facts = Facts {
     met: |endpoints, id| {
         let service = endpoints.services.get(id.as_str());
         service
-            .map(|service| ("api", format!("http://{}", service.gateway)))
+            .and_then(|service| service.gateway.as_ref())
+            .map(|gateway| ("api", format!("http://{gateway}")))
             .into_iter()
             .collect()
     },

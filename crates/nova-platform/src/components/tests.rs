@@ -59,7 +59,9 @@ fn whoever_may_connect_and_what_it_meets_exist() {
             assert!(is_there(caller.to, caller.ports), "{id}: {caller:?}");
         }
         for served in facts(id).served {
-            assert!(is_there(served.to, served.ports), "{id}: {served:?}");
+            let all = ports(&spec, &served.of);
+            let is_there = |name: &&str| all.iter().any(|port| port.kind == served.to && port.name == **name);
+            assert!(served.ports.iter().all(is_there), "{id}: {served:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! HAProxy: two TCP doors to PostgreSQL, which ask Patroni who leads, and one HTTP door a service. Each door has connections of
+//! HAProxy: two TCP doors to PostgreSQL, which ask Patroni who leads, and one HTTP door a public service. Each door has connections of
 //! its own.
 
 mod bulkheads;
@@ -65,7 +65,7 @@ pub fn config(site: &dyn Site, doors: &Doors<'_>) -> String {
         text.push_str(&health(doors, port));
     }
     text.push_str(&postgres(site, doors));
-    for (name, service) in &site.spec().services {
+    for (name, service) in site.spec().public_services() {
         text.push_str(&door::door(site, doors, name, service));
     }
     text

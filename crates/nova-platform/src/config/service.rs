@@ -1,4 +1,4 @@
-//! A member of a Nova service: the environment that tells it where everything is.
+//! A member of a Nova service: the environment that tells it where that is which it uses, and nothing of anything else.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,9 @@ use crate::endpoints::HostPort;
 use crate::secrets::{AUTH_SIGNING_KEY, client_secret, clients};
 use crate::spec::{CallsSpec, ServiceSpec, Spec};
 use crate::topology::Kind;
+use crate::uses::{self, Tenancy, uses};
 
-pub use crate::components::{ISSUER, OPERATIONS_OFFSET, USERS};
+pub use crate::components::{ISSUER, OPERATIONS_OFFSET};
 
 /// What the description does not say about a member's surroundings.
 #[derive(Clone, Copy)]
@@ -44,33 +45,49 @@ pub fn environment(site: &dyn Site, component: &str, around: &Surroundings<'_>) 
     set("NOVA_LISTEN", around.listen.to_string());
     set("NOVA_OPERATIONS_LISTEN", around.operations_listen.to_string());
     set("NOVA_LOG_FORMAT", "json".to_owned());
-    let parts = database(component, service, around)
-        .into_iter()
-        .chain(redis(site, around))
-        .chain(identity(around));
-    for (name, value) in parts {
-        set(name, value);
+    if let Some(tenancy) = uses::tenancy(component, service) {
+        for (name, value) in database(&tenancy, around) {
+            set(name, value);
+        }
+        set("NOVA_DATABASE_POOL", service.database_pool.to_string());
     }
-    set("NOVA_DATABASE_POOL", service.database_pool.to_string());
-    set("NOVA_REDIS_POOL", service.redis_pool.to_string());
-    for (name, value) in calls(&spec.calls, service) {
-        set(&name, value);
+    if uses(service, &ComponentId::Redis) {
+        for (name, value) in redis(site, around) {
+            set(name, value);
+        }
+        set("NOVA_REDIS_POOL", service.redis_pool.to_string());
     }
-    if !spec.gateway.origins.is_empty() {
+    if uses(service, &ComponentId::Kafka) {
+        let brokers = host_ports(site, Kind::Kafka, spec.kafka.port);
+        set("NOVA_KAFKA_BOOTSTRAP", join(&brokers, ","));
+    }
+    let mut calls_others = false;
+    for other in uses::called(service) {
+        calls_others = true;
+        set(&url_variable(other), (around.door)(other));
+    }
+    if calls_others {
+        for (name, value) in calls(&spec.calls, service) {
+            set(&name, value);
+        }
+    }
+    if service.public && !spec.gateway.origins.is_empty() {
         set("NOVA_CORS_ORIGINS", spec.gateway.origins.join(","));
     }
     if component == ISSUER {
         set("NOVA_AUTH_SIGNING_KEYS_FILE", (around.secret_file)(AUTH_SIGNING_KEY));
         set("NOVA_AUTH_HASH_THREADS", around.hash_threads.max(1).to_string());
         set("NOVA_AUTH_CLIENTS", client_files(spec, around));
-        if spec.services.contains_key(USERS) {
-            set("NOVA_USER_SERVICE_URL", (around.door)(USERS));
-        }
-    } else {
+    }
+    if is_client(service) {
         // Its own secret and no other's.
         let own = client_secret(component);
         set("NOVA_CLIENT_SECRET_FILE", (around.secret_file)(&own));
-        set("NOVA_AUTH_SERVICE_URL", (around.door)(ISSUER));
+    }
+    if component == ISSUER || is_client(service) {
+        for (name, value) in identity(around) {
+            set(name, value);
+        }
     }
     // An idle service stays small: few arenas, and freed blocks go back to the system.
     set("MALLOC_ARENA_MAX", "2".to_owned());
@@ -83,26 +100,33 @@ pub fn environment(site: &dyn Site, component: &str, around: &Surroundings<'_>) 
 /// The names of the secrets whose files a service reads, and no others; none when there is no such service.
 #[must_use]
 pub fn secrets_of(spec: &Spec, component: &str) -> Vec<String> {
-    if !spec.services.contains_key(component) {
+    let Some(service) = spec.services.get(component) else {
         return Vec::new();
+    };
+    let given = service.uses.iter().flat_map(|id| facts(id).given);
+    let mut names: Vec<String> = given.map(|name| (*name).to_owned()).collect();
+    if let Some(tenancy) = uses::tenancy(component, service) {
+        names.push(tenancy.password);
+        names.extend(tenancy.schema.map(|schema| schema.password));
     }
-    let given = facts(&ComponentId::Redis).given.iter().map(|name| (*name).to_owned());
-    let mut names: Vec<String> = given.chain([password(component), owner_password(component)]).collect();
     if component == ISSUER {
         names.push(AUTH_SIGNING_KEY.to_owned());
         names.extend(clients(spec).map(client_secret));
-    } else {
+    }
+    if is_client(service) {
         names.push(client_secret(component));
     }
     names
 }
 
-fn password(component: &str) -> String {
-    format!("postgres-{component}")
+/// Whether it gets tokens of its own from the issuer, and verifies those that it is shown.
+fn is_client(service: &ServiceSpec) -> bool {
+    uses::called(service).any(|other| other == ISSUER)
 }
 
-fn owner_password(component: &str) -> String {
-    format!("postgres-{component}-owner")
+/// The variable that says where a service is met, such as `NOVA_AUTH_SERVICE_URL`.
+fn url_variable(service: &str) -> String {
+    format!("NOVA_{}_URL", service.replace('-', "_").to_ascii_uppercase())
 }
 
 /// Every service's name and the file of its secret: the issuer has to know them all.
@@ -113,18 +137,23 @@ fn client_files(spec: &Spec, around: &Surroundings<'_>) -> String {
         .join(",")
 }
 
-fn database(component: &str, service: &ServiceSpec, around: &Surroundings<'_>) -> [(&'static str, String); 8] {
+fn database(tenancy: &Tenancy, around: &Surroundings<'_>) -> Vec<(&'static str, String)> {
     let file = around.secret_file;
-    [
+    let mut all = vec![
         ("NOVA_DATABASE_PRIMARY", around.primary.to_string()),
         ("NOVA_DATABASE_REPLICAS", around.replicas.to_string()),
-        ("NOVA_DATABASE_NAME", service.database.clone()),
-        ("NOVA_DATABASE_SCHEMA", service.schema.clone()),
-        ("NOVA_DATABASE_USER", format!("{}_app", service.schema)),
-        ("NOVA_DATABASE_PASSWORD_FILE", file(&password(component))),
-        ("NOVA_DATABASE_OWNER", format!("{}_owner", service.schema)),
-        ("NOVA_DATABASE_OWNER_PASSWORD_FILE", file(&owner_password(component))),
-    ]
+        ("NOVA_DATABASE_NAME", tenancy.database.clone()),
+        ("NOVA_DATABASE_USER", tenancy.role.clone()),
+        ("NOVA_DATABASE_PASSWORD_FILE", file(&tenancy.password)),
+    ];
+    if let Some(schema) = &tenancy.schema {
+        all.extend([
+            ("NOVA_DATABASE_SCHEMA", schema.name.clone()),
+            ("NOVA_DATABASE_OWNER", schema.owner.clone()),
+            ("NOVA_DATABASE_OWNER_PASSWORD_FILE", file(&schema.password)),
+        ]);
+    }
+    all
 }
 
 fn redis(site: &dyn Site, around: &Surroundings<'_>) -> [(&'static str, String); 4] {

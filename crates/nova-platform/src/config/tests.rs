@@ -225,38 +225,117 @@ fn members_that_come_and_go_are_discovered_and_a_name_that_stays_is_the_last_res
     );
 }
 
+fn environment(site: &Named, component: &str) -> BTreeMap<String, String> {
+    let at = |host: &str, port| HostPort::new(host, port);
+    service::environment(
+        site,
+        component,
+        &service::Surroundings {
+            listen: &at("0.0.0.0", 8080),
+            operations_listen: &at("0.0.0.0", 9080),
+            primary: &at("postgres-primary.example.org", 5432),
+            replicas: &at("postgres-replicas.example.org", 5432),
+            door: &|service| format!("http://{service}.example.org:80"),
+            secret_file: &|secret| format!("/secrets/{secret}"),
+            hash_threads: 1,
+        },
+    )
+}
+
+/// The files that a service's environment names, each by its secret.
+fn told(env: &BTreeMap<String, String>) -> BTreeSet<String> {
+    env.values()
+        .flat_map(|value| value.split([',', '=']))
+        .filter_map(|value| value.strip_prefix("/secrets/"))
+        .map(str::to_owned)
+        .collect()
+}
+
 #[test]
 fn a_service_is_told_of_exactly_the_secrets_that_it_reads() {
     let site = Named::new();
-    let at = |host: &str, port| HostPort::new(host, port);
     let secrets = Secrets::generate(&site.0).unwrap();
     for component in site.0.services.keys() {
-        let (listen, operations) = (at("0.0.0.0", 8080), at("0.0.0.0", 9080));
-        let env = service::environment(
-            &site,
-            component,
-            &service::Surroundings {
-                listen: &listen,
-                operations_listen: &operations,
-                primary: &at("postgres-primary.example.org", 5432),
-                replicas: &at("postgres-replicas.example.org", 5432),
-                door: &|service| format!("http://{service}.example.org:80"),
-                secret_file: &|secret| format!("/secrets/{secret}"),
-                hash_threads: 1,
-            },
-        );
-        let told: BTreeSet<String> = env
-            .values()
-            .flat_map(|value| value.split([',', '=']))
-            .filter_map(|value| value.strip_prefix("/secrets/"))
-            .map(str::to_owned)
-            .collect();
+        let env = environment(&site, component);
         let named = service::secrets_of(&site.0, component);
-        assert_eq!(told, named.iter().cloned().collect(), "{component}");
+        assert_eq!(told(&env), named.iter().cloned().collect(), "{component}");
         assert!(named.iter().all(|name| secrets.get(name).is_some()), "{named:?}");
         assert_eq!(env["NOVA_DATABASE_PRIMARY"], "postgres-primary.example.org:5432");
         assert_eq!(env["NOVA_IDENTITY_ISSUER"], "http://auth-service.example.org:80");
-        assert!(env["NOVA_REDIS_SENTINELS"].starts_with("sentinel-1.example.org:26379,"));
     }
+    assert!(environment(&site, "auth-service")["NOVA_REDIS_SENTINELS"].starts_with("sentinel-1.example.org:26379,"));
     assert_eq!(service::secrets_of(&site.0, "nobody"), [""; 0]);
+}
+
+#[test]
+fn a_service_is_given_nothing_of_what_it_does_not_use() {
+    let site = Named::new();
+    let users = environment(&site, "user-service");
+    assert!(
+        !users
+            .keys()
+            .any(|name| name.contains("REDIS") || name.contains("KAFKA")),
+        "{users:?}"
+    );
+    assert_eq!(
+        service::secrets_of(&site.0, "user-service"),
+        [
+            "postgres-user-service",
+            "postgres-user-service-owner",
+            "client-user-service"
+        ]
+    );
+
+    let mut site = Named::new();
+    let bare = "[services.bare]\nmembers = 1\nport = 8090\n";
+    site.0 = crate::load::parse(bare, "nova.toml").unwrap().spec;
+    let env = environment(&site, "bare");
+    let names: Vec<&str> = env
+        .keys()
+        .map(String::as_str)
+        .filter(|name| name.starts_with("NOVA_"))
+        .collect();
+    assert_eq!(names, ["NOVA_LISTEN", "NOVA_LOG_FORMAT", "NOVA_OPERATIONS_LISTEN"]);
+    assert_eq!(service::secrets_of(&site.0, "bare"), [""; 0]);
+}
+
+/// What reads the stream of changes and passes it on: no schema, no door, nobody's client.
+#[test]
+fn a_service_that_reads_the_stream_of_changes_is_given_postgres_and_kafka() {
+    let mut site = Named::new();
+    site.0 = crate::load::parse(crate::uses::CHANGES, "nova.toml").unwrap().spec;
+    let env = environment(&site, "cdc-service");
+    for (name, value) in [
+        ("NOVA_DATABASE_PRIMARY", "postgres-primary.example.org:5432"),
+        ("NOVA_DATABASE_NAME", "nova_core"),
+        ("NOVA_DATABASE_USER", "cdc_service_app"),
+        ("NOVA_DATABASE_PASSWORD_FILE", "/secrets/postgres-cdc-service"),
+        (
+            "NOVA_KAFKA_BOOTSTRAP",
+            "kafka-1.example.org:9092,kafka-2.example.org:9092,kafka-3.example.org:9092",
+        ),
+    ] {
+        assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let no = [
+        "REDIS", "SCHEMA", "OWNER", "IDENTITY", "CLIENT", "_URL", "RETRY", "CORS",
+    ];
+    assert!(
+        !env.keys().any(|name| no.iter().any(|word| name.contains(word))),
+        "{env:?}"
+    );
+    assert_eq!(service::secrets_of(&site.0, "cdc-service"), ["postgres-cdc-service"]);
+    assert_eq!(told(&env), BTreeSet::from(["postgres-cdc-service".to_owned()]));
+    let secrets = Secrets::generate(&site.0).unwrap();
+    assert!(secrets.get("postgres-cdc-service").is_some());
+    for none in ["postgres-cdc-service-owner", "client-cdc-service"] {
+        assert!(secrets.get(none).is_none(), "{none}");
+    }
+    let doors = haproxy::Doors {
+        bind: "*",
+        services: haproxy::Services::Known,
+        health_port: None,
+        admin_socket: "admin.sock",
+    };
+    assert!(!haproxy::config(&site, &doors).contains("cdc-service"));
 }

@@ -13,7 +13,9 @@ use crate::suggestion::closest;
 use crate::validate::Problem;
 
 /// What a service that is not shipped must say itself.
-const REQUIRED: [&str; 4] = ["members", "port", "database", "schema"];
+const REQUIRED: [&str; 2] = ["members", "port"];
+/// What it has only when it says so.
+const OWN: [&str; 2] = ["database", "schema"];
 
 /// The defaults with the user's values in them.
 #[derive(Debug)]
@@ -173,7 +175,9 @@ impl Merged {
             .cloned()
             .unwrap_or_default();
         let mut template = shipped.values().find_map(Value::as_table).cloned().unwrap_or_default();
-        template.insert("needs".to_owned(), Value::Array(Vec::new()));
+        for list in ["uses", "needs"] {
+            template.insert(list.to_owned(), Value::Array(Vec::new()));
+        }
         for table in ["env", "calls"] {
             template.insert(table.to_owned(), Value::Table(Table::new()));
         }
@@ -191,7 +195,11 @@ impl Merged {
                 self.stand_ins.extend(missing.iter().map(|name| key.child(name)));
             }
         }
-        self.value_over(key, user, &Value::Table(template), defaults)
+        let mut laid = self.value_over(key, user, &Value::Table(template), defaults);
+        if let (Value::Table(laid), DeValue::Table(user)) = (&mut laid, user.get_ref()) {
+            laid.retain(|name, _| !OWN.contains(&name) || user.contains_key(name));
+        }
+        laid
     }
 
     fn unknown(&mut self, key: &Key, span: Range<usize>, siblings: &Table, defaults: &Table) {

@@ -95,6 +95,7 @@ fn a_users_file_is_laid_over_the_defaults_deeply() {
         [services.search-service]
         members = 1
         port = 8086
+        uses = ["postgres"]
         database = "nova_search"
         schema = "search"
     "#;
@@ -107,6 +108,8 @@ fn a_users_file_is_laid_over_the_defaults_deeply() {
     let search = &spec.services["search-service"];
     assert_eq!((search.members, search.database_pool, search.redis_pool), (1, 10, 2));
     assert!(search.needs.is_empty() && search.env.is_empty());
+    assert_eq!(search.uses, [crate::components::ComponentId::Postgres]);
+    assert!(search.public && !search.replication);
     assert_eq!(spec.services.len(), 3);
 }
 
@@ -128,7 +131,8 @@ fn unknown_keys_are_named_with_what_was_probably_meant() {
             "3: unknown key `redis.ttl` (did you mean `postgres.ttl`?)",
             "4: unknown key `postgress` (did you mean `postgres`?)",
             "7: unknown key `services.auth-service.whatever` (there are calls, cpu, cpu_limit, database, \
-             database_pool, env, members, members_max, memory, memory_limit, needs, port, redis_pool, schema)",
+             database_pool, env, members, members_max, memory, memory_limit, needs, port, public, redis_pool, replication, schema, \
+             uses)",
         ]
     );
 }
@@ -186,8 +190,8 @@ fn a_new_service_says_what_has_no_default() {
     assert_eq!(
         refused("[services.chat]\nmembers = 1\n[services.user-servce]\nport = 5\n"),
         [
-            "1: services.chat is a new service and lacks port, database, schema (a new service sets members, port, database, schema)",
-            "3: services.user-servce is a new service and lacks members, database, schema (did you mean `services.user-service`?)",
+            "1: services.chat is a new service and lacks port (a new service sets members, port)",
+            "3: services.user-servce is a new service and lacks members (did you mean `services.user-service`?)",
             "4: services.user-servce.port is 5: members run unprivileged and may listen on 1024 and above only",
         ]
     );

@@ -1,4 +1,5 @@
-//! The roles of the services: they may log in and nothing else, and their passwords are those of the platform's secrets.
+//! The roles of the services: they may log in and nothing else, and their passwords are those of the platform's secrets. One that
+//! reads the stream of changes may do that, and look at the server's statistics, besides.
 
 use sqlx::FromRow;
 
@@ -7,13 +8,18 @@ use super::{ProvisionError, Role, Tenancy, scram};
 use crate::postgres_login::{identifier, literal};
 
 /// What no service needs, said in full, since any of it would let a role out of its schema.
-const ATTRIBUTES: &str = "login inherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls";
+const ATTRIBUTES: &str = "login inherit nosuperuser nocreatedb nocreaterole nobypassrls";
+/// Whoever reads the stream of changes has to see how far it is, and how much of it waits.
+const STATISTICS: &str = "pg_monitor";
 
 #[derive(FromRow)]
 struct Found {
     rolname: String,
-    /// Whether it has exactly [`ATTRIBUTES`].
+    /// Whether it has exactly [`ATTRIBUTES`], and reads the stream of changes or not.
     plain: bool,
+    replication: bool,
+    /// Whether it is a member of [`STATISTICS`].
+    statistics: bool,
     rolpassword: Option<String>,
     settings: Vec<String>,
 }
@@ -24,17 +30,18 @@ pub(super) async fn ensure(server: &mut Session, tenancies: &[Tenancy]) -> Resul
     let names: Vec<&str> = wanted.iter().map(|role| role.name.as_str()).collect();
     let query = sqlx::query_as(
         "select rolname::text, rolpassword, \
-                rolcanlogin and rolinherit and not (rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls) \
-                    as plain, \
+                rolcanlogin and rolinherit and not (rolsuper or rolcreatedb or rolcreaterole or rolbypassrls) as plain, \
+                rolreplication as replication, \
+                exists (select from pg_auth_members where member = role.oid and roleid = $2::text::regrole) as statistics, \
                 coalesce((select setconfig from pg_db_role_setting where setdatabase = 0 and setrole = role.oid), '{}') \
                     as settings \
          from pg_authid as role where rolname = any($1)",
     );
-    let found: Vec<Found> = server.query("list roles", query.bind(names)).await?;
+    let found: Vec<Found> = server.query("list roles", query.bind(names).bind(STATISTICS)).await?;
     for tenancy in tenancies {
         for role in tenancy.roles() {
             let existing = found.iter().find(|found| found.rolname == role.name);
-            ensure_one(server, role, &tenancy.schema, existing).await?;
+            ensure_one(server, role, tenancy.schema(), existing).await?;
         }
     }
     Ok(())
@@ -43,19 +50,29 @@ pub(super) async fn ensure(server: &mut Session, tenancies: &[Tenancy]) -> Resul
 async fn ensure_one(
     server: &mut Session,
     role: &Role,
-    schema: &str,
+    schema: Option<&str>,
     found: Option<&Found>,
 ) -> Result<(), ProvisionError> {
     let (name, quoted) = (&role.name, identifier(&role.name));
     let password = || literal(&scram::verifier(&role.password));
+    let stream = if role.replication {
+        "replication"
+    } else {
+        "noreplication"
+    };
     match found {
         None => {
-            let create = format!("create role {quoted} {ATTRIBUTES} password {}", password());
+            let create = format!("create role {quoted} {ATTRIBUTES} {stream} password {}", password());
             server.change(format!("created role {name}"), create).await?;
         }
         Some(found) => {
-            if !found.plain {
-                let alter = format!("alter role {quoted} {ATTRIBUTES}");
+            if role.replication && found.plain && !found.replication {
+                let alter = format!("alter role {quoted} replication");
+                server
+                    .change(format!("let role {name} read the stream of changes"), alter)
+                    .await?;
+            } else if !found.plain || found.replication != role.replication {
+                let alter = format!("alter role {quoted} {ATTRIBUTES} {stream}");
                 server
                     .change(format!("took attributes that it must not have from role {name}"), alter)
                     .await?;
@@ -69,6 +86,18 @@ async fn ensure_one(
                 server.change(format!("set the password of role {name}"), alter).await?;
             }
         }
+    }
+    let statistics = found.is_some_and(|found| found.statistics);
+    if role.replication && !statistics {
+        let grant = format!("grant {STATISTICS} to {quoted}");
+        server
+            .change(format!("let role {name} see the server's statistics"), grant)
+            .await?;
+    } else if statistics && !role.replication {
+        let revoke = format!("revoke {STATISTICS} from {quoted}");
+        server
+            .change(format!("took the server's statistics from role {name}"), revoke)
+            .await?;
     }
     let kept: &[String] = found.map_or(&[], |found| &found.settings);
     for (setting, value) in settings(role, schema) {
@@ -87,14 +116,16 @@ async fn ensure_one(
 }
 
 /// What each session of a role starts with.
-fn settings(role: &Role, schema: &str) -> [(&'static str, String); 3] {
+fn settings(role: &Role, schema: Option<&str>) -> Vec<(&'static str, String)> {
     // A migration may rewrite a table; a request never needs more than a request's time.
     let (statement, idle) = if role.owner { ("5min", "1min") } else { ("10s", "15s") };
-    [
-        ("search_path", schema.to_owned()),
-        ("statement_timeout", statement.to_owned()),
-        ("idle_in_transaction_session_timeout", idle.to_owned()),
-    ]
+    let path = schema.map(|schema| ("search_path", schema.to_owned()));
+    path.into_iter()
+        .chain([
+            ("statement_timeout", statement.to_owned()),
+            ("idle_in_transaction_session_timeout", idle.to_owned()),
+        ])
+        .collect()
 }
 
 /// Whether the server's note, `name=value`, is this setting. In a list, the server quotes names that need it.

@@ -4,7 +4,7 @@
 use sqlx::FromRow;
 
 use super::session::Session;
-use super::{ProvisionError, Tenancy};
+use super::{Own, ProvisionError, Role, Tenancy};
 use crate::postgres_login::identifier;
 
 /// What the application role gets on everything that the owner makes: kind of object, its letter in `pg_default_acl`, privileges.
@@ -43,26 +43,23 @@ pub(super) async fn ensure(session: &mut Session, database: &str, tenancies: &[T
             .await?;
     }
     for tenancy in tenancies.iter().filter(|tenancy| tenancy.database == database) {
-        ensure_one(session, tenancy).await?;
+        if let Some(own) = &tenancy.own {
+            ensure_one(session, database, own, &tenancy.app).await?;
+        }
     }
     session.run("commit", "commit".to_owned()).await
 }
 
-async fn ensure_one(session: &mut Session, tenancy: &Tenancy) -> Result<(), ProvisionError> {
-    let Tenancy {
-        database,
-        schema,
-        owner,
-        app,
-    } = tenancy;
+async fn ensure_one(session: &mut Session, database: &str, own: &Own, app: &Role) -> Result<(), ProvisionError> {
+    let Own { schema, owner } = own;
     let [quoted, owner_quoted, app_quoted] = [schema, &owner.name, &app.name].map(|name| identifier(name));
-    if look(session, tenancy).await?.is_none() {
+    if look(session, own, app).await?.is_none() {
         let create = format!("create schema {quoted} authorization {owner_quoted}");
         session
             .change(format!("created schema {schema} in database {database}"), create)
             .await?;
     }
-    let Some(found) = look(session, tenancy).await? else {
+    let Some(found) = look(session, own, app).await? else {
         return Ok(());
     };
     if found.owner != owner.name {
@@ -104,7 +101,7 @@ async fn ensure_one(session: &mut Session, tenancy: &Tenancy) -> Result<(), Prov
     Ok(())
 }
 
-async fn look(session: &mut Session, tenancy: &Tenancy) -> Result<Option<Found>, ProvisionError> {
+async fn look(session: &mut Session, own: &Own, app: &Role) -> Result<Option<Found>, ProvisionError> {
     let query = sqlx::query_as(
         "select pg_get_userbyid(nspowner)::text as owner, \
                 has_schema_privilege($3::text::regrole::oid, space.oid, 'usage') as app_uses, \
@@ -118,9 +115,9 @@ async fn look(session: &mut Session, tenancy: &Tenancy) -> Result<Option<Found>,
                             acldefault('f', $2::text::regrole))) where grantee = 0) as functions_open \
          from pg_namespace as space where nspname = $1",
     );
-    let (owner, app) = (identifier(&tenancy.owner.name), identifier(&tenancy.app.name));
+    let (owner, app) = (identifier(&own.owner.name), identifier(&app.name));
     let found = session
-        .query("look at schemas", query.bind(&tenancy.schema).bind(owner).bind(app))
+        .query("look at schemas", query.bind(&own.schema).bind(owner).bind(app))
         .await?;
     Ok(found.into_iter().next())
 }

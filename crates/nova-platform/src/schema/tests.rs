@@ -25,7 +25,7 @@ fn nothing_is_required_of_a_user_but_of_a_new_service() {
         assert!(definition.get("required").is_none(), "{name}");
     }
     let required = &schema["properties"]["services"]["additionalProperties"]["required"];
-    assert_eq!(required, &json!(["members", "port", "database", "schema"]));
+    assert_eq!(required, &json!(["members", "port"]));
 }
 
 #[test]

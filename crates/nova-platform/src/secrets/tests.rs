@@ -89,7 +89,8 @@ fn every_name_gets_its_own_secret_once() {
 #[test]
 fn a_new_service_adds_its_own_and_a_removed_one_keeps_its() {
     let (_directory, path, first) = fresh();
-    let text = "[services.chat]\nmembers = 1\nport = 8085\ndatabase = \"nova_messaging\"\nschema = \"messaging\"\n";
+    let text = "[services.chat]\nmembers = 1\nport = 8085\nuses = [\"postgres\", \"auth-service\"]\n\
+                database = \"nova_messaging\"\nschema = \"messaging\"\n";
     let larger = parse(text, "nova.toml").unwrap().spec;
     let second = Secrets::open_or_generate(&path, &larger).unwrap();
     assert!(second.get("postgres-chat").is_some() && second.get("postgres-chat-owner").is_some());

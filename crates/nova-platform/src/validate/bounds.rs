@@ -225,8 +225,12 @@ fn check_service(spec: &ServiceSpec, section: &mut Section) {
     let ServiceSpec {
         members: _,
         port,
+        public: _,
+        // `services.rs` judges these.
+        uses: _,
         database: _,
         schema: _,
+        replication: _,
         needs: _,
         database_pool,
         redis_pool,

@@ -7,6 +7,7 @@ use crate::key::Key;
 use crate::spec::{CallsOverride, CallsSpec, Spec};
 use crate::suggestion::closest;
 use crate::units::Duration;
+use crate::uses::called;
 
 use super::Findings;
 
@@ -25,6 +26,12 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
                 findings.problem([key], message);
             } else if !spec.services.contains_key(dependency) {
                 no_such_service(spec, name, dependency, key, findings);
+            } else if !called(service).any(|other| other == dependency) {
+                findings.problem_with_help(
+                    [key.clone(), Key::service(name).child("uses")],
+                    format!("{key} is for calls to {dependency}, which {name} does not use"),
+                    format!("add {dependency:?} to services.{name}.uses, or take the table away"),
+                );
             } else {
                 let merged = own.over(&spec.calls);
                 Calls::of(&merged, Some((own, key)), findings).check();

@@ -44,7 +44,7 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
                 format!("the service's name {name:?} must be a lower-case letter followed by at most 30 lower-case letters, digits or dashes"),
             );
         }
-        database_names(&key, &service.database, &service.schema, findings);
+        database_names(&key, service.database.as_deref(), service.schema.as_deref(), findings);
     }
 }
 
@@ -168,8 +168,16 @@ fn components(spec: &Spec, findings: &mut Findings) {
     }
 }
 
-fn database_names(service: &Key, database: &str, schema: &str, findings: &mut Findings) {
-    let (database_key, schema_key) = (service.child("database"), service.child("schema"));
+fn database_names(service: &Key, database: Option<&str>, schema: Option<&str>, findings: &mut Findings) {
+    if let Some(database) = database {
+        database_name(service.child("database"), database, findings);
+    }
+    if let Some(schema) = schema {
+        schema_name(service.child("schema"), schema, findings);
+    }
+}
+
+fn database_name(database_key: Key, database: &str, findings: &mut Findings) {
     if !is_identifier(database, 63) {
         findings.problem([database_key], not_identifier("database", database, 63));
     } else if ["postgres", "template0", "template1"].contains(&database) {
@@ -178,6 +186,9 @@ fn database_names(service: &Key, database: &str, schema: &str, findings: &mut Fi
             format!("{database:?} is PostgreSQL's own database: a service needs another"),
         );
     }
+}
+
+fn schema_name(schema_key: Key, schema: &str, findings: &mut Findings) {
     // Room for the roles' names, `<schema>_owner` and `<schema>_app`.
     if !is_identifier(schema, 57) {
         findings.problem([schema_key], not_identifier("schema", schema, 57));

@@ -1,7 +1,9 @@
 //! Connection pools against what PostgreSQL and the gateway accept.
 
+use crate::components::ComponentId;
 use crate::key::Key;
 use crate::spec::{ServiceSpec, Spec};
+use crate::uses::uses;
 
 use super::Findings;
 
@@ -11,18 +13,23 @@ const RESERVE: u64 = 20;
 
 pub(super) fn check(spec: &Spec, findings: &mut Findings) {
     let of = |members: fn(&ServiceSpec) -> u16| -> u64 {
-        let services = spec.services.values();
-        services
+        let users = spec
+            .services
+            .values()
+            .filter(|service| uses(service, &ComponentId::Postgres));
+        users
             .map(|service| u64::from(members(service)) * u64::from(service.database_pool))
             .sum()
     };
     let pools = of(|service| service.members);
-    let scaled = of(|service| service.members.max(service.members_max));
+    let scaled = of(ServiceSpec::most_members);
     let accepted = u64::from(spec.postgres.max_connections);
     let keys_of = |name: &'static str| {
-        spec.services
-            .keys()
-            .map(move |service| Key::service(service).child(name))
+        let users = spec
+            .services
+            .iter()
+            .filter(|(_, service)| uses(service, &ComponentId::Postgres));
+        users.map(move |(service, _)| Key::service(service).child(name))
     };
     let keys = || keys_of("database_pool").chain(keys_of("members"));
     if pools + RESERVE > accepted {
@@ -38,7 +45,8 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
         let raised = spec
             .services
             .iter()
-            .filter(|(_, service)| service.members_max > service.members);
+            .filter(|(_, service)| uses(service, &ComponentId::Postgres))
+            .filter(|(_, service)| service.most_members() > service.members);
         let raised = raised.map(|(name, _)| Key::service(name).child("members_max"));
         findings.problem_with_help(
             raised

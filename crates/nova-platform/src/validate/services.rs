@@ -1,4 +1,6 @@
-//! What services say of each other: needs, schemas, environment.
+//! What services say of each other: what they use and need, schemas, environment.
+
+mod uses;
 
 use std::collections::BTreeMap;
 
@@ -7,24 +9,43 @@ use crate::graph::{Graph, GraphError, circle};
 use crate::key::Key;
 use crate::spec::{ServiceSpec, Spec};
 use crate::suggestion::closest;
+use crate::uses::role_stem;
 
 use super::Findings;
 
 pub(super) fn check(spec: &Spec, findings: &mut Findings) {
     needs(spec, findings);
-    let mut schemas: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut schemas: BTreeMap<String, &str> = BTreeMap::new();
     for (name, service) in &spec.services {
+        uses::check(spec, name, service, findings);
         // Roles are named after the schema and are one set for the whole server, so even another database does not help.
-        if let Some(other) = schemas.insert(&service.schema, name) {
+        if service.database.is_some()
+            && let Some(other) = schemas.insert(role_stem(name, service), name)
+        {
+            same_roles(spec, name, other, findings);
+        }
+        environment(name, service, findings);
+    }
+}
+
+fn same_roles(spec: &Spec, name: &str, other: &str, findings: &mut Findings) {
+    let schema = |name: &str| spec.services.get(name).and_then(|service| service.schema.as_deref());
+    let key = |name: &str| Key::service(name).child("schema");
+    match (schema(name), schema(other)) {
+        (Some(own), Some(_)) => findings.problem(
+            [key(name), key(other)],
+            format!("{name} and {other} both have the schema {own:?}: no service can read another's tables"),
+        ),
+        (own, others) => {
+            let (bare, named) = if own.is_none() { (name, other) } else { (other, name) };
+            let schema = own.or(others).unwrap_or_default();
             findings.problem(
-                [Key::service(name).child("schema"), Key::service(other).child("schema")],
+                [key(named), Key::service(bare)],
                 format!(
-                    "{name} and {other} both have the schema {:?}: no service can read another's tables",
-                    service.schema
+                    "{bare} has no schema, so its role is named after itself, which the role of {named} is by its schema {schema:?}"
                 ),
             );
         }
-        environment(name, service, findings);
     }
 }
 

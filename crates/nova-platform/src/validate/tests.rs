@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 
 use super::{Findings, validate};
+use crate::components::ComponentId;
 use crate::load::{load, parse};
 use crate::spec::{ServiceSpec, Spec, SynchronousMode};
 use crate::units::{Duration, Size};
@@ -43,7 +44,7 @@ fn auth(spec: &mut Spec) -> &mut ServiceSpec {
 
 fn add(spec: &mut Spec, name: &str) {
     let mut service = auth(spec).clone();
-    (service.schema, service.port) = ("other".to_owned(), 8090);
+    (service.schema, service.port) = (Some("other".to_owned()), 8090);
     spec.services.insert(name.to_owned(), service);
 }
 
@@ -331,8 +332,11 @@ fn services_have_names_of_their_own() {
     ] {
         let told = problem(|spec| {
             // Replacing a shipped service by the wrong name keeps its ports free.
-            let service = spec.services.remove("auth-service").unwrap();
+            let mut service = spec.services.remove("auth-service").unwrap();
+            (service.uses, service.database, service.schema) = (Vec::new(), None, None);
             spec.services.insert(name.to_owned(), service);
+            let users = spec.services.get_mut("user-service").unwrap();
+            users.uses.retain(|used| *used == ComponentId::Postgres);
         });
         assert!(told.ends_with("nova uses that name itself"), "{told}");
     }
@@ -346,48 +350,24 @@ fn services_have_names_of_their_own() {
 fn schemas_and_databases_are_identifiers_and_schemas_are_not_shared() {
     for name in ["", "Users", "a-b", "x;drop table", "1a", &"s".repeat(58)] {
         assert_starts(
-            &problem(|spec| auth(spec).schema = name.to_owned()),
+            &problem(|spec| auth(spec).schema = Some(name.to_owned())),
             "services.auth-service.schema: ",
         );
     }
     for name in ["public", "pg_users", "information_schema"] {
-        assert!(problem(|spec| auth(spec).schema = name.to_owned()).contains("PostgreSQL's own"));
+        assert!(problem(|spec| auth(spec).schema = Some(name.to_owned())).contains("PostgreSQL's own"));
     }
-    assert!(problem(|spec| auth(spec).database = "postgres".to_owned()).contains("PostgreSQL's own"));
+    assert!(problem(|spec| auth(spec).database = Some("postgres".to_owned())).contains("PostgreSQL's own"));
     assert_starts(
-        &problem(|spec| auth(spec).database = "nova core".to_owned()),
+        &problem(|spec| auth(spec).database = Some("nova core".to_owned())),
         "services.auth-service.database: ",
     );
     assert_starts(
         &problem(|spec| {
-            auth(spec).database = "nova_other".to_owned();
-            auth(spec).schema = "users".to_owned();
+            auth(spec).database = Some("nova_other".to_owned());
+            auth(spec).schema = Some("users".to_owned());
         }),
         "services.user-service.schema services.auth-service.schema: user-service and auth-service both have the schema \"users\"",
-    );
-}
-
-#[test]
-fn needs_exist_once_and_do_not_go_round() {
-    let unknown = findings(|spec| auth(spec).needs.push("postgress".into())).problems;
-    assert_eq!(
-        unknown[0].message,
-        "auth-service needs \"postgress\", and there is no such component"
-    );
-    assert_eq!(unknown[0].help.as_deref(), Some("did you mean \"postgres\"?"));
-    assert!(problem(|spec| auth(spec).needs.push("redis".into())).ends_with("auth-service needs \"redis\" twice"));
-    assert!(problem(|spec| auth(spec).needs.push("auth-service".into())).ends_with("auth-service -> auth-service"));
-    let circle = problem(|spec| {
-        auth(spec).needs.push("user-service".into());
-        spec.services
-            .get_mut("user-service")
-            .unwrap()
-            .needs
-            .push("auth-service".into());
-    });
-    assert_starts(
-        &circle,
-        "services.auth-service.needs services.user-service.needs: needs go round in a circle",
     );
 }
 

@@ -156,7 +156,7 @@ fn ways(session: &Session) -> Vec<Vec<String>> {
             format!("{kubectl} -n {namespace} port-forward service/{service} {here}:{there}"),
         ]
     };
-    let services = spec.services.iter();
+    let services = spec.public_services();
     let mut ways: Vec<Vec<String>> = services
         .map(|(name, service)| forward(Area::Services, name, service.port, service.port))
         .collect();

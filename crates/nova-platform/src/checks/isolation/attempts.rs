@@ -111,7 +111,7 @@ impl<'a> Attempt<'a> {
             ),
         ];
         for schema in schemas.iter().filter(|schema| schema.database == home.database) {
-            let own = schema.name == home.schema;
+            let own = home.schema() == Some(schema.name.as_str());
             let quoted = identifier(&schema.name);
             if !(own && self.resident.role.owner) {
                 statements.push((

@@ -34,16 +34,17 @@ pub(super) async fn databases(server: &mut PgConnection) -> Result<Vec<String>, 
 /// Attributes, memberships, and privileges on databases.
 pub(super) async fn server(server: &mut PgConnection, residents: &[Resident<'_>]) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
-        "with resident as (select * from unnest($1::text[], $2::text[]) as resident (name, home)) \
+        "with resident as (select * from unnest($1::text[], $2::text[], $3::bool[]) as resident (name, home, streams)) \
          select format('role %s has attribute %s', name, attribute) \
          from resident join pg_roles on rolname = name, \
               lateral (values ('superuser', rolsuper), ('createdb', rolcreatedb), ('createrole', rolcreaterole), \
-                              ('replication', rolreplication), ('bypassrls', rolbypassrls)) as has (attribute, yes) \
+                              ('replication', rolreplication and not streams), ('bypassrls', rolbypassrls)) as has (attribute, yes) \
          where yes \
          union all \
          select format('role %s is a member of role %s', name, of.rolname) \
          from resident join pg_roles as self on self.rolname = name \
               join pg_auth_members on member = self.oid join pg_roles as of on of.oid = roleid \
+         where not (streams and of.rolname = 'pg_monitor') \
          union all \
          select format('role %s has %s on database %s', name, privilege, datname) \
          from resident, pg_database, unnest(array['connect', 'create', 'temporary']) as privilege \
@@ -60,6 +61,12 @@ pub(super) async fn server(server: &mut PgConnection, residents: &[Resident<'_>]
             .map(|resident| resident.home.database.clone())
             .collect::<Vec<_>>(),
     )
+    .bind(
+        residents
+            .iter()
+            .map(|resident| resident.role.replication)
+            .collect::<Vec<_>>(),
+    )
     .fetch_all(server)
     .await
 }
@@ -72,7 +79,13 @@ pub(super) async fn inside(
 ) -> Result<(Vec<Schema>, Vec<String>), sqlx::Error> {
     let homes: Vec<Option<String>> = residents
         .iter()
-        .map(|resident| (resident.home.database == name).then(|| resident.home.schema.clone()))
+        .map(|resident| {
+            resident
+                .home
+                .schema()
+                .filter(|_| resident.home.database == name)
+                .map(str::to_owned)
+        })
         .collect();
     let owners: Vec<bool> = residents.iter().map(|resident| resident.role.owner).collect();
     let query = format!(

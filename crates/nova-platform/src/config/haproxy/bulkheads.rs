@@ -22,7 +22,7 @@ impl Bulkheads {
     /// As many to PostgreSQL as its leader takes, but half of all at most; the services' doors share the rest.
     pub(super) fn of(spec: &Spec) -> Self {
         let all = spec.gateway.max_connections;
-        let services = u32::try_from(spec.services.len()).unwrap_or(u32::MAX);
+        let services = u32::try_from(spec.public_services().count()).unwrap_or(u32::MAX);
         let postgres = spec.postgres.max_connections.min(all / 4).max(1);
         let service = (all.saturating_sub(2 * postgres) / services.max(1)).max(2);
         Self {

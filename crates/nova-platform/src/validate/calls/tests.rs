@@ -207,7 +207,7 @@ fn what_is_misspelt_is_told_at_its_line() {
 #[test]
 fn a_new_service_has_overrides_of_its_own_only() {
     let text = format!(
-        "{OVERRIDE}\ntimeout = \"2s\"\n[services.chat]\nmembers = 1\nport = 8085\ndatabase = \"nova_chat\"\nschema = \"chat\"\n\
+        "{OVERRIDE}\ntimeout = \"2s\"\n[services.chat]\nmembers = 1\nport = 8085\nuses = [\"user-service\"]\n\
          [services.chat.calls.user-service]\nretry_max = 0\n"
     );
     let platform = parse(&text, "nova.toml").unwrap();
