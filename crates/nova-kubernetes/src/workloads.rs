@@ -233,7 +233,7 @@ impl Workload {
 /// Everything that runs, in the order of the platform's components, the agent last.
 pub(crate) fn workloads(spec: &Spec, profile: Profile) -> Vec<Workload> {
     let services = spec.services.keys().map(|name| ComponentId::service(name));
-    let every = ComponentId::STORES_AND_GATEWAY.into_iter().chain(services);
+    let every = ComponentId::OWN.into_iter().chain(services);
     let mut all: Vec<Workload> = every.flat_map(|id| of_component(spec, profile, &id)).collect();
     all.extend(of_component(spec, profile, &ComponentId::Agent));
     all

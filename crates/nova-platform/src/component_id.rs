@@ -7,51 +7,58 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A component: a part of the platform that starts, is checked and is shown as one. Cheap to clone. In JSON and on the command line it is
-/// its name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ComponentId {
+/// Declares Nova's own components, each once and in the order in which they are shown: the variant and its name.
+macro_rules! own_components {
+    ($($(#[$doc:meta])+ $variant:ident: $name:literal,)+) => {
+        /// A component: a part of the platform that starts, is checked and is shown as one. Cheap to clone. In JSON and on the command
+        /// line it is its name.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum ComponentId {
+            $($(#[$doc])+ $variant,)+
+            /// A service of the description, by its name.
+            Service(Arc<str>),
+            /// `agent`, which runs the checks inside a cluster. Only there.
+            Agent,
+            /// `foundation`: what no other component owns in a cluster, such as namespaces, policies and secrets. Only there.
+            Foundation,
+        }
+
+        impl ComponentId {
+            /// Those of every platform, in the order in which they are shown; the services come after them.
+            pub const OWN: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+
+            /// The name.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $name,)+
+                    Self::Service(name) => name,
+                    Self::Agent => "agent",
+                    Self::Foundation => "foundation",
+                }
+            }
+        }
+    };
+}
+
+own_components! {
     /// `etcd`, which remembers who leads PostgreSQL.
-    Etcd,
+    Etcd: "etcd",
     /// `postgres`: PostgreSQL under Patroni.
-    Postgres,
+    Postgres: "postgres",
     /// `redis`: the servers and their Sentinels.
-    Redis,
+    Redis: "redis",
     /// `kafka`.
-    Kafka,
+    Kafka: "kafka",
     /// `gateway`: HAProxy, in front of PostgreSQL and the services.
-    Gateway,
-    /// A service of the description, by its name.
-    Service(Arc<str>),
-    /// `agent`, which runs the checks inside a cluster. Only there.
-    Agent,
-    /// `foundation`: what no other component owns in a cluster, such as namespaces, policies and secrets. Only there.
-    Foundation,
+    Gateway: "gateway",
 }
 
 impl ComponentId {
-    /// Those of every platform, in the order in which they are shown; the services come after them.
-    pub const STORES_AND_GATEWAY: [Self; 5] = [Self::Etcd, Self::Postgres, Self::Redis, Self::Kafka, Self::Gateway];
-
     /// The service of this name.
     #[must_use]
     pub fn service(name: &str) -> Self {
         Self::Service(Arc::from(name))
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Etcd => "etcd",
-            Self::Postgres => "postgres",
-            Self::Redis => "redis",
-            Self::Kafka => "kafka",
-            Self::Gateway => "gateway",
-            Self::Service(name) => name,
-            Self::Agent => "agent",
-            Self::Foundation => "foundation",
-        }
     }
 }
 
@@ -77,9 +84,7 @@ pub enum Kind {
 /// Every name that is none of Nova's own is a service's; whether there is such a service, the description knows.
 impl From<&str> for ComponentId {
     fn from(name: &str) -> Self {
-        let mut own = Self::STORES_AND_GATEWAY
-            .into_iter()
-            .chain([Self::Agent, Self::Foundation]);
+        let mut own = Self::OWN.into_iter().chain([Self::Agent, Self::Foundation]);
         own.find(|id| id.as_str() == name)
             .unwrap_or_else(|| Self::service(name))
     }
@@ -124,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_id_is_its_name_and_back() {
-        let mut all = ComponentId::STORES_AND_GATEWAY.to_vec();
+        let mut all = ComponentId::OWN.to_vec();
         all.extend([
             ComponentId::Agent,
             ComponentId::Foundation,

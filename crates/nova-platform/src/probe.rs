@@ -26,7 +26,7 @@ impl MemberRole {
     /// Whether its end makes the others elect.
     #[must_use]
     pub fn leads(&self) -> bool {
-        let mut all = ComponentId::STORES_AND_GATEWAY.iter().map(facts);
+        let mut all = ComponentId::OWN.iter().map(facts);
         self.role.is_some() && all.any(|facts| facts.leads.is_some() && facts.leads == self.role.as_deref())
     }
 }

@@ -25,13 +25,13 @@ pub const AUTH_SIGNING_KEY: &str = "auth-signing-key";
 
 /// Passwords that exist whatever services a platform has.
 fn store_passwords() -> impl Iterator<Item = &'static str> {
-    let all = ComponentId::STORES_AND_GATEWAY.iter().map(facts);
+    let all = ComponentId::OWN.iter().map(facts);
     all.flat_map(|facts| facts.secrets.iter().copied())
 }
 
 /// Whether services read this secret of a store's from a file, beside their own database passwords.
 fn is_read_by_services(name: &str) -> bool {
-    let mut all = ComponentId::STORES_AND_GATEWAY.iter().map(facts);
+    let mut all = ComponentId::OWN.iter().map(facts);
     all.any(|facts| facts.given.contains(&name))
 }
 

@@ -66,7 +66,7 @@ pub fn components(spec: &Spec) -> Vec<Component> {
             .collect(),
         id,
     };
-    let own = ComponentId::STORES_AND_GATEWAY
+    let own = ComponentId::OWN
         .into_iter()
         .map(|id| component(id.clone(), facts(&id).needs));
     let services = spec

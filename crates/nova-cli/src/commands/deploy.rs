@@ -242,7 +242,7 @@ fn report_success(session: &Session, ending: &Ending, plan: &Plan, outcome: &Out
 fn shells(target: &LocalTarget) -> Vec<Vec<String>> {
     let endpoints = target.endpoints();
     let row = |id: &ComponentId| Some(vec![id.to_string(), (facts(id).shell?.here)(&endpoints)]);
-    ComponentId::STORES_AND_GATEWAY.iter().filter_map(row).collect()
+    ComponentId::OWN.iter().filter_map(row).collect()
 }
 
 fn report_failure(session: &Session, failure: &Failure) -> anyhow::Result<Exit> {

@@ -34,7 +34,7 @@ pub(super) fn flows(spec: &Spec, all: &[Workload]) -> Vec<Flow> {
     let to_postgres = [gateway.primary_port, gateway.replicas_port];
     let to_services: Vec<u16> = spec.public_services().map(|(_, service)| service.port).collect();
     let mut flows = Vec::new();
-    for id in ComponentId::STORES_AND_GATEWAY {
+    for id in ComponentId::OWN {
         let callers = facts(&id).callers.iter();
         flows.extend(callers.map(|caller| {
             flow(

@@ -9,7 +9,7 @@ use crate::spec::Spec;
 
 fn every(spec: &Spec) -> Vec<ComponentId> {
     let services = spec.services.keys().map(|name| ComponentId::service(name));
-    ComponentId::STORES_AND_GATEWAY.into_iter().chain(services).collect()
+    ComponentId::OWN.into_iter().chain(services).collect()
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn what_keeps_data_can_be_full_and_only_that() {
 
 #[test]
 fn secrets_that_services_are_given_are_the_store_s_own() {
-    for id in ComponentId::STORES_AND_GATEWAY {
+    for id in ComponentId::OWN {
         let facts = facts(&id);
         assert!(facts.given.iter().all(|name| facts.secrets.contains(name)), "{id}");
     }

@@ -57,7 +57,7 @@ pub(super) fn check(spec: &Spec, findings: &mut Findings) {
 fn listeners(spec: &Spec) -> BTreeMap<Address, Vec<Listener>> {
     let mut all: BTreeMap<Address, Vec<Listener>> = BTreeMap::new();
     let services = spec.services.keys().map(|name| ComponentId::service(name));
-    for id in ComponentId::STORES_AND_GATEWAY.into_iter().chain(services) {
+    for id in ComponentId::OWN.into_iter().chain(services) {
         // A port that only a cluster has counts too: a description fits every target.
         for port in ports(spec, &id) {
             for (place, who) in whereabouts(spec, &id, &port) {

@@ -188,7 +188,7 @@ fn shells(session: &Session) -> Vec<Vec<String>> {
         };
         Some(vec![id.to_string(), command])
     };
-    ComponentId::STORES_AND_GATEWAY.iter().filter_map(row).collect()
+    ComponentId::OWN.iter().filter_map(row).collect()
 }
 
 /// With the context, when it is not simply the current one.

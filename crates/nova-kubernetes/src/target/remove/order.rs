@@ -26,7 +26,7 @@ pub(super) fn stage(key: &Key, spec: &Spec) -> Stage {
             .iter()
             .any(|group| group.prefix == key.name)
     };
-    let component = ComponentId::STORES_AND_GATEWAY.into_iter().find(is_of);
+    let component = ComponentId::OWN.into_iter().find(is_of);
     // One that this version does not know was a store's of another.
     component.map_or(Stage::Stores, |id| facts(&id).removal)
 }

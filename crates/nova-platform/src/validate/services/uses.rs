@@ -51,7 +51,7 @@ pub(super) fn check(spec: &Spec, name: &str, service: &ServiceSpec, findings: &m
 }
 
 fn unknown(spec: &Spec, name: &str, used: &ComponentId, key: &Key, findings: &mut Findings) {
-    let known = ComponentId::STORES_AND_GATEWAY.into_iter().filter(is_usable);
+    let known = ComponentId::OWN.into_iter().filter(is_usable);
     let known: Vec<String> = known
         .map(|id| id.to_string())
         .chain(spec.services.keys().filter(|other| *other != name).cloned())
@@ -64,7 +64,7 @@ fn unknown(spec: &Spec, name: &str, used: &ComponentId, key: &Key, findings: &mu
 
 /// What a service can name.
 fn usable(spec: &Spec, name: &str) -> String {
-    let stores = ComponentId::STORES_AND_GATEWAY.into_iter().filter(is_usable);
+    let stores = ComponentId::OWN.into_iter().filter(is_usable);
     let services = spec.public_services().filter(|(other, _)| *other != name);
     let all: Vec<String> = stores
         .map(|id| id.to_string())
