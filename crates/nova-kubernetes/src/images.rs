@@ -28,7 +28,6 @@ mod wheels;
 pub use build::{built, ensure_built};
 pub use builder::Builder;
 pub use command::CommandError;
-pub use definition::FIXED;
 pub use error::ImagesError;
 pub use load::ensure_loaded;
 pub use loader::Loader;

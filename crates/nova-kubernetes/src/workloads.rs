@@ -13,7 +13,7 @@ mod site;
 
 use std::collections::BTreeMap;
 
-use nova_platform::components::{ComponentId, Kind, ports_of_kind};
+use nova_platform::components::{ComponentId, Kind, facts, ports_of_kind};
 use nova_platform::spec::Spec;
 use nova_platform::units::Size;
 
@@ -258,6 +258,11 @@ fn of_component(spec: &Spec, profile: Profile, id: &ComponentId) -> Vec<Workload
         ComponentId::Agent => vec![agent::workload(profile)],
         ComponentId::Foundation => Vec::new(),
     }
+}
+
+/// What members of a component run from.
+fn image(id: &ComponentId) -> String {
+    facts(id).image.map_or_else(String::new, |image| image.name.to_owned())
 }
 
 /// The working directory, in memory: what is written there may hold passwords.

@@ -13,7 +13,8 @@ mod place;
 mod programs;
 mod version;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use nova_platform::spec::Spec;
@@ -23,23 +24,25 @@ pub use error::InstallError;
 pub use install::install;
 pub use kafka::{CLASS_ARCHIVE, kafka_jars};
 
-/// Where the data tier's programs are.
+/// Where the data tier's programs are, by [`nova_platform::components::Program::key`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Programs {
-    /// `etcd`.
-    pub etcd: PathBuf,
-    /// `redis-server`, which is Sentinel as well.
-    pub redis_server: PathBuf,
-    /// Directory of `postgres`, `initdb` and so on.
-    pub postgres_bin_dir: PathBuf,
-    /// `patroni` in its virtual environment.
-    pub patroni: PathBuf,
-    /// `java`.
-    pub java: PathBuf,
-    /// Directory of Kafka's jars.
-    pub kafka_lib: PathBuf,
-    /// `haproxy`.
-    pub haproxy: PathBuf,
+    paths: BTreeMap<&'static str, PathBuf>,
+}
+
+impl Programs {
+    /// These.
+    #[must_use]
+    pub const fn of(paths: BTreeMap<&'static str, PathBuf>) -> Self {
+        Self { paths }
+    }
+
+    /// Where one is: the program itself, of PostgreSQL the directory of its programs, of Kafka that of its jars. One that nobody looked
+    /// for is its name, which then is what cannot be started.
+    #[must_use]
+    pub fn path<'a>(&'a self, program: &'a str) -> &'a Path {
+        self.paths.get(program).map_or(Path::new(program), PathBuf::as_path)
+    }
 }
 
 /// Directory of Kafka's jars, when they are on this machine: container images hold them too.

@@ -56,7 +56,7 @@ fn a_leader_that_is_read_wakes_patroni() {
 fn with_and_without(script: &str) -> [String; 2] {
     let spec: Spec = toml::from_str(include_str!("../../../nova.toml")).unwrap();
     let programs = doctor::inspect(&spec).programs.unwrap();
-    let python = programs.patroni.with_file_name("python");
+    let python = programs.path("patroni").with_file_name("python");
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join(FILE), CONTENT).unwrap();
     let nowhere = directory.path().join("nowhere");

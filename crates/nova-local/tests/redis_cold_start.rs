@@ -110,15 +110,7 @@ impl Redis {
         spec.redis.appendonly = appendonly;
         let secrets = Secrets::generate(&spec).expect("random numbers");
         let nowhere = PathBuf::from("/nonexistent");
-        let programs = Programs {
-            redis_server: "/usr/bin/redis-server".into(),
-            etcd: nowhere.clone(),
-            postgres_bin_dir: nowhere.clone(),
-            patroni: nowhere.clone(),
-            java: nowhere.clone(),
-            kafka_lib: nowhere.clone(),
-            haproxy: nowhere.clone(),
-        };
+        let programs = Programs::of(BTreeMap::from([("redis-server", "/usr/bin/redis-server".into())]));
         let services: BTreeMap<_, _> = spec
             .services
             .keys()

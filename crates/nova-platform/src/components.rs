@@ -13,6 +13,7 @@ mod gateway;
 mod kafka;
 mod port;
 mod postgres;
+mod program;
 mod redis;
 mod service;
 mod stage;
@@ -23,6 +24,7 @@ pub use drill::{BudgetKey, DrillDoor, DrillFacts};
 pub use facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Sizes, Stop};
 pub use gateway::HEALTH_PORT;
 pub use port::Port;
+pub use program::{Holds, Image, Packaged, Program};
 pub use service::{ISSUER, OPERATIONS_OFFSET, USERS};
 pub use stage::Stage;
 

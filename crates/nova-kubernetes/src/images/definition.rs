@@ -3,17 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use nova_platform::components::{ComponentId, Holds, Image, facts};
 use nova_platform::spec::Spec;
 
-/// Names of the images of the stores, the gateway and the tool; each service has one of its own besides.
-pub const FIXED: [&str; 6] = ["etcd", "haproxy", "kafka", "nova", "postgres", "redis"];
-
-const ETCD: &str = include_str!("../../../../deploy/images/etcd/Containerfile");
-const HAPROXY: &str = include_str!("../../../../deploy/images/haproxy/Containerfile");
-const KAFKA: &str = include_str!("../../../../deploy/images/kafka/Containerfile");
-const NOVA: &str = include_str!("../../../../deploy/images/nova/Containerfile");
-const POSTGRES: &str = include_str!("../../../../deploy/images/postgres/Containerfile");
-const REDIS: &str = include_str!("../../../../deploy/images/redis/Containerfile");
 const SERVICE: &str = include_str!("../../../../deploy/images/service/Containerfile");
 
 // The same lists from which the local target installs.
@@ -71,31 +63,23 @@ pub(super) fn all(spec: &Spec, programs: &Path) -> Vec<Definition> {
         arguments: Vec::new(),
         ingredients,
     };
-    let mut images = vec![
-        image("etcd", ETCD, vec![program("nova-member")]),
-        image("haproxy", HAPROXY, vec![program("nova-member")]),
-        image(
-            "kafka",
-            KAFKA,
-            vec![
+    let own = own().map(|of| {
+        let mut ingredients = match of.holds {
+            Holds::Nothing => Vec::new(),
+            Holds::KafkaJars => vec![
                 plain("kafka-sha256.txt", Content::List(KAFKA_CHECKSUMS)),
                 plain("libs", Content::Jars),
-                program("nova-member"),
             ],
-        ),
-        image("nova", NOVA, vec![program("nova")]),
-        image(
-            "postgres",
-            POSTGRES,
-            vec![
+            Holds::PatroniWheels => vec![
                 plain("build-requirements.txt", Content::List(PATRONI_BUILD)),
                 plain("requirements.txt", Content::List(PATRONI)),
                 plain("wheels", Content::Wheels),
-                program("nova-member"),
             ],
-        ),
-        image("redis", REDIS, vec![program("nova-member")]),
-    ];
+        };
+        ingredients.push(program(of.starter));
+        image(of.name, of.containerfile, ingredients)
+    });
+    let mut images: Vec<Definition> = own.collect();
     for service in spec.services.keys() {
         let mut definition = image(service, SERVICE, vec![program("nova-member"), program(service)]);
         definition.arguments = vec![("service", service.clone())];
@@ -103,6 +87,12 @@ pub(super) fn all(spec: &Spec, programs: &Path) -> Vec<Definition> {
     }
     images.sort_by(|a, b| a.name.cmp(&b.name));
     images
+}
+
+/// The images of the stores, the gateway and the tool; each service has one of its own besides.
+pub(super) fn own() -> impl Iterator<Item = Image> {
+    let ids = ComponentId::OWN.iter().chain([&ComponentId::Agent]);
+    ids.filter_map(|id| facts(id).image)
 }
 
 /// File names of Kafka's jars.
@@ -166,7 +156,7 @@ mod tests {
             );
             let begin = |text: &'static str| text.split("RUN ").nth(1).map(str::trim);
             assert!(
-                image.containerfile.contains(begin(ETCD).unwrap_or("?")),
+                image.containerfile.contains(begin(SERVICE).unwrap_or("?")),
                 "{} does not share the first layer",
                 image.name
             );

@@ -20,7 +20,7 @@ fn every_image_has_a_name_and_a_change_renames_only_those_that_hold_it() {
     let spec = fixtures::spec();
     let programs = programs(&spec);
     let before = references(&spec, programs.path()).expect("all programs are there");
-    assert_eq!(before.iter().count(), FIXED.len() + spec.services.len());
+    assert_eq!(before.iter().count(), definition::own().count() + spec.services.len());
     assert!(before.reference("redis").starts_with("localhost/nova/redis:"));
 
     let renamed = |program: &str| -> Vec<String> {

@@ -4,7 +4,7 @@
 use nova_platform::components::ComponentId;
 use std::collections::BTreeMap;
 
-use super::{Ask, Form, Probe, Probes, Workload};
+use super::{Ask, Form, Probe, Probes, Workload, image};
 use crate::agent::NAME;
 use crate::names::Area;
 use crate::profile::Profile;
@@ -22,7 +22,7 @@ pub(super) fn workload(profile: Profile) -> Workload {
         name: NAME.to_owned(),
         component: ComponentId::Agent,
         area: Area::System,
-        image: "nova".to_owned(),
+        image: image(&ComponentId::Agent),
         command: [PROGRAM, "agent"].map(str::to_owned).into(),
         env: BTreeMap::new(),
         // Declared ports are those that the cluster may use: none.

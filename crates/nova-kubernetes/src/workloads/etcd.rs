@@ -8,7 +8,7 @@ use nova_platform::spec::Spec;
 use nova_platform::topology::{Kind, Member};
 
 use super::site::ClusterSite;
-use super::{Ask, DATA_DIR, Form, MEMBER_VARIABLE, Port, Probe, Probes, Workload, nova_member, run_dir};
+use super::{Ask, DATA_DIR, Form, MEMBER_VARIABLE, Port, Probe, Probes, Workload, image, nova_member, run_dir};
 use crate::names::{self, Area};
 use crate::profile::Profile;
 
@@ -22,7 +22,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         name: "etcd".to_owned(),
         component: ComponentId::Etcd,
         area: Area::of(Kind::Etcd),
-        image: "etcd".to_owned(),
+        image: image(&ComponentId::Etcd),
         command: nova_member("etcd"),
         env: BTreeMap::from([("GOGC".to_owned(), "50".to_owned())]),
         ports: vec![Port::new("client", client), Port::new("peer", spec.etcd.peer_port)],

@@ -8,7 +8,7 @@ use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, Workload, run, run_dir};
+use super::{Ask, Form, Port, Probe, Probes, Workload, image, run, run_dir};
 use crate::names::{Area, members_service, service_host};
 use crate::ports;
 use crate::profile::Profile;
@@ -21,7 +21,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         name: "gateway".to_owned(),
         component: ComponentId::Gateway,
         area: Area::of(Kind::Gateway),
-        image: "haproxy".to_owned(),
+        image: image(&ComponentId::Gateway),
         command: run(["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"]),
         env: BTreeMap::new(),
         ports: Port::of(spec, &ComponentId::Gateway, Kind::Gateway),

@@ -8,7 +8,7 @@ use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, DATA_DIR, Form, Port, Probe, Probes, Workload, nova_member, run_dir, tmp_dir};
+use super::{Ask, DATA_DIR, Form, Port, Probe, Probes, Workload, image, nova_member, run_dir, tmp_dir};
 use crate::names::Area;
 use crate::profile::Profile;
 
@@ -23,7 +23,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         name: "kafka".to_owned(),
         component: ComponentId::Kafka,
         area: Area::of(Kind::Kafka),
-        image: "kafka".to_owned(),
+        image: image(&ComponentId::Kafka),
         command: nova_member("kafka"),
         env: BTreeMap::from([("MALLOC_ARENA_MAX".to_owned(), "2".to_owned())]),
         ports: Port::of(spec, &ComponentId::Kafka, Kind::Kafka),

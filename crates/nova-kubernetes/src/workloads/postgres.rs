@@ -9,7 +9,7 @@ use nova_platform::topology::Kind;
 use nova_platform::units::Size;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, Scratch, Workload, nova_member, run_dir, tmp_dir};
+use super::{Ask, Form, Port, Probe, Probes, Scratch, Workload, image, nova_member, run_dir, tmp_dir};
 use crate::names::Area;
 use crate::profile::Profile;
 
@@ -24,7 +24,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         name: "postgres".to_owned(),
         component: ComponentId::Postgres,
         area: Area::of(Kind::Postgres),
-        image: "postgres".to_owned(),
+        image: image(&ComponentId::Postgres),
         command: nova_member("postgres"),
         env: BTreeMap::new(),
         ports: Port::of(spec, &ComponentId::Postgres, Kind::Postgres),

@@ -10,7 +10,7 @@ use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, Workload, nova_member_ready, run_dir};
+use super::{Ask, Form, Port, Probe, Probes, Workload, image, nova_member_ready, run_dir};
 use crate::names::Area;
 use crate::profile::Profile;
 
@@ -24,7 +24,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         name: "redis".to_owned(),
         component: ComponentId::Redis,
         area: Area::of(Kind::Redis),
-        image: "redis".to_owned(),
+        image: image(&ComponentId::Redis),
         command: nova_member_ready("redis", ready),
         env: BTreeMap::new(),
         ports: Port::of(spec, &ComponentId::Redis, Kind::Redis),

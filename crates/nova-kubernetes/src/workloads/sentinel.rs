@@ -11,7 +11,7 @@ use nova_platform::topology::Kind;
 
 use super::redis::SERVER;
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, Workload, nova_member_ready, run_dir};
+use super::{Ask, Form, Port, Probe, Probes, Workload, image, nova_member_ready, run_dir};
 use crate::names::Area;
 use crate::profile::Profile;
 
@@ -22,7 +22,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         name: "sentinel".to_owned(),
         component: ComponentId::Redis,
         area: Area::of(Kind::Sentinel),
-        image: "redis".to_owned(),
+        image: image(&ComponentId::Redis),
         command: nova_member_ready("sentinel", ready),
         env: BTreeMap::new(),
         ports: Port::of(spec, &ComponentId::Redis, Kind::Sentinel),

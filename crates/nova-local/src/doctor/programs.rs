@@ -1,10 +1,12 @@
 //! The data tier's programs: where they are and whether they are new enough.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
+use nova_platform::components::{ComponentId, Packaged, Program, facts};
 use nova_platform::spec::Spec;
 use nova_platform::topology::Kind;
 
@@ -13,137 +15,83 @@ use super::version::Version;
 use super::{Finding, Programs, kafka, patroni, place};
 use crate::layout::Layout;
 
-/// A program that the distribution brings.
-pub(super) struct Wanted {
-    pub(super) name: &'static str,
-    program: &'static str,
-    version_flag: &'static str,
-    /// How it begins when it tells its version; what does not is another program.
-    introductions: &'static [&'static str],
-    at_least: Version,
-    why: &'static str,
-    pub(super) package: &'static str,
+/// What was found of a program, and where it is.
+pub(super) type Found = (Finding, Option<PathBuf>);
+
+/// Everything that members of any component are run with, in the components' order.
+fn all() -> impl Iterator<Item = &'static Program> {
+    ComponentId::OWN.iter().flat_map(|id| facts(id).programs)
 }
 
-const ETCD: Wanted = Wanted {
-    name: "etcd",
-    program: "etcd",
-    version_flag: "--version",
-    introductions: &["etcd Version: "],
-    at_least: Version(3, 4),
-    why: "it holds Patroni's leader key",
-    package: "etcd-server",
-};
-const REDIS: Wanted = Wanted {
-    name: "Redis",
-    program: "redis-server",
-    version_flag: "--version",
-    introductions: &["Redis server v="],
-    at_least: Version(7, 0),
-    why: "caches and rate limits, and Sentinel",
-    package: "redis-server",
-};
-const HAPROXY: Wanted = Wanted {
-    name: "HAProxy",
-    program: "haproxy",
-    version_flag: "-v",
-    introductions: &["HAProxy version ", "HA-Proxy version "],
-    at_least: Version(2, 6),
-    why: "it is the gateway",
-    package: "haproxy",
-};
-const JAVA: Wanted = Wanted {
-    name: "Java",
-    program: "java",
-    version_flag: "-version",
-    introductions: &["openjdk version \"", "java version \""],
-    at_least: Version(17, 0),
-    why: "Kafka runs on it",
-    package: "default-jre-headless",
-};
-const POSTGRES: Wanted = Wanted {
-    name: "PostgreSQL",
-    program: "postgres",
-    version_flag: "--version",
-    introductions: &["postgres (PostgreSQL) "],
-    at_least: Version(15, 0),
-    why: "accounts, profiles and posts live in it",
-    package: "postgresql",
-};
+/// Those that the distribution brings.
+fn packaged() -> impl Iterator<Item = &'static Packaged> {
+    all().filter_map(|program| match program {
+        Program::Packaged(wanted) | Program::Postgres(wanted) => Some(wanted),
+        Program::Patroni | Program::Kafka => None,
+    })
+}
 
 /// Looks for all of them at once.
 pub(super) fn find(spec: &Spec) -> (Vec<Finding>, Option<Programs>) {
-    thread::scope(|scope| {
-        let etcd = scope.spawn(|| look(&ETCD));
-        let redis = scope.spawn(|| look(&REDIS));
-        let haproxy = scope.spawn(|| look(&HAPROXY));
-        let java = scope.spawn(|| look(&JAVA));
-        let postgres = scope.spawn(|| look_for_postgres(data_version(spec)));
-        let patroni = patroni::look();
-        let kafka = kafka::look();
-        let nothing = |wanted: &Wanted| (judge(wanted, None), None);
-        let found = [
-            etcd.join().unwrap_or_else(|_| nothing(&ETCD)),
-            postgres.join().unwrap_or_else(|_| nothing(&POSTGRES)),
-            patroni,
-            redis.join().unwrap_or_else(|_| nothing(&REDIS)),
-            java.join().unwrap_or_else(|_| nothing(&JAVA)),
-            kafka,
-            haproxy.join().unwrap_or_else(|_| nothing(&HAPROXY)),
-        ];
-        let paths = found
-            .each_ref()
-            .map(|(finding, path)| path.clone().filter(|_| finding.ok));
-        let programs = match paths {
-            [
-                Some(etcd),
-                Some(postgres_bin_dir),
-                Some(patroni),
-                Some(redis_server),
-                Some(java),
-                Some(kafka_lib),
-                Some(haproxy),
-            ] => Some(Programs {
-                etcd,
-                redis_server,
-                postgres_bin_dir,
-                patroni,
-                java,
-                kafka_lib,
-                haproxy,
-            }),
-            _ => None,
-        };
-        (found.map(|(finding, _)| finding).into(), programs)
-    })
+    let found: Vec<(&Program, Found)> = thread::scope(|scope| {
+        let looking: Vec<_> = all()
+            .map(|program| (program, scope.spawn(move || look_for(spec, program))))
+            .collect();
+        let found = looking.into_iter().map(|(program, looking)| {
+            let found = looking.join().unwrap_or_else(|_| (lost(program), None));
+            (program, found)
+        });
+        found.collect()
+    });
+    let paths = found
+        .iter()
+        .map(|(program, (finding, path))| Some((program.key(), path.clone().filter(|_| finding.ok)?)));
+    let programs = paths.collect::<Option<BTreeMap<_, _>>>().map(Programs::of);
+    (found.into_iter().map(|(_, (finding, _))| finding).collect(), programs)
+}
+
+fn look_for(spec: &Spec, program: &Program) -> Found {
+    match program {
+        Program::Packaged(wanted) => look(wanted),
+        Program::Postgres(wanted) => look_for_postgres(wanted, data_version(spec)),
+        Program::Patroni => patroni::look(),
+        Program::Kafka => kafka::look(),
+    }
+}
+
+/// When the look itself came to nothing.
+fn lost(program: &Program) -> Finding {
+    match program {
+        Program::Packaged(wanted) | Program::Postgres(wanted) => judge(wanted, None),
+        Program::Patroni => patroni::look().0,
+        Program::Kafka => kafka::look().0,
+    }
 }
 
 /// Packages of those programs that are missing or too old.
 pub(super) fn missing_packages(spec: &Spec) -> Vec<&'static str> {
     let (findings, _) = find(spec);
-    let is_missing = |wanted: &&Wanted| {
+    let is_missing = |wanted: &&Packaged| {
         findings
             .iter()
             .any(|finding| finding.name == wanted.name && !finding.ok)
     };
-    [&ETCD, &POSTGRES, &REDIS, &JAVA, &HAPROXY]
-        .into_iter()
-        .filter(is_missing)
-        .map(|wanted| wanted.package)
-        .collect()
+    packaged().filter(is_missing).map(|wanted| wanted.package).collect()
 }
 
 /// Where Java is, whatever its version.
 pub(super) fn java() -> Option<PathBuf> {
-    look(&JAVA).1
+    packaged()
+        .find(|wanted| wanted.program == "java")
+        .and_then(|wanted| look(wanted).1)
 }
 
-fn look(wanted: &Wanted) -> (Finding, Option<PathBuf>) {
+fn look(wanted: &Packaged) -> Found {
     look_in(wanted, &place::program_directories())
 }
 
 /// The first one that will do; when none does, what the first one is.
-fn look_in(wanted: &Wanted, directories: &[PathBuf]) -> (Finding, Option<PathBuf>) {
+fn look_in(wanted: &Packaged, directories: &[PathBuf]) -> Found {
     let mut first = None;
     for program in place::all_of(wanted.program, directories) {
         let finding = judge(wanted, Some((&program, version_of(&program, wanted))));
@@ -165,7 +113,7 @@ enum Said {
     Other(String),
 }
 
-fn version_of(program: &Path, wanted: &Wanted) -> Said {
+fn version_of(program: &Path, wanted: &Packaged) -> Said {
     let mut command = Command::new(program);
     command.arg(wanted.version_flag);
     // Members do not get these, and Java says so when it does.
@@ -183,7 +131,7 @@ fn version_of(program: &Path, wanted: &Wanted) -> Said {
 }
 
 /// Debian keeps PostgreSQL's versions side by side. Data that is already there decides which one; else the newest does.
-fn look_for_postgres(data_version: Option<u32>) -> (Finding, Option<PathBuf>) {
+fn look_for_postgres(wanted: &Packaged, data_version: Option<u32>) -> Found {
     let mut versions: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -198,7 +146,7 @@ fn look_for_postgres(data_version: Option<u32>) -> (Finding, Option<PathBuf>) {
     let Some(major) = data_version else {
         let newest = versions.pop();
         let finding = judge(
-            &POSTGRES,
+            wanted,
             newest
                 .as_ref()
                 .map(|(major, path)| (path.as_path(), Said::Version(Version(*major, 0)))),
@@ -207,7 +155,7 @@ fn look_for_postgres(data_version: Option<u32>) -> (Finding, Option<PathBuf>) {
     };
     let same = versions.iter().find(|(version, _)| *version == major);
     let mut finding = judge(
-        &POSTGRES,
+        wanted,
         same.map(|(major, path)| (path.as_path(), Said::Version(Version(*major, 0)))),
     );
     if same.is_none() {
@@ -236,13 +184,15 @@ fn data_version(spec: &Spec) -> Option<u32> {
         })
 }
 
-fn judge(wanted: &Wanted, found: Option<(&Path, Said)>) -> Finding {
+fn judge(wanted: &Packaged, found: Option<(&Path, Said)>) -> Finding {
+    let [major, minor] = wanted.at_least;
+    let at_least = Version(major, minor);
     let (ok, found) = match found {
         None => (false, None),
         Some((path, said)) => {
             let path = path.display();
             match said {
-                Said::Version(version) => (version >= wanted.at_least, Some(format!("{version} in {path}"))),
+                Said::Version(version) => (version >= at_least, Some(format!("{version} in {path}"))),
                 Said::Nothing => (true, Some(format!("{path}, which did not tell its version in time"))),
                 Said::Other(said) => (false, Some(format!("{path} says {said:?}"))),
             }
@@ -252,7 +202,7 @@ fn judge(wanted: &Wanted, found: Option<(&Path, Said)>) -> Finding {
         name: wanted.name.to_owned(),
         ok,
         found,
-        wanted: format!(">= {}", wanted.at_least),
+        wanted: format!(">= {at_least}"),
         why: wanted.why.to_owned(),
         install: format!("apt-get install {}", wanted.package),
     }

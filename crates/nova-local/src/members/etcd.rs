@@ -17,7 +17,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
     let directory = home.display().to_string();
     plan.args = ["member", "etcd", "--dir", &directory].map(str::to_owned).into();
     plan.env.insert("GOGC".to_owned(), "50".to_owned());
-    let server = site.programs.etcd.display().to_string();
+    let server = site.programs.path("etcd").display().to_string();
     let mark = Layout::at(site.state).etcd_mark().display().to_string();
     let start = config::etcd::start(site, member, &server, "data", Some(&mark));
     plan.files = vec![

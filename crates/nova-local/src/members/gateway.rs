@@ -16,7 +16,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
         // Relative: the path of a state directory may be longer than that of a socket.
         admin_socket: "admin.sock",
     };
-    let mut plan = base_plan(member, &site.programs.haproxy);
+    let mut plan = base_plan(member, site.programs.path("haproxy"));
     plan.args = ["-db", "-f", "haproxy.cfg"].map(str::to_owned).into();
     plan.files = vec![file("haproxy.cfg", haproxy::config(site, &doors))];
     plan.ports = ports(spec, member);

@@ -13,14 +13,14 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> MemberPlan {
     let home = site.member_dir(&member.name);
     let directory = home.display().to_string();
     plan.args = ["member", "kafka", "--dir", &directory].map(str::to_owned).into();
-    let in_lib = |name: &str| site.programs.kafka_lib.join(name).display().to_string();
+    let in_lib = |name: &str| site.programs.path("kafka").join(name).display().to_string();
     let jars = kafka_jars().map(in_lib).collect::<Vec<_>>();
     // By name and in order: the class archive counts only for the very class path that it was made with.
     plan.env.insert("CLASSPATH".to_owned(), jars.join(":"));
     plan.env.insert("MALLOC_ARENA_MAX".to_owned(), "2".to_owned());
     let start = start(
         site,
-        &site.programs.java.display().to_string(),
+        &site.programs.path("java").display().to_string(),
         &in_lib(CLASS_ARCHIVE),
         None,
     );

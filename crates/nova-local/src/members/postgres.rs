@@ -11,7 +11,7 @@ use super::{PlanError, Site, base_plan, file, once, ports};
 use crate::plan::MemberPlan;
 
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
-    let mut plan = base_plan(member, &site.programs.patroni);
+    let mut plan = base_plan(member, site.programs.path("patroni"));
     plan.args = vec!["patroni".to_owned()];
     // Patroni merges the files of its directory in this order. The bootstrap settings count for a new cluster only; in a
     // file of their own that is written once, a change of them neither restarts Patroni nor is lost: see `patroni_settings`.
@@ -38,7 +38,7 @@ fn member_config(site: &Site<'_>, member: &Member) -> Result<Value, PlanError> {
     let in_directory = |path: &str| directory.join(path).display().to_string();
     let paths = Paths {
         data_dir: &in_directory("data/pg"),
-        bin_dir: &site.programs.postgres_bin_dir.display().to_string(),
+        bin_dir: &site.programs.path("postgres").display().to_string(),
         pgpass: &in_directory("pgpass"),
     };
     let mut config = postgres::member(site, member, &paths, hba(site.spec));

@@ -25,7 +25,7 @@ pub(super) fn sentinel_plan(site: &Site<'_>, member: &Member) -> Result<MemberPl
 
 /// What both have in common. The passwords stand in `start.json`.
 fn start_plan(site: &Site<'_>, member: &Member, helper: &str, base: String) -> Result<MemberPlan, PlanError> {
-    let server = site.programs.redis_server.display().to_string();
+    let server = site.programs.path("redis-server").display().to_string();
     let mut start = config::redis::start(site, member, &server);
     start["password"] = json!(site.secret("redis")?);
     start["sentinel_password"] = json!(site.secret("redis-sentinel")?);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use nova_platform::components::ComponentId;
 use serde_json::Value;
 
 use super::*;
@@ -17,15 +18,15 @@ impl Fixture {
     fn new() -> Self {
         let spec: Spec =
             toml::from_str(include_str!("../../../../nova.toml")).expect("the shipped description is valid");
-        let programs = Programs {
-            etcd: "/usr/bin/etcd".into(),
-            redis_server: "/usr/bin/redis-server".into(),
-            postgres_bin_dir: "/usr/lib/postgresql/15/bin".into(),
-            patroni: "/opt/patroni/bin/patroni".into(),
-            java: "/usr/bin/java".into(),
-            kafka_lib: "/opt/kafka".into(),
-            haproxy: "/usr/sbin/haproxy".into(),
-        };
+        let programs = Programs::of(BTreeMap::from([
+            ("etcd", "/usr/bin/etcd".into()),
+            ("redis-server", "/usr/bin/redis-server".into()),
+            ("postgres", "/usr/lib/postgresql/15/bin".into()),
+            ("patroni", "/opt/patroni/bin/patroni".into()),
+            ("java", "/usr/bin/java".into()),
+            ("kafka", "/opt/kafka".into()),
+            ("haproxy", "/usr/sbin/haproxy".into()),
+        ]));
         let services = spec
             .services
             .keys()
@@ -307,6 +308,26 @@ fn the_gateway_leaves_no_session_with_a_demoted_leader_and_repeats_only_reads() 
             "acl of_service http_auth_bearer,jwt_header_query('$.typ') -m str nova-service+jwt",
         ],
     );
+}
+
+/// What a plan starts stands among the facts, so that the doctor looks for it.
+#[test]
+fn the_programs_of_plans_are_those_that_the_doctor_looks_for() {
+    let wanted: BTreeSet<&str> = ComponentId::OWN
+        .iter()
+        .flat_map(|id| facts(id).programs)
+        .map(|program| program.key())
+        .collect();
+    let known = [
+        "etcd",
+        "redis-server",
+        "postgres",
+        "patroni",
+        "java",
+        "kafka",
+        "haproxy",
+    ];
+    assert_eq!(wanted, BTreeSet::from(known));
 }
 
 #[test]

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use super::facts::{Facts, Stop};
-use super::{Area, Stage};
+use super::{Area, Holds, Image, Stage};
 
 pub(super) static AGENT: Facts = Facts {
+    image: Some(Image {
+        name: "nova",
+        containerfile: include_str!("../../../../deploy/images/nova/Containerfile"),
+        starter: "nova",
+        holds: Holds::Nothing,
+    }),
     rendered: "agent.yaml",
     // It is one of PostgreSQL's clients.
     removal: Stage::Gateway,
@@ -30,6 +36,8 @@ const NOTHING: Facts = Facts {
     callers: &[],
     served: &[],
     area: Area::System,
+    programs: &[],
+    image: None,
     rendered: "",
     removal: Stage::Foundation,
     stop: Stop {

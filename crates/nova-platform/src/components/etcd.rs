@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::facts::{Caller, Facts, Group, InCluster, Shell, Sizes, Stop, join};
-use super::{Area, DrillDoor, DrillFacts, Kind, Port, Stage};
+use super::{Area, DrillDoor, DrillFacts, Holds, Image, Kind, Packaged, Port, Program, Stage};
 
 pub(super) static FACTS: Facts = Facts {
     needs: &[],
@@ -30,6 +30,21 @@ pub(super) static FACTS: Facts = Facts {
     ],
     served: &[],
     area: Area::Database,
+    programs: &[Program::Packaged(Packaged {
+        name: "etcd",
+        program: "etcd",
+        version_flag: "--version",
+        introductions: &["etcd Version: "],
+        at_least: [3, 4],
+        why: "it holds Patroni's leader key",
+        package: "etcd-server",
+    })],
+    image: Some(Image {
+        name: "etcd",
+        containerfile: include_str!("../../../../deploy/images/etcd/Containerfile"),
+        starter: "nova-member",
+        holds: Holds::Nothing,
+    }),
     rendered: "postgres-ha-statefulset.yaml",
     removal: Stage::Etcd,
     stop: Stop {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Area, ComponentId, DrillFacts, Kind, Port, Stage};
+use super::{Area, ComponentId, DrillFacts, Image, Kind, Port, Program, Stage};
 use crate::endpoints::{Endpoints, MemberEndpoint};
 use crate::spec::Spec;
 
@@ -33,6 +33,10 @@ pub struct Facts {
     pub served: &'static [Served],
     /// The namespace that it runs in.
     pub area: Area,
+    /// What a machine must have for its members to run.
+    pub programs: &'static [Program],
+    /// What they run from in a cluster; a service has an image of its own name.
+    pub image: Option<Image>,
     /// The file of `nova render` that its objects stand in.
     pub rendered: &'static str,
     /// When it goes as a platform is removed.

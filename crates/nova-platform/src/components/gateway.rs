@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::facts::{Facts, Group, Sizes, Stop};
-use super::{Area, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
+use super::{Area, ComponentId, DrillDoor, DrillFacts, Holds, Image, Kind, Packaged, Port, Program, Stage};
 use crate::key::Key;
 use crate::spec::Spec;
 
@@ -25,6 +25,21 @@ pub(super) static FACTS: Facts = Facts {
     callers: &[],
     served: &[],
     area: Area::Database,
+    programs: &[Program::Packaged(Packaged {
+        name: "HAProxy",
+        program: "haproxy",
+        version_flag: "-v",
+        introductions: &["HAProxy version ", "HA-Proxy version "],
+        at_least: [2, 6],
+        why: "it is the gateway",
+        package: "haproxy",
+    })],
+    image: Some(Image {
+        name: "haproxy",
+        containerfile: include_str!("../../../../deploy/images/haproxy/Containerfile"),
+        starter: "nova-member",
+        holds: Holds::Nothing,
+    }),
     rendered: "postgres-ha-statefulset.yaml",
     removal: Stage::Gateway,
     stop: Stop {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Sizes, Stop, join};
-use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
+use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Holds, Image, Kind, Packaged, Port, Program, Stage};
 
 const BROKER: &[&str] = &["kafka"];
 
@@ -35,6 +35,24 @@ pub(super) static FACTS: Facts = Facts {
         ports: BROKER,
     }],
     area: Area::Kafka,
+    programs: &[
+        Program::Packaged(Packaged {
+            name: "Java",
+            program: "java",
+            version_flag: "-version",
+            introductions: &["openjdk version \"", "java version \""],
+            at_least: [17, 0],
+            why: "Kafka runs on it",
+            package: "default-jre-headless",
+        }),
+        Program::Kafka,
+    ],
+    image: Some(Image {
+        name: "kafka",
+        containerfile: include_str!("../../../../deploy/images/kafka/Containerfile"),
+        starter: "nova-member",
+        holds: Holds::KafkaJars,
+    }),
     rendered: "kafka-statefulset.yaml",
     removal: Stage::Stores,
     stop: Stop {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::facts::{Caller, Facts, Group, InCluster, Served, Shell, Sizes, Stop};
-use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
+use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Holds, Image, Kind, Packaged, Port, Program, Stage};
 
 /// PostgreSQL itself and Patroni's REST API.
 const BOTH: &[&str] = &["postgres", "patroni"];
@@ -48,6 +48,24 @@ pub(super) static FACTS: Facts = Facts {
         ports: &["primary", "replicas"],
     }],
     area: Area::Database,
+    programs: &[
+        Program::Postgres(Packaged {
+            name: "PostgreSQL",
+            program: "postgres",
+            version_flag: "--version",
+            introductions: &["postgres (PostgreSQL) "],
+            at_least: [15, 0],
+            why: "accounts, profiles and posts live in it",
+            package: "postgresql",
+        }),
+        Program::Patroni,
+    ],
+    image: Some(Image {
+        name: "postgres",
+        containerfile: include_str!("../../../../deploy/images/postgres/Containerfile"),
+        starter: "nova-member",
+        holds: Holds::PatroniWheels,
+    }),
     rendered: "postgres-ha-statefulset.yaml",
     removal: Stage::Postgres,
     stop: Stop {

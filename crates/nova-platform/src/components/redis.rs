@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Sizes, Stop, join};
-use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Kind, Port, Stage};
+use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Holds, Image, Kind, Packaged, Port, Program, Stage};
 
 const PASSWORDS: &[&str] = &["redis", "redis-sentinel"];
 const SERVER: &[&str] = &["redis"];
@@ -57,6 +57,21 @@ pub(super) static FACTS: Facts = Facts {
         },
     ],
     area: Area::Redis,
+    programs: &[Program::Packaged(Packaged {
+        name: "Redis",
+        program: "redis-server",
+        version_flag: "--version",
+        introductions: &["Redis server v="],
+        at_least: [7, 0],
+        why: "caches and rate limits, and Sentinel",
+        package: "redis-server",
+    })],
+    image: Some(Image {
+        name: "redis",
+        containerfile: include_str!("../../../../deploy/images/redis/Containerfile"),
+        starter: "nova-member",
+        holds: Holds::Nothing,
+    }),
     rendered: "redis-sentinel-statefulset.yaml",
     removal: Stage::Stores,
     stop: Stop {

@@ -46,6 +46,9 @@ const ANY: Facts = Facts {
     callers: &[],
     served: &[],
     area: Area::Services,
+    programs: &[],
+    // One of its own name: see `nova_kubernetes::images`.
+    image: None,
     rendered: "microservices-deployments.yaml",
     removal: Stage::Services,
     stop: Stop {

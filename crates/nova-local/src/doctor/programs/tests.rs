@@ -4,6 +4,13 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
+/// What is wanted of a program.
+fn wanted(program: &str) -> &'static Packaged {
+    packaged()
+        .find(|wanted| wanted.program == program)
+        .expect("it is among the facts")
+}
+
 /// Directories, each with a program of this name that runs a shell script.
 fn directories(name: &str, scripts: &[&str]) -> Result<(tempfile::TempDir, Vec<PathBuf>), std::io::Error> {
     let root = tempfile::tempdir()?;
@@ -26,27 +33,31 @@ echo '2026-01-02 03:04:05 warning: 7.5 of 10'";
 #[test]
 fn a_version_is_found_behind_any_noise() -> Result<(), Box<dyn std::error::Error>> {
     let cases = [
-        (&ETCD, "etcd Version: 3.4.23\nGit SHA: Not provided", Version(3, 4)),
         (
-            &REDIS,
+            wanted("etcd"),
+            "etcd Version: 3.4.23\nGit SHA: Not provided",
+            Version(3, 4),
+        ),
+        (
+            wanted("redis-server"),
             "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64",
             Version(7, 0),
         ),
         (
-            &HAPROXY,
+            wanted("haproxy"),
             "HAProxy version 2.6.12-1+deb12u4 2026/01/10 - https://haproxy.org/",
             Version(2, 6),
         ),
-        (&HAPROXY, "HA-Proxy version 2.8.1 2023/07/03", Version(2, 8)),
+        (wanted("haproxy"), "HA-Proxy version 2.8.1 2023/07/03", Version(2, 8)),
         (
-            &JAVA,
+            wanted("java"),
             "openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime Environment",
             Version(17, 0),
         ),
-        (&JAVA, "openjdk version \"21\" 2023-09-19", Version(21, 0)),
-        (&JAVA, "java version \"24-ea\" 2025-03-18", Version(24, 0)),
+        (wanted("java"), "openjdk version \"21\" 2023-09-19", Version(21, 0)),
+        (wanted("java"), "java version \"24-ea\" 2025-03-18", Version(24, 0)),
         (
-            &POSTGRES,
+            wanted("postgres"),
             "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)",
             Version(15, 18),
         ),
@@ -65,11 +76,11 @@ fn a_version_is_found_behind_any_noise() -> Result<(), Box<dyn std::error::Error
 #[test]
 fn what_is_no_version_of_the_program_is_none() -> Result<(), Box<dyn std::error::Error>> {
     for (wanted, says) in [
-        (&REDIS, "Valkey server v=8.0.1 sha=00000000:0"),
-        (&REDIS, "Error: 7.0 things went wrong"),
-        (&JAVA, "Picked up _JAVA_OPTIONS: -Dsun.java2d.uiScale=2"),
-        (&JAVA, "java version \"1.8.0_402\""),
-        (&ETCD, ""),
+        (wanted("redis-server"), "Valkey server v=8.0.1 sha=00000000:0"),
+        (wanted("redis-server"), "Error: 7.0 things went wrong"),
+        (wanted("java"), "Picked up _JAVA_OPTIONS: -Dsun.java2d.uiScale=2"),
+        (wanted("java"), "java version \"1.8.0_402\""),
+        (wanted("etcd"), ""),
     ] {
         let script = format!("cat <<'END'\n{says}\nEND");
         let (_root, directories) = directories(wanted.program, &[&script])?;
@@ -88,10 +99,10 @@ fn a_foreign_program_of_the_same_name_does_not_hide_the_right_one() -> Result<()
         "exit 1",
     ] {
         let (_root, directories) = directories("redis-server", &[foreign, right])?;
-        let (finding, found) = look_in(&REDIS, &directories);
+        let (finding, found) = look_in(wanted("redis-server"), &directories);
         assert!(finding.ok, "{finding:?}");
         assert_eq!(found, Some(directories[1].join("redis-server")));
-        let (finding, found) = look_in(&REDIS, &directories[..1]);
+        let (finding, found) = look_in(wanted("redis-server"), &directories[..1]);
         assert!(!finding.ok && found.is_some(), "{finding:?}");
     }
     Ok(())
@@ -100,8 +111,8 @@ fn a_foreign_program_of_the_same_name_does_not_hide_the_right_one() -> Result<()
 #[test]
 fn what_is_slow_is_not_missing() {
     let path = Path::new("/usr/bin/java");
-    assert!(judge(&JAVA, Some((path, Said::Nothing))).ok);
-    assert!(!judge(&JAVA, None).ok);
-    assert!(judge(&JAVA, Some((path, Said::Version(Version(17, 0))))).ok);
-    assert!(!judge(&JAVA, Some((path, Said::Version(Version(11, 0))))).ok);
+    assert!(judge(wanted("java"), Some((path, Said::Nothing))).ok);
+    assert!(!judge(wanted("java"), None).ok);
+    assert!(judge(wanted("java"), Some((path, Said::Version(Version(17, 0))))).ok);
+    assert!(!judge(wanted("java"), Some((path, Said::Version(Version(11, 0))))).ok);
 }
