@@ -63,7 +63,7 @@ impl ComponentId {
 }
 
 /// What program a member runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// An etcd voter.
     Etcd,

@@ -4,7 +4,20 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::component_id::Kind;
+
 pub use nova_member::HostPort;
+
+/// A store's member, and where each of its ports is met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreEndpoint {
+    /// The member's name.
+    pub member: String,
+    /// What it runs.
+    pub kind: Kind,
+    /// Its ports by their names, the one that its clients use first.
+    pub ports: Vec<(String, HostPort)>,
+}
 
 /// A member and the address that its clients use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,20 +62,65 @@ pub struct ServiceEndpoints {
 /// Where everything is met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
-    /// etcd's client addresses.
-    pub etcd: Vec<MemberEndpoint>,
-    /// PostgreSQL's members.
-    pub postgres: Vec<PostgresEndpoint>,
+    /// The stores' members.
+    pub stores: Vec<StoreEndpoint>,
     /// PostgreSQL's leader, through the gateway.
     pub primary: HostPort,
     /// PostgreSQL's replicas, through the gateway.
     pub replicas: HostPort,
-    /// Redis's members.
-    pub redis: Vec<MemberEndpoint>,
-    /// The Sentinels.
-    pub sentinels: Vec<MemberEndpoint>,
-    /// Kafka's brokers.
-    pub kafka: Vec<MemberEndpoint>,
     /// The services, by name.
     pub services: BTreeMap<String, ServiceEndpoints>,
+}
+
+impl Endpoints {
+    /// The members of one kind, at the address that their clients use.
+    #[must_use]
+    pub fn of(&self, kind: Kind) -> Vec<MemberEndpoint> {
+        let members = self.stores.iter().filter(|store| store.kind == kind);
+        let met = members.filter_map(|store| {
+            let (_, address) = store.ports.first()?;
+            Some(MemberEndpoint {
+                member: store.member.clone(),
+                address: address.clone(),
+            })
+        });
+        met.collect()
+    }
+
+    /// PostgreSQL's members.
+    #[must_use]
+    pub fn postgres(&self) -> Vec<PostgresEndpoint> {
+        let members = self.stores.iter().filter(|store| store.kind == Kind::Postgres);
+        let met = members.filter_map(|store| {
+            let at = |name: &str| store.ports.iter().find(|(port, _)| port == name);
+            Some(PostgresEndpoint {
+                member: store.member.clone(),
+                postgres: at("postgres")?.1.clone(),
+                patroni: at("patroni")?.1.clone(),
+            })
+        });
+        met.collect()
+    }
+}
+
+impl StoreEndpoint {
+    /// A member that is met at one port.
+    #[must_use]
+    pub fn at(member: impl Into<String>, kind: Kind, address: HostPort) -> Self {
+        Self {
+            member: member.into(),
+            kind,
+            ports: vec![("clients".to_owned(), address)],
+        }
+    }
+
+    /// A member of PostgreSQL, with its Patroni.
+    #[must_use]
+    pub fn postgres(member: impl Into<String>, postgres: HostPort, patroni: HostPort) -> Self {
+        Self {
+            member: member.into(),
+            kind: Kind::Postgres,
+            ports: vec![("postgres".to_owned(), postgres), ("patroni".to_owned(), patroni)],
+        }
+    }
 }

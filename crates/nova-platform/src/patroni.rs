@@ -67,7 +67,7 @@ impl Patroni {
 
     pub(crate) fn sharing(endpoints: &Endpoints, http: Http) -> Self {
         Self {
-            members: endpoints.postgres.clone(),
+            members: endpoints.postgres(),
             http,
         }
     }

@@ -56,14 +56,11 @@ pub(crate) async fn ensure(
         answer.json::<Value>()?;
         changes.push(format!("changed PostgreSQL settings {}", names(&change).join(", ")));
     }
+    let all = endpoints.postgres();
     let members = Members {
         http: &http,
         leader: &leader,
-        replicas: endpoints
-            .postgres
-            .iter()
-            .filter(|member| member.member != leader.member)
-            .collect(),
+        replicas: all.iter().filter(|member| member.member != leader.member).collect(),
         wanted: &wanted["postgresql"]["parameters"],
         superuser,
         password,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use nova_platform::components::Kind;
 use nova_platform::endpoints::Endpoints;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -75,7 +76,7 @@ impl Kafka {
 /// The brokers, as librdkafka is told them.
 pub(crate) fn bootstrap(endpoints: &Endpoints) -> String {
     let brokers: Vec<String> = endpoints
-        .kafka
+        .of(Kind::Kafka)
         .iter()
         .map(|broker| broker.address.to_string())
         .collect();

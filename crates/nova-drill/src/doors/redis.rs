@@ -11,6 +11,7 @@ use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, Value};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use nova_platform::checks::MASTER_NAME;
+use nova_platform::components::Kind;
 use tokio::time::timeout;
 
 use super::{CONNECT, Client, Door, DoorError, REACH, Site, WHOLE, secret};
@@ -32,13 +33,14 @@ pub(super) struct Redis {
 
 impl Redis {
     pub(super) fn new(site: &Site<'_>) -> Result<Self, DoorError> {
-        let hosts = site.endpoints.sentinels.iter();
+        let hosts = site.endpoints.of(Kind::Sentinel);
         let config = Config {
             fail_fast: false,
             password: Some(secret(site, "redis")?),
             server: ServerConfig::Sentinel {
                 hosts: hosts
-                    .map(|at| (at.address.host.clone(), at.address.port).into())
+                    .into_iter()
+                    .map(|at| (at.address.host, at.address.port).into())
                     .collect(),
                 service_name: MASTER_NAME.to_owned(),
                 username: None,

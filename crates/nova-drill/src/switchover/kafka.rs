@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nova_platform::components::Kind;
 use nova_platform::endpoints::HostPort;
 use nova_platform::kafka_wire::{Answer, Request, exchange};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -47,7 +48,8 @@ struct View {
 
 /// Moves every leadership of the drill's partitions away from `leader`.
 pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), SwitchoverError> {
-    let broker = site.endpoints.kafka.iter().find(|member| member.member == leader);
+    let mut brokers = site.endpoints.of(Kind::Kafka).into_iter();
+    let broker = brokers.find(|member| member.member == leader);
     let broker = &broker
         .ok_or_else(|| SwitchoverError::NoMember {
             leader: leader.to_owned(),

@@ -12,7 +12,7 @@ use crate::doors::{Site, secret};
 /// No successor is named: to the others Patroni would then grant two seconds before they look for the new leader, and for so long it may
 /// have no standby that confirms a commit.
 pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), SwitchoverError> {
-    let members = &site.endpoints.postgres;
+    let members = site.endpoints.postgres();
     let member = members.iter().find(|member| member.member == leader);
     let patroni = &member
         .ok_or_else(|| SwitchoverError::NoMember {

@@ -9,6 +9,7 @@ use fred::types::config::{Config, ServerConfig};
 use fred::types::{Builder, ClusterHash, ConnectHandle, CustomCommand, Value};
 use futures::future::join_all;
 use nova_platform::checks::MASTER_NAME;
+use nova_platform::components::Kind;
 use nova_platform::endpoints::HostPort;
 use tokio::time::{sleep, timeout};
 
@@ -31,7 +32,8 @@ const BEFORE_FAILOVER: Duration = Duration::from_millis(720);
 
 /// Moves the master's role from `leader` to a replica of the Sentinels' choice.
 pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), SwitchoverError> {
-    let old = site.endpoints.redis.iter().find(|member| member.member == leader);
+    let mut servers = site.endpoints.of(Kind::Redis).into_iter();
+    let old = servers.find(|member| member.member == leader);
     let old = &old
         .ok_or_else(|| SwitchoverError::NoMember {
             leader: leader.to_owned(),
@@ -100,8 +102,13 @@ async fn named_master(sentinel: &Node) -> Result<Vec<String>, SwitchoverError> {
 
 /// Every Sentinel that answers, one at least.
 async fn sentinels(site: &Site<'_>, password: &str) -> Result<Vec<Node>, SwitchoverError> {
-    let every = site.endpoints.sentinels.iter();
-    let tried = join_all(every.map(|sentinel| Node::connect(&sentinel.address, password.to_owned()))).await;
+    let every = site.endpoints.of(Kind::Sentinel);
+    let tried = join_all(
+        every
+            .iter()
+            .map(|sentinel| Node::connect(&sentinel.address, password.to_owned())),
+    )
+    .await;
     let (nodes, refusals): (Vec<_>, Vec<_>) = tried.into_iter().partition(Result::is_ok);
     if nodes.is_empty() {
         let refusals: Vec<_> = refusals.into_iter().filter_map(Result::err).collect();

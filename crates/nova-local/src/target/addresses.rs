@@ -54,12 +54,14 @@ pub(super) fn endpoints(spec: &Spec) -> Endpoints {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failing unwrap is a failing test")]
 
+    use nova_platform::topology::Kind;
+
     #[test]
     fn nodes_carry_members_and_users_meet_the_gateway() {
         let spec = nova_platform::load::load(None).unwrap().spec;
         let endpoints = super::endpoints(&spec);
-        assert_eq!(endpoints.postgres[1].patroni.to_string(), "127.77.0.2:8008");
-        assert_eq!(endpoints.sentinels[2].address.to_string(), "127.77.0.3:26379");
+        assert_eq!(endpoints.postgres()[1].patroni.to_string(), "127.77.0.2:8008");
+        assert_eq!(endpoints.of(Kind::Sentinel)[2].address.to_string(), "127.77.0.3:26379");
         assert_eq!(endpoints.primary.to_string(), "127.0.0.1:15432");
         let users = &endpoints.services["user-service"];
         assert_eq!(

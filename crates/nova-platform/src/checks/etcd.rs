@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{CheckKind, CheckResult, MemberRole};
 use crate::bounded::{Stage, Verdict, check, first_answer};
+use crate::components::Kind;
 use crate::endpoints::{Endpoints, MemberEndpoint};
 use crate::http::Http;
 
@@ -71,7 +72,7 @@ struct Status {
 impl Etcd {
     pub(super) fn new(platform: &str, endpoints: &Endpoints, http: Http) -> Self {
         Self {
-            members: endpoints.etcd.clone(),
+            members: endpoints.of(Kind::Etcd),
             key: format!("/nova/check/{platform}"),
             http,
         }

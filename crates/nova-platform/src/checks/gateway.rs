@@ -36,7 +36,7 @@ impl Gateway {
         Self {
             primary: door(&endpoints.primary),
             replicas: door(&endpoints.replicas),
-            has_replicas: endpoints.postgres.len() > 1,
+            has_replicas: endpoints.postgres().len() > 1,
             frontends: endpoints
                 .services
                 .iter()

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{CheckKind, CheckResult, MemberRole};
 use crate::bounded::{Stage, Verdict, check, first_answer};
+use crate::components::Kind;
 use crate::endpoints::{Endpoints, HostPort, MemberEndpoint};
 use crate::spec::KafkaSpec;
 use client::{Client, View};
@@ -33,7 +34,7 @@ impl Kafka {
     pub(super) fn new(spec: &KafkaSpec, endpoints: &Endpoints) -> Self {
         Self {
             spec: spec.clone(),
-            members: endpoints.kafka.clone(),
+            members: endpoints.of(Kind::Kafka),
             client: Mutex::default(),
         }
     }

@@ -45,9 +45,12 @@ impl Postgres {
             spec: spec.clone(),
             patroni,
             members: endpoints
-                .postgres
-                .iter()
-                .map(|member| (member.clone(), sessions(member)))
+                .postgres()
+                .into_iter()
+                .map(|member| {
+                    let sessions = sessions(&member);
+                    (member, sessions)
+                })
                 .collect(),
             liveness,
             isolation: Isolation::new(superuser.clone(), tenancies),

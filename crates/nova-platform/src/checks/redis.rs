@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{CheckKind, CheckResult, MemberRole};
 use crate::bounded::{Stage, Verdict, check};
+use crate::components::Kind;
 use crate::endpoints::{Endpoints, HostPort};
 use crate::spec::RedisSpec;
 use node::Node;
@@ -57,8 +58,8 @@ impl Redis {
         };
         Self {
             spec: spec.clone(),
-            servers: nodes(&endpoints.redis, password),
-            sentinels: nodes(&endpoints.sentinels, sentinel),
+            servers: nodes(&endpoints.of(Kind::Redis), password),
+            sentinels: nodes(&endpoints.of(Kind::Sentinel), sentinel),
             replicas_wanted: i64::from(spec.members > 1),
         }
     }

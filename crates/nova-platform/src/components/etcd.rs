@@ -52,7 +52,7 @@ pub(super) static FACTS: Facts = Facts {
         linger: 1,
         grace: 30,
     },
-    met: |endpoints, _| vec![("clients", format!("http://{}", join(&endpoints.etcd)))],
+    met: |endpoints, _| vec![("clients", format!("http://{}", join(&endpoints.of(Kind::Etcd))))],
     cluster_doors: &[],
     sizes: &[Sizes {
         kind: Kind::Etcd,
@@ -61,7 +61,11 @@ pub(super) static FACTS: Facts = Facts {
     }],
     shell: Some(Shell {
         here: |endpoints| {
-            let at = endpoints.etcd.first().map(|member| member.address.to_string());
+            let at = endpoints
+                .of(Kind::Etcd)
+                .into_iter()
+                .next()
+                .map(|member| member.address.to_string());
             format!(
                 "ETCDCTL_API=3 etcdctl --endpoints http://{} endpoint status --cluster -w table",
                 at.unwrap_or_default()

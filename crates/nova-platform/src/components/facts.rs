@@ -13,7 +13,7 @@ pub struct Facts {
     pub needs: &'static [ComponentId],
     /// Its members, a group a kind.
     pub groups: fn(&Spec, &ComponentId) -> Vec<Group>,
-    /// What they listen on.
+    /// What they listen on; the first of a kind is where its clients meet it.
     pub ports: fn(&Spec, &ComponentId) -> Vec<Port>,
     /// Whether each member says what it is; members of the others are all alike.
     pub roles: bool,

@@ -60,7 +60,7 @@ pub(super) static FACTS: Facts = Facts {
         linger: 1,
         grace: 30,
     },
-    met: |endpoints, _| vec![("bootstrap", format!("kafka://{}", join(&endpoints.kafka)))],
+    met: |endpoints, _| vec![("bootstrap", format!("kafka://{}", join(&endpoints.of(Kind::Kafka))))],
     cluster_doors: &[ClusterDoor {
         to: Kind::Kafka,
         name: "kafka",
@@ -73,7 +73,11 @@ pub(super) static FACTS: Facts = Facts {
     }],
     shell: Some(Shell {
         here: |endpoints| {
-            let at = endpoints.kafka.first().map(|member| member.address.to_string());
+            let at = endpoints
+                .of(Kind::Kafka)
+                .into_iter()
+                .next()
+                .map(|member| member.address.to_string());
             format!("kcat -b {} -L", at.unwrap_or_default())
         },
         in_cluster: InCluster::Exec(|spec| {

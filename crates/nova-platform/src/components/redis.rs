@@ -79,7 +79,12 @@ pub(super) static FACTS: Facts = Facts {
         linger: 1,
         grace: 30,
     },
-    met: |endpoints, _| vec![("sentinels", format!("redis+sentinel://{}", join(&endpoints.sentinels)))],
+    met: |endpoints, _| {
+        vec![(
+            "sentinels",
+            format!("redis+sentinel://{}", join(&endpoints.of(Kind::Sentinel))),
+        )]
+    },
     cluster_doors: &[ClusterDoor {
         to: Kind::Sentinel,
         name: "redis-sentinel",
@@ -100,9 +105,9 @@ pub(super) static FACTS: Facts = Facts {
     shell: Some(Shell {
         here: |endpoints| {
             let (host, port) = endpoints
-                .redis
+                .of(Kind::Redis)
                 .first()
-                .map(|member| (member.address.host.as_str(), member.address.port))
+                .map(|member| (member.address.host.clone(), member.address.port))
                 .unwrap_or_default();
             format!("REDISCLI_AUTH=$(./nova secrets show redis) redis-cli -h {host} -p {port}")
         },

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Site, host_ports, members};
-use crate::endpoints::{Endpoints, HostPort, MemberEndpoint, PostgresEndpoint, ServiceEndpoints};
-use crate::topology::Kind;
+use super::Site;
+use crate::components::{ComponentId, ports_of_kind};
+use crate::endpoints::{Endpoints, HostPort, ServiceEndpoints, StoreEndpoint};
+use crate::topology::{self, Member};
 
 /// The stores as this site's members are met; PostgreSQL's doors and the services as the target knows them.
 #[must_use]
@@ -14,28 +15,26 @@ pub fn endpoints(
     replicas: HostPort,
     services: BTreeMap<String, ServiceEndpoints>,
 ) -> Endpoints {
-    let spec = site.spec();
-    let met = |kind: Kind, port: u16| -> Vec<MemberEndpoint> {
-        let names = members(spec, kind).into_iter().map(|member| member.name);
-        let met = names.zip(host_ports(site, kind, port));
-        met.map(|(member, address)| MemberEndpoint { member, address })
-            .collect()
-    };
-    let postgres = members(spec, Kind::Postgres)
-        .into_iter()
-        .map(|member| PostgresEndpoint {
-            postgres: HostPort::new(site.host(&member), spec.postgres.port),
-            patroni: HostPort::new(site.host(&member), spec.postgres.patroni_port),
-            member: member.name,
-        });
+    // The gateway is met at its doors.
+    let is_store = |id: &ComponentId| ComponentId::OWN.contains(id) && *id != ComponentId::Gateway;
+    let components = topology::components(site.spec()).into_iter();
+    let members = components
+        .filter(|component| is_store(&component.id))
+        .flat_map(|component| component.members);
     Endpoints {
-        etcd: met(Kind::Etcd, spec.etcd.client_port),
-        postgres: postgres.collect(),
+        stores: members.map(|member| store(site, member)).collect(),
         primary,
         replicas,
-        redis: met(Kind::Redis, spec.redis.port),
-        sentinels: met(Kind::Sentinel, spec.redis.sentinel_port),
-        kafka: met(Kind::Kafka, spec.kafka.port),
         services,
+    }
+}
+
+fn store(site: &dyn Site, member: Member) -> StoreEndpoint {
+    let ports = ports_of_kind(site.spec(), &member.component, member.kind).into_iter();
+    let met = ports.map(|port| (port.name.into_owned(), HostPort::new(site.host(&member), port.number)));
+    StoreEndpoint {
+        ports: met.collect(),
+        kind: member.kind,
+        member: member.name,
     }
 }

@@ -65,11 +65,8 @@ async fn a_commit_that_waits_for_a_standby_is_told_and_its_backend_ended() {
 async fn without_patroni_every_check_says_so() {
     let mut endpoints = no_endpoints();
     let [postgres, patroni] = [crate::support::nowhere(), crate::support::nowhere()];
-    endpoints.postgres.push(nova_platform::endpoints::PostgresEndpoint {
-        member: "postgres-1".to_owned(),
-        postgres,
-        patroni,
-    });
+    let server = nova_platform::endpoints::StoreEndpoint::postgres("postgres-1", postgres, patroni);
+    endpoints.stores.push(server);
     let checks = Checks::new(&spec(), &endpoints, &crate::support::secrets()).unwrap();
     let results = checks.component(&ComponentId::Postgres, Depth::Full, LIMIT).await;
     for name in ["write-read", "synchronous-standby", "isolation"] {

@@ -35,13 +35,9 @@ pub(crate) fn free_port() -> u16 {
 /// A platform of which nothing runs.
 pub(crate) fn no_endpoints() -> Endpoints {
     Endpoints {
-        etcd: Vec::new(),
-        postgres: Vec::new(),
+        stores: Vec::new(),
         primary: nowhere(),
         replicas: nowhere(),
-        redis: Vec::new(),
-        sentinels: Vec::new(),
-        kafka: Vec::new(),
         services: std::collections::BTreeMap::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! Patroni's REST API as far as the checks ask it, in front of a server that has none: names one leader.
 
-use nova_platform::endpoints::{Endpoints, HostPort, PostgresEndpoint};
+use nova_platform::endpoints::{Endpoints, HostPort, StoreEndpoint};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -20,10 +20,7 @@ pub(crate) async fn endpoints(leader: &HostPort, mut endpoints: Endpoints) -> En
             });
         }
     });
-    endpoints.postgres.push(PostgresEndpoint {
-        member: "postgres-1".to_owned(),
-        postgres: leader.clone(),
-        patroni,
-    });
+    let server = StoreEndpoint::postgres("postgres-1", leader.clone(), patroni);
+    endpoints.stores.push(server);
     endpoints
 }

@@ -1,6 +1,7 @@
 //! A master, a replica and a Sentinel, all with passwords.
 
-use nova_platform::endpoints::{Endpoints, HostPort, MemberEndpoint};
+use nova_platform::components::Kind;
+use nova_platform::endpoints::{Endpoints, HostPort, StoreEndpoint};
 use nova_platform::secrets::Secrets;
 
 use super::process::{Process, directory};
@@ -57,13 +58,13 @@ impl Redis {
             start("redis-2", replica, &follower, &[]),
             start("sentinel-1", sentinel, &watcher, &["--sentinel"]),
         ];
-        let at = |member: &str, port| MemberEndpoint {
-            member: member.to_owned(),
-            address: HostPort::new("127.0.0.1", port),
-        };
+        let at = |member: &str, kind, port| StoreEndpoint::at(member, kind, HostPort::new("127.0.0.1", port));
         let endpoints = Endpoints {
-            redis: vec![at("redis-1", master), at("redis-2", replica)],
-            sentinels: vec![at("sentinel-1", sentinel)],
+            stores: vec![
+                at("redis-1", Kind::Redis, master),
+                at("redis-2", Kind::Redis, replica),
+                at("sentinel-1", Kind::Sentinel, sentinel),
+            ],
             ..no_endpoints()
         };
         Self {
