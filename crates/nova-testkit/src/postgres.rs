@@ -247,6 +247,8 @@ fn command(binaries: &Path, data: &Path, port: u16) -> Vec<String> {
         "shared_buffers=32MB",
         "dynamic_shared_memory_type=mmap",
         "max_connections=300",
+        // As on the platform, where changes are streamed.
+        "wal_level=logical",
         "max_wal_size=256MB",
         "password_encryption=scram-sha-256",
     ] {
