@@ -7,6 +7,7 @@
 mod backoff;
 mod client;
 pub mod config;
+mod events;
 mod http;
 mod postgres;
 mod redis;
@@ -15,6 +16,7 @@ pub mod telemetry;
 mod token;
 
 pub use client::{Answer, CallBuilder, CallError, Client};
+pub use events::Teller;
 pub use http::{
     CODES, Caller, ClientAddress, Code, FieldError, IdempotencyKey, Json, List, Page, Path, Problem, ProblemBody,
     Query, Timestamp, codes, errors_markdown,

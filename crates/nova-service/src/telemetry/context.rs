@@ -132,6 +132,14 @@ pub fn inject(headers: &mut HeaderMap) {
     }
 }
 
+/// The present request's place in its trace, inside a request.
+pub(crate) fn traceparent() -> Option<String> {
+    let mut headers = HeaderMap::new();
+    inject(&mut headers);
+    let value = headers.get(TRACEPARENT)?;
+    value.to_str().ok().map(ToOwned::to_owned)
+}
+
 fn plausible(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
