@@ -140,7 +140,10 @@ fn settings(database: &DatabaseConfig, events: &EventsConfig) -> ReplicationConf
     .with_status_interval(timeout / 10)
     .with_wakeup_interval(timeout / 10)
     .with_buffer_size(BUFFERED)
-    .with_options(format!("-c wal_sender_timeout={}ms", timeout.as_millis()));
+    .with_options(format!(
+        "-c wal_sender_timeout={}ms -c statement_timeout=0",
+        timeout.as_millis()
+    ));
     settings.max_message_size = LARGEST;
     settings.application_name = Some("nova-cdc".to_owned());
     settings
