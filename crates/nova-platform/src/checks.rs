@@ -1,6 +1,7 @@
 //! Proofs that a component works, by a write and a read. The same checks serve deploy, status, verify and drill.
 
 mod etcd;
+mod events;
 mod gateway;
 mod isolation;
 mod kafka;
@@ -17,6 +18,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::bounded;
 use crate::components::ComponentId;
 use crate::endpoints::Endpoints;
 use crate::http;
@@ -26,6 +28,7 @@ use crate::postgres_login::Login;
 use crate::provision::{self, ProvisionError, SUPERUSER_SECRET, Tenancy};
 use crate::secrets::Secrets;
 use crate::spec::Spec;
+use crate::topics;
 
 pub use crate::probe::{Check, CheckKind, CheckResult, Depth, MemberRole, Prober};
 pub use kafka::CHECK_TOPIC;
@@ -98,15 +101,39 @@ impl Checks {
             ComponentId::Etcd => parts.etcd.checks(until).await,
             ComponentId::Postgres => parts.postgres.checks(depth, until).await,
             ComponentId::Redis => parts.redis.checks(until).await,
-            ComponentId::Kafka => parts.kafka.checks(until).await,
+            ComponentId::Kafka => {
+                let topics = async {
+                    match depth {
+                        Depth::Status => None,
+                        Depth::Full => Some(self.topics(until).await),
+                    }
+                };
+                let (mut found, topics) = tokio::join!(parts.kafka.checks(until), topics);
+                found.extend(topics);
+                found
+            }
             ComponentId::Gateway => parts.gateway.checks(until).await,
             ComponentId::Service(name) => match parts.endpoints.services.get(&**name) {
-                Some(service) => service::checks(&parts.http, service, until).await,
+                Some(service) => {
+                    let event = events::check(&parts.spec, &parts.endpoints, &parts.secrets, name, depth, until);
+                    let (mut found, event) = tokio::join!(service::checks(&parts.http, service, until), event);
+                    found.extend(event);
+                    found
+                }
                 None => vec![unknown(component)],
             },
             // What a target adds of its own, it proves itself.
             ComponentId::Agent | ComponentId::Foundation => vec![unknown(component)],
         }
+    }
+
+    async fn topics(&self, until: Instant) -> CheckResult {
+        let parts = &self.0;
+        bounded::check(CheckKind::Topics, until, async |stage| {
+            stage.enter("Kafka to tell of its topics");
+            topics::verify(&parts.spec, &parts.endpoints, stage.remaining()).await
+        })
+        .await
     }
 
     /// What each member of a store says it is, and nothing about one that has not answered within `limit`. Empty for
@@ -158,17 +185,20 @@ impl Prober for Checks {
             ComponentId::Postgres => {
                 let password = provision::password(secrets, "patroni-rest").map_err(|error| error.to_string())?;
                 let superuser = provision::password(secrets, SUPERUSER_SECRET).map_err(|error| error.to_string())?;
-                let superuser = Login::superuser(superuser);
-                let mut changes = patroni_settings::ensure(spec, endpoints, &superuser, &password, limit)
+                let login = Login::superuser(superuser.clone());
+                // The publication before the slot: what was committed between them could never be sent.
+                let provisioning = provision::provision(spec, endpoints, secrets, limit).boxed();
+                let mut changes = provisioning.await.map_err(|error| error.to_string())?;
+                let settings = patroni_settings::ensure(spec, endpoints, &login, &password, limit).boxed();
+                changes.extend(settings.await?);
+                provision::slot::settled(spec, endpoints, superuser, limit)
                     .boxed()
                     .await?;
-                let provisioning = provision::provision(spec, endpoints, secrets, limit).boxed();
-                changes.extend(provisioning.await.map_err(|error| error.to_string())?);
                 Ok(changes)
             }
             ComponentId::Redis => self.0.redis.ensure(limit).boxed().await,
+            ComponentId::Kafka => topics::ensure(spec, endpoints, limit).boxed().await,
             ComponentId::Etcd
-            | ComponentId::Kafka
             | ComponentId::Gateway
             | ComponentId::Service(_)
             | ComponentId::Agent

@@ -25,7 +25,7 @@ pub use facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Siz
 pub use gateway::HEALTH_PORT;
 pub use port::Port;
 pub use program::{Holds, Image, Packaged, Program};
-pub use service::{ISSUER, OPERATIONS_OFFSET, USERS};
+pub use service::{ISSUER, OPERATIONS_OFFSET, PUBLISHER, USERS};
 pub use stage::Stage;
 
 use crate::spec::Spec;

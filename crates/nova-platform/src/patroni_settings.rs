@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use crate::endpoints::Endpoints;
+use crate::events::{SLOT, publisher};
 use crate::http::Http;
 use crate::patroni::Patroni;
 use crate::postgres_login::Login;
@@ -43,7 +44,11 @@ pub(crate) async fn ensure(
         .await
         .map_err(|_| too_slow())??
         .json()?;
-    let wanted = shared_settings(spec);
+    let mut wanted = shared_settings(spec);
+    if wanted.get("slots").is_none() {
+        // What is not named stays, and a slot that nobody reads would hold the log back.
+        wanted["slots"] = json!({ SLOT: null });
+    }
     let mut changes = Vec::new();
     if let Some(change) = difference(&wanted, &current) {
         let sent = http.patch(
@@ -113,7 +118,7 @@ fn names(change: &Value) -> Vec<String> {
 pub fn shared_settings(spec: &Spec) -> Value {
     let postgres = &spec.postgres;
     let megabytes = |size: Size| format!("{}MB", size.mebibytes());
-    json!({
+    let mut settings = json!({
         "ttl": postgres.ttl.as_secs(),
         "loop_wait": postgres.loop_wait.as_secs(),
         "retry_timeout": postgres.retry_timeout.as_secs(),
@@ -163,7 +168,12 @@ pub fn shared_settings(spec: &Spec) -> Value {
                 "jit": "off",
             },
         },
-    })
+    });
+    if let Some((_, database)) = publisher(spec) {
+        // Patroni makes it on whoever leads, and keeps copies of it on the others, so that it survives a failover.
+        settings["slots"] = json!({ SLOT: { "type": "logical", "database": database, "plugin": "pgoutput" } });
+    }
+    settings
 }
 
 #[cfg(test)]

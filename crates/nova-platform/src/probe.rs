@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::components::{ComponentId, facts};
+use crate::components::{ComponentId, PUBLISHER, facts};
 
 pub use check::{Check, CheckKind, CheckResult};
 
@@ -37,7 +37,8 @@ impl MemberRole {
 pub enum Depth {
     /// That it works now; cheap enough to repeat every second.
     Status,
-    /// Also what only a change of the platform can break: the isolation of the services from each other.
+    /// Also what only a change of the platform can break, such as the isolation of the services from each other, and what leaves
+    /// something behind: an event that is published.
     Full,
 }
 
@@ -45,7 +46,16 @@ impl Depth {
     /// Whether more of this component is proved than what is cheap.
     #[must_use]
     pub fn adds_to(self, component: &ComponentId) -> bool {
-        self == Self::Full && *component == ComponentId::Postgres
+        let more = match component {
+            ComponentId::Postgres | ComponentId::Kafka => true,
+            ComponentId::Service(name) => &**name == PUBLISHER,
+            ComponentId::Etcd
+            | ComponentId::Redis
+            | ComponentId::Gateway
+            | ComponentId::Agent
+            | ComponentId::Foundation => false,
+        };
+        self == Self::Full && more
     }
 }
 

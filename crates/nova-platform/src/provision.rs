@@ -2,10 +2,12 @@
 //! nothing for PUBLIC. Looks first and changes only what differs, so that a second run changes nothing.
 
 mod databases;
+mod publication;
 mod roles;
 mod schemas;
 mod scram;
 mod session;
+pub(crate) mod slot;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -213,6 +215,7 @@ async fn run(
         .map(async |database| {
             let mut session = Session::open(superuser, address, database, limit).await?;
             schemas::ensure(&mut session, database, tenancies).await?;
+            publication::ensure(&mut session, database, tenancies).await?;
             session.close().await
         });
     for made in futures::future::try_join_all(inside).await? {

@@ -11,6 +11,8 @@ use crate::spec::Spec;
 pub const ISSUER: &str = "auth-service";
 /// The service that is told of deleted accounts.
 pub const USERS: &str = "user-service";
+/// The service that publishes events.
+pub const PUBLISHER: &str = "cdc-service";
 /// A service's operations (probes, metrics) listen on its API port plus this.
 pub const OPERATIONS_OFFSET: u16 = 1000;
 

@@ -30,6 +30,10 @@ pub enum CheckKind {
     Broker,
     /// Every partition has its replicas in sync.
     InSync,
+    /// The topics of events are as they are declared.
+    Topics,
+    /// An event that is committed in PostgreSQL is published in Kafka.
+    Event,
     /// The gateway leads writes to PostgreSQL's leader.
     PrimaryWrite,
     /// The gateway leads reads to PostgreSQL's replicas.
@@ -69,6 +73,8 @@ impl CheckKind {
             Self::Ckquorum => "ckquorum",
             Self::Broker => "broker",
             Self::InSync => "in-sync",
+            Self::Topics => "topics",
+            Self::Event => "event",
             Self::PrimaryWrite => "primary-write",
             Self::ReplicasRead => "replicas-read",
             Self::Frontend => "frontend",
@@ -88,7 +94,7 @@ impl CheckKind {
     #[must_use]
     pub const fn is_essential(self) -> bool {
         match self {
-            Self::WriteRead | Self::Quorum | Self::PrimaryWrite | Self::Request => true,
+            Self::WriteRead | Self::Quorum | Self::PrimaryWrite | Self::Request | Self::Event => true,
             Self::ReplicaRead
             | Self::Members
             | Self::Member
@@ -97,6 +103,7 @@ impl CheckKind {
             | Self::Ckquorum
             | Self::Broker
             | Self::InSync
+            | Self::Topics
             | Self::ReplicasRead
             | Self::Frontend
             | Self::Ready

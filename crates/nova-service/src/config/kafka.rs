@@ -12,7 +12,7 @@ pub struct KafkaConfig {
     #[arg(
         id = "kafka-brokers",
         long = "kafka-brokers",
-        env = "NOVA_KAFKA_BROKERS",
+        env = "NOVA_KAFKA_BOOTSTRAP",
         value_name = "HOST:PORT,..",
         value_delimiter = ',',
         required = true
