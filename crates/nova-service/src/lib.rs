@@ -7,6 +7,7 @@
 mod backoff;
 mod client;
 pub mod config;
+pub mod consumer;
 mod events;
 mod http;
 mod postgres;

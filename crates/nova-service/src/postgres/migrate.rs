@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::future::BoxFuture;
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -16,6 +17,16 @@ const CONNECT: Duration = Duration::from_secs(3);
 impl Postgres {
     /// Brings the schema up to date. Members that start together wait for each other.
     pub async fn migrate(&self, migrator: &'static Migrator) -> anyhow::Result<()> {
+        let user = self.inner.config.user.clone();
+        self.as_owner(|connection| Box::pin(async move { apply(connection, migrator, &user).await }))
+            .await
+    }
+
+    /// Does something as the schema's owner, on a connection of its own to the primary.
+    pub(crate) async fn as_owner<F>(&self, work: F) -> anyhow::Result<()>
+    where
+        F: for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, anyhow::Result<()>>,
+    {
         let config = &self.inner.config;
         let options = pool::owner_options(config);
         let connecting = PgConnection::connect_with(&options);
@@ -28,7 +39,7 @@ impl Postgres {
                     config.primary, config.owner
                 )
             })?;
-        tokio::time::timeout(DEADLINE, apply(&mut connection, migrator, &config.user))
+        tokio::time::timeout(DEADLINE, work(&mut connection))
             .await
             .context("the migrations took too long")??;
         // The work is done; a broken goodbye changes nothing.

@@ -113,6 +113,25 @@ fn describe() {
     );
     describe_gauge!(names::DB_CONNECTIONS, "Connections of a pool by state");
     describe_gauge!(names::DB_CONNECTIONS_MAX, "The largest number of connections of a pool");
+    describe_counter!(
+        names::CONSUMER_EVENTS,
+        "What became of events: applied, stale, unknown, dead, parked, redriven, redrive_failed"
+    );
+    describe_counter!(
+        names::CONSUMER_FAILURES,
+        "Batches that a consumer could not apply, by kind"
+    );
+    describe_gauge!(names::CONSUMER_LAG, "Records that a consumer has still to read");
+    describe_gauge!(
+        names::CONSUMER_LAG_SECONDS,
+        Unit::Seconds,
+        "How old the record is that a consumer is at, while there are more"
+    );
+    describe_gauge!(
+        names::CONSUMER_BLOCKED,
+        "Whether a partition cannot go on: its consumer waits, is full or is halted"
+    );
+    describe_gauge!(names::CONSUMER_DEAD_LETTERS, "Events of a partition that are put aside");
     describe_gauge!(names::PART_UP, "Whether a part can be used");
     describe_gauge!(names::PART_STARTED, "How long a part's initialisation took");
     describe_gauge!(

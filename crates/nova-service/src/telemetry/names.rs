@@ -32,6 +32,18 @@ pub const DB_DURATION: &str = "db_client_operation_duration_seconds";
 pub const DB_CONNECTIONS: &str = "db_client_connection_count";
 /// The largest number of connections of a pool.
 pub const DB_CONNECTIONS_MAX: &str = "db_client_connection_max";
+/// What became of events that a consumer read.
+pub const CONSUMER_EVENTS: &str = "nova_consumer_events_total";
+/// Batches that a consumer could not apply, by kind.
+pub const CONSUMER_FAILURES: &str = "nova_consumer_failures_total";
+/// Records that a consumer has still to read.
+pub const CONSUMER_LAG: &str = "nova_consumer_lag_records";
+/// How old the record is that a consumer is at, while there are more.
+pub const CONSUMER_LAG_SECONDS: &str = "nova_consumer_lag_seconds";
+/// Whether a partition cannot go on.
+pub const CONSUMER_BLOCKED: &str = "nova_consumer_blocked";
+/// Events of a partition that are put aside.
+pub const CONSUMER_DEAD_LETTERS: &str = "nova_consumer_dead_letters";
 /// Whether a part can be used.
 pub const PART_UP: &str = "nova_part_up";
 /// How long a part's initialisation took.
