@@ -76,7 +76,11 @@ impl Reader {
                 batch = self.fetch(queue, from) => Some(batch),
             };
             match fetched {
-                None => self.redrive().await,
+                None => {
+                    if let Err(end) = self.redrive(from).await {
+                        return end;
+                    }
+                }
                 Some(None) => return End::Lost,
                 Some(Some(batch)) => {
                     self.shared.steps.reach(Point::Fetched).await;
@@ -144,7 +148,7 @@ impl Reader {
                     let consumer = self.place.consumer;
                     let reason = format!("{full}: see `nova events dlq list {consumer}`, then redrive or drop them");
                     self.wait(State::Full(reason), &mut backoff).await?;
-                    self.redrive().await;
+                    self.redrive(*from).await?;
                     // What it failed by may be mended until there is room.
                     condemned = None;
                 }
@@ -193,12 +197,14 @@ impl Reader {
         applied.map(|_| ())
     }
 
-    async fn redrive(&self) {
-        match self.shared.sink.redrive(&self.place).await {
+    async fn redrive(&self, from: i64) -> Result<(), End> {
+        match self.shared.sink.redrive(&self.place, from).await {
             Ok(redriven) => self.shared.health.redriven(&self.partition, redriven),
+            Err(error @ SinkError::Moved { .. }) => return Err(self.lost(error).await),
             // What is needed for it is needed for new events as well, which say so.
             Err(error) => tracing::debug!(consumer = self.place.consumer, %error, "nothing was redriven"),
         }
+        Ok(())
     }
 
     /// What makes the place unknown, said where it must be seen.

@@ -123,8 +123,8 @@ impl Sink for PostgresSink {
         .boxed()
     }
 
-    fn redrive<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<Redriven, SinkError>> {
-        redrive::redrive(self, place).boxed()
+    fn redrive<'a>(&'a self, place: &'a Place, from: i64) -> BoxFuture<'a, Result<Redriven, SinkError>> {
+        redrive::redrive(self, place, from).boxed()
     }
 }
 

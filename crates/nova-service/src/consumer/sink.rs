@@ -127,8 +127,9 @@ pub trait Sink: Send + Sync + 'static {
     /// Applies all of it and stores its place, or does nothing.
     fn apply<'a>(&'a self, step: Step<'a>) -> BoxFuture<'a, Result<Applied, SinkError>>;
 
-    /// Applies what was put aside of this partition and is asked for again. A sink that puts nothing aside has nothing to do.
-    fn redrive<'a>(&'a self, _place: &'a Place) -> BoxFuture<'a, Result<Redriven, SinkError>> {
+    /// Called every second or so, also when nothing comes: applies what was put aside of this partition and is asked for again, and says
+    /// [`SinkError::Moved`] when its place is not `from`. A sink that puts nothing aside has nothing to do.
+    fn redrive<'a>(&'a self, _place: &'a Place, _from: i64) -> BoxFuture<'a, Result<Redriven, SinkError>> {
         async { Ok(Redriven::default()) }.boxed()
     }
 }

@@ -1,6 +1,13 @@
 //! Members that come and go share the partitions, and each event has its effect once.
 
+use nova_service::consumer::{Consumer, Guard};
+
 use super::support::Bench;
+
+/// Without the chassis's guard, so that nothing but the transaction keeps an event from a second effect.
+fn plain(consumer: Consumer) -> Consumer {
+    consumer.guard(Guard::Handler)
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_come_and_go_while_events_come() {
@@ -17,12 +24,12 @@ async fn members_come_and_go_while_events_come() {
         written += count;
     };
     write(40).await;
-    let first = bench.member().await;
+    let first = bench.member_with(plain).await;
     bench.until_effects(10).await;
-    let second = bench.member().await;
+    let second = bench.member_with(plain).await;
     write(40).await;
     bench.until_effects(60).await;
-    let third = bench.member().await;
+    let third = bench.member_with(plain).await;
     write(40).await;
     first.stop().await;
     write(40).await;

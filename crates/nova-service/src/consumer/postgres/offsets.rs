@@ -51,6 +51,16 @@ pub(super) async fn lock(connection: &mut PgConnection, place: &Place) -> Result
     .await
 }
 
+/// Reads the place of a partition as it is now.
+pub(super) async fn read(connection: &mut PgConnection, place: &Place) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar("select next_offset from consumer_offsets where consumer = $1 and topic = $2 and partition = $3")
+        .bind(place.consumer)
+        .bind(&place.topic)
+        .bind(place.partition)
+        .fetch_optional(connection)
+        .await
+}
+
 /// Stores the place of a partition whose row is locked.
 pub(super) async fn store(connection: &mut PgConnection, place: &Place, next: i64) -> Result<(), sqlx::Error> {
     sqlx::query(

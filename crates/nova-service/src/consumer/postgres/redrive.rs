@@ -23,7 +23,7 @@ enum One {
     Refused(Box<Kept>, String),
 }
 
-pub(super) async fn redrive(sink: &PostgresSink, place: &Place) -> Result<Redriven, SinkError> {
+pub(super) async fn redrive(sink: &PostgresSink, place: &Place, from: i64) -> Result<Redriven, SinkError> {
     let mut redriven = Redriven::default();
     let mut failures: (i64, u32) = (0, 0);
     for _ in 0..AT_ONCE {
@@ -52,6 +52,14 @@ pub(super) async fn redrive(sink: &PostgresSink, place: &Place) -> Result<Redriv
         .acquire()
         .await
         .map_err(unavailable)?;
+    // Somebody may have reset it while nothing came.
+    let found = offsets::read(&mut connection, place).await.map_err(unavailable)?;
+    if found != Some(from) {
+        return Err(SinkError::Moved {
+            found: found.unwrap_or_default(),
+            believed: from,
+        });
+    }
     redriven.left = letters::count(&mut connection, place).await.map_err(unavailable)? as u64;
     Ok(redriven)
 }
