@@ -1,10 +1,14 @@
 //! The command line: what can be typed, and nothing of what it does.
 
+mod events;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use events::{Dlq, Events};
 
 /// Runs the Nova platform and proves that it works.
 #[derive(Debug, Parser)]
@@ -106,6 +110,12 @@ pub(crate) enum Command {
     Render(Render),
     /// Break something while clients write, measure what it costs, and prove that nothing acknowledged was lost
     Drill(Box<Drill>),
+    /// Look at events: topics, consumers, and what could not be applied
+    Events {
+        /// What to do
+        #[command(subcommand)]
+        action: Events,
+    },
     /// Show or rotate generated secrets
     Secrets {
         /// What to do
@@ -162,6 +172,13 @@ pub(crate) enum Command {
     /// Write and keep the ledger on standard output (started by a drill inside a cluster)
     #[command(hide = true)]
     Clients {
+        /// Directory with a file a secret
+        #[arg(long, value_name = "DIR", default_value = "/secrets")]
+        secrets: PathBuf,
+    },
+    /// Answer one question about events (started by `nova events` inside a cluster)
+    #[command(hide = true)]
+    EventsDesk {
         /// Directory with a file a secret
         #[arg(long, value_name = "DIR", default_value = "/secrets")]
         secrets: PathBuf,

@@ -7,6 +7,7 @@ mod deploy;
 mod diff;
 mod doctor;
 mod drill;
+mod events;
 mod images;
 mod logs;
 mod member;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
         }
         Command::Agent { listen, secrets, probe } => return agent::run(*listen, secrets, *probe),
         Command::Clients { secrets } => return clients::run(secrets),
+        Command::EventsDesk { secrets } => return events::desk(secrets),
         // These end only by becoming the program that they start.
         Command::Member { member } => match member {
             MemberCommand::Redis(member) => {
@@ -85,6 +87,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             Command::Diff(_) => diff::run(&session).await,
             Command::Images { action } => images::run(&session, action).await,
             Command::Render(args) => render::run(&session, args),
+            Command::Events { action } => events::run(&session, action).await,
             Command::Secrets { action } => secrets::run(&session, action).await,
             Command::Member {
                 member: MemberCommand::Replace(member),
@@ -97,6 +100,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
             | Command::Man { .. }
             | Command::Agent { .. }
             | Command::Clients { .. }
+            | Command::EventsDesk { .. }
             | Command::Supervise { .. }
             | Command::Member { .. } => Ok(Exit::Done),
         }

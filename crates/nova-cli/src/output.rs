@@ -2,6 +2,7 @@
 
 mod degraded;
 mod drill;
+mod events;
 mod failure;
 pub(crate) mod guide;
 mod status;
@@ -15,6 +16,7 @@ use crate::cli::{Format, Global};
 
 pub(crate) use degraded::{degraded_block, degraded_json};
 pub(crate) use drill::{drill_text, fault_line, run_text};
+pub(crate) use events::events_text;
 pub(crate) use failure::{failure_block, failure_json};
 pub(crate) use status::status_text;
 

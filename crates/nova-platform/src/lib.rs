@@ -6,6 +6,7 @@ pub mod checks;
 mod component_id;
 pub mod components;
 pub mod config;
+pub mod desk;
 pub mod endpoints;
 pub mod events;
 pub mod explained;

@@ -5,6 +5,8 @@
 mod crash;
 #[path = "consumers/dead_letters.rs"]
 mod dead_letters;
+#[path = "consumers/desk.rs"]
+mod desk;
 #[path = "consumers/outages.rs"]
 mod outages;
 #[path = "consumers/passed_over.rs"]
