@@ -11,6 +11,7 @@
 //! - `health` and `watch` say how it is.
 
 mod copier;
+mod error;
 mod group;
 mod handler;
 mod health;
@@ -28,7 +29,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-pub use handler::{Handler, HandlerError};
+pub use error::HandlerError;
+pub use handler::Handler;
 pub use postgres::Guard;
 pub use record::{Entry, Event, Record};
 pub use sink::{Applied, Condemned, Offered, Place, Redriven, Sink, SinkError, Step};
@@ -36,7 +38,7 @@ pub use steps::Point;
 
 use crate::Postgres;
 use crate::config::KafkaConfig;
-use crate::service::PartState;
+use crate::service::{PartState, Service};
 use health::Health;
 use postgres::PostgresSink;
 use steps::Steps;
@@ -236,6 +238,16 @@ impl Consumer {
             }
             None => reading.await,
         }
+    }
+}
+
+impl Service {
+    /// A consumer of events: optional, and shown as a part of its own name.
+    #[must_use]
+    pub fn consumer(self, consumer: Consumer) -> Self {
+        let name = consumer.name();
+        self.state(&consumer.state().clone())
+            .background(name, |stop| consumer.run(stop))
     }
 }
 

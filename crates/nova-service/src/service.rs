@@ -32,7 +32,6 @@ pub use part::{PartState, Unavailable};
 pub use process::start;
 
 use crate::config::ServerConfig;
-use crate::consumer::Consumer;
 use crate::http::Code;
 use crate::postgres::idempotency;
 use crate::{Client, Postgres, Redis, TokenVerifier};
@@ -187,14 +186,6 @@ impl Service {
         self.called(client)
             .state(client.state())
             .background(client.dependency(), |stop| watching.watch(stop))
-    }
-
-    /// A consumer of events: optional, and shown as a part of its own name.
-    #[must_use]
-    pub fn consumer(self, consumer: Consumer) -> Self {
-        let name = consumer.name();
-        self.state(&consumer.state().clone())
-            .background(name, |stop| consumer.run(stop))
     }
 
     fn called(mut self, client: &Client) -> Self {
