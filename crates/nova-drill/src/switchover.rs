@@ -8,7 +8,9 @@ mod redis;
 use std::time::Duration;
 
 use futures::FutureExt;
+use nova_member::hand_over::HandOverError;
 use nova_platform::components::ComponentId;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::doors::Site;
@@ -43,4 +45,19 @@ pub(crate) async fn ask(component: &ComponentId, leader: &str, site: &Site<'_>) 
             within: LIMIT,
         }),
     }
+}
+
+/// Waits, without keeping anybody else from working, until `hand_over` has handed over what `leader` leads.
+async fn done(
+    leader: &str,
+    hand_over: impl FnOnce() -> Result<(), HandOverError> + Send + 'static,
+) -> Result<(), SwitchoverError> {
+    let failed = |error| SwitchoverError::HandOver {
+        leader: leader.to_owned(),
+        error,
+    };
+    spawn_blocking(hand_over)
+        .await
+        .map_err(SwitchoverError::Thread)?
+        .map_err(failed)
 }

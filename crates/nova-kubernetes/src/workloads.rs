@@ -289,7 +289,16 @@ const NOVA_MEMBER: &str = "/usr/local/bin/nova-member";
 
 /// What starts a program with its arguments: it is not the first process of its container, so it is told every signal and can be killed.
 fn run<'a>(program: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    [NOVA_MEMBER, "run"]
+    run_as("run", program)
+}
+
+/// The same for one that lets what runs come to its end when it is told SIGUSR1.
+fn run_softly<'a>(program: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    run_as("run-softly", program)
+}
+
+fn run_as<'a>(word: &'a str, program: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    [NOVA_MEMBER, word]
         .into_iter()
         .chain(program)
         .map(str::to_owned)

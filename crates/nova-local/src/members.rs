@@ -147,6 +147,7 @@ fn base_plan(member: &Member, program: impl Into<PathBuf>) -> MemberPlan {
         ports: Vec::new(),
         children: facts.managed.iter().map(|program| (*program).to_owned()).collect(),
         leader_key: None,
+        postgres: None,
         redis: None,
         kafka: None,
         sentinel: None,

@@ -34,13 +34,15 @@ pub struct MemberPlan {
     pub children: Vec<String>,
     /// The key that says that it leads, given up for it once nothing of it runs; none where it holds no such key.
     pub leader_key: Option<LeaderKey>,
-    /// Its directory when it is a Redis server, which is replaced when it dies as master.
+    /// Its directory when it is a PostgreSQL server, which hands over before it ends.
+    pub postgres: Option<PathBuf>,
+    /// Its directory when it is a Redis server, which hands over before it ends, and is replaced when it dies as master.
     pub redis: Option<PathBuf>,
     /// Its directory when it is a Kafka broker, whose session is ended for it when it dies.
     pub kafka: Option<PathBuf>,
     /// Its directory when it is a Sentinel, which is started anew when the others have left it behind.
     pub sentinel: Option<PathBuf>,
-    /// Its directory when it is an etcd member, which is seen to while it runs.
+    /// Its directory when it is an etcd member, which is seen to while it runs, and hands over before it ends.
     pub etcd: Option<PathBuf>,
     /// Signal that asks it to end in good order.
     pub stop_signal: StopSignal,

@@ -1,4 +1,5 @@
-//! Real Redis servers and Sentinels, started the way a platform starts them: however they died, whoever has the data leads.
+//! Real Redis servers and Sentinels, started the way a platform starts them: however they died, whoever has the data leads; and a master
+//! that is to end hands over.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use nova_local::doctor::Programs;
 use nova_local::members::{self, Site};
 use nova_local::plan::MemberPlan;
+use nova_member::hand_over::{Store, before_end};
 use nova_member::{Place, redis_start, sentinel_start};
 use nova_platform::secrets::Secrets;
 use nova_platform::spec::Spec;
@@ -41,7 +43,7 @@ fn member() {
 
 #[test]
 fn whoever_has_the_data_leads_after_a_cold_start() {
-    let mut redis = Redis::start();
+    let mut redis = Redis::start_with(true, 0);
     let first = redis.settled();
     assert_eq!(first, 1, "the first server begins where nothing was written");
     redis.write(first, "before");
@@ -63,7 +65,7 @@ fn whoever_has_the_data_leads_after_a_cold_start() {
 /// Killed, so that none had the time to write what the changed setting needs.
 #[test]
 fn a_change_of_the_append_only_file_while_all_are_down_loses_nothing() {
-    let mut redis = Redis::start_with(false);
+    let mut redis = Redis::start_with(false, 1);
     let first = redis.settled();
     redis.set(first, "in the snapshot");
     for server in 1..=3 {
@@ -84,6 +86,33 @@ fn a_change_of_the_append_only_file_while_all_are_down_loses_nothing() {
     assert_eq!(redis.values(), ["in the append-only file"; 3], "{}", redis.logs());
 }
 
+#[test]
+fn a_master_that_is_to_end_hands_over_first() {
+    let redis = Redis::start_with(true, 2);
+    let first = redis.settled();
+    redis.write(first, "before");
+    let hand_over = |server: usize| before_end(Store::Redis, &Place::Directory(redis.of(&format!("redis-{server}"))));
+    let replica = if first == 1 { 2 } else { 1 };
+    assert!(
+        hand_over(replica).expect("it is asked").is_none(),
+        "a replica hands nothing over"
+    );
+    let began = Instant::now();
+    // A Sentinel takes a while to know a replica well enough to choose it.
+    while !matches!(hand_over(first), Ok(Some(_))) {
+        assert!(began.elapsed() < PATIENCE, "nothing was handed over:\n{}", redis.logs());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    // It follows already.
+    assert!(
+        redis.ask(first, "ROLE").is_some_and(|role| role.contains("slave")),
+        "{}",
+        redis.logs()
+    );
+    assert_ne!(redis.settled(), first, "{}", redis.logs());
+    assert_eq!(redis.values(), ["before"; 3]);
+}
+
 struct Redis {
     directory: tempfile::TempDir,
     password: String,
@@ -93,11 +122,8 @@ struct Redis {
 }
 
 impl Redis {
-    fn start() -> Self {
-        Self::start_with(true)
-    }
-
-    fn start_with(appendonly: bool) -> Self {
+    /// Each test has a number, and so a network.
+    fn start_with(appendonly: bool, number: u32) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let mut spec: Spec =
             toml::from_str(include_str!("../../../nova.toml")).expect("the shipped description is valid");
@@ -105,7 +131,7 @@ impl Redis {
         spec.local.network = format!(
             "127.{}.{}",
             100 + std::process::id() % 100,
-            (std::process::id() / 100 + u32::from(appendonly)) % 250
+            (std::process::id() / 100 + number) % 250
         );
         spec.redis.appendonly = appendonly;
         let secrets = Secrets::generate(&spec).expect("random numbers");

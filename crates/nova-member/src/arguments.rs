@@ -4,13 +4,16 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use nova_member::Place;
+use nova_member::hand_over::Store;
 
 /// What can be typed.
 pub(crate) const USAGE: &str = "\
-usage: nova-member run PROGRAM [ARGUMENT]...
+usage: nova-member run|run-softly PROGRAM [ARGUMENT]...
        nova-member redis|sentinel --config DIR --member NAME --secrets DIR --data DIR --run DIR [--ready PORT]
        nova-member etcd|kafka|postgres --config DIR --member NAME --secrets DIR --data DIR --run DIR
        nova-member probe redis|sentinel --config DIR --member NAME --secrets DIR
+
+  run-softly is told SIGTERM and tells its program SIGUSR1, by which HAProxy lets what runs come to its end
 
   --config   the settings: <member>.<file> for what is one member's, <file> for what all share
   --member   the member's name, such as redis-1
@@ -22,8 +25,11 @@ usage: nova-member run PROGRAM [ARGUMENT]...
 /// What the first process tells the second one to do; nobody types it.
 pub(crate) const BECOME: &str = "become";
 
+/// Runs a program that ends softly by SIGUSR1.
+const SOFTLY: &str = "run-softly";
+
 fn takes_a_program(word: &str) -> bool {
-    word == "run" || word == BECOME
+    ["run", SOFTLY, BECOME].contains(&word)
 }
 
 /// What was typed.
@@ -32,7 +38,12 @@ pub(crate) enum Arguments {
     /// To say what can be typed.
     Help,
     /// To run a program as it stands, with its arguments, and to stay before it.
-    Program(Vec<String>),
+    Program {
+        /// The program and its arguments.
+        words: Vec<String>,
+        /// Whether it is told SIGUSR1 instead of SIGTERM.
+        softly: bool,
+    },
     /// To become one.
     Become(Vec<String>),
     /// To start a member, or to ask one.
@@ -59,6 +70,16 @@ pub(crate) enum Task {
 }
 
 impl Task {
+    /// What its member may lead, and hands over before it ends.
+    pub(crate) fn hands_over(self) -> Option<Store> {
+        match self {
+            Self::Redis => Some(Store::Redis),
+            Self::Postgres => Some(Store::Postgres),
+            Self::Etcd => Some(Store::Etcd),
+            Self::Sentinel | Self::Kafka | Self::ProbeRedis | Self::ProbeSentinel => None,
+        }
+    }
+
     /// Otherwise it asks one.
     pub(crate) fn starts_a_program(self) -> bool {
         !matches!(self, Self::ProbeRedis | Self::ProbeSentinel)
@@ -95,7 +116,10 @@ impl Arguments {
             return match (program.is_empty(), words[0] == BECOME) {
                 (true, _) => Err("no program to run".to_owned()),
                 (false, true) => Ok(Self::Become(program)),
-                (false, false) => Ok(Self::Program(program)),
+                (false, false) => Ok(Self::Program {
+                    words: program,
+                    softly: words[0] == SOFTLY,
+                }),
             };
         }
         let mut words = words.into_iter();
@@ -252,10 +276,13 @@ mod tests {
     #[test]
     fn a_programs_arguments_are_its_own() {
         let words = ["/usr/bin/etcd", "--name", "etcd-1", "--help"].map(str::to_owned);
-        assert_eq!(
-            parse("run /usr/bin/etcd --name etcd-1 --help"),
-            Ok(Arguments::Program(words.into()))
-        );
+        for (word, softly) in [("run", false), ("run-softly", true)] {
+            let words = words.clone().into();
+            assert_eq!(
+                parse(&format!("{word} /usr/bin/etcd --name etcd-1 --help")),
+                Ok(Arguments::Program { words, softly })
+            );
+        }
     }
 
     #[test]

@@ -69,12 +69,15 @@ pub fn become_program(words: &[String]) -> Result<Infallible, StartError> {
 
 /// Starts this same program once more to become another one (its first act is [`hear_signals`]), and ends this process with its
 /// status when it ends; before that, says that it died if nobody told it to end. Where it `returns`, it is started again instead.
+/// When it is told to end, what is to be done `before_end` is done first, and then the program is told, by the signal that it `ends_by`.
 ///
 /// # Errors
 /// When it cannot be started.
 pub fn tend(
     command: &mut Command,
+    ends_by: Signal,
     returns: impl Fn() -> bool,
+    before_end: impl Fn(),
     when_it_dies: impl FnOnce(),
 ) -> Result<Infallible, StartError> {
     let program = command.get_program().to_owned();
@@ -103,9 +106,13 @@ pub fn tend(
                 }
             }
             Ok(signal) => {
-                is_to_end |= signal == Signal::SIGTERM;
+                if signal == Signal::SIGTERM && !is_to_end {
+                    is_to_end = true;
+                    before_end();
+                }
                 // A program that has just ended needs to be told nothing.
-                let _ = kill(program, signal);
+                let told = if signal == Signal::SIGTERM { ends_by } else { signal };
+                let _ = kill(program, told);
             }
             Err(Errno::EINTR) => {}
             Err(error) => return Err(failed(error.into())),

@@ -9,6 +9,7 @@ mod etcd_space;
 pub mod etcd_start;
 pub mod etcd_watch;
 mod files;
+pub mod hand_over;
 pub mod init;
 pub mod kafka_fence;
 pub mod kafka_start;

@@ -2,14 +2,16 @@
 
 mod arguments;
 
+use std::fmt::Display;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nova_member::kafka_fence::Fence;
 use nova_member::{
-    Place, StartError, etcd_start, etcd_watch, init, kafka_start, postgres_start, probe, ready, redis_start,
+    Place, StartError, etcd_start, etcd_watch, hand_over, init, kafka_start, postgres_start, probe, ready, redis_start,
     sentinel_start, sentinel_watch,
 };
 
@@ -52,7 +54,10 @@ fn carry_out(arguments: Arguments) -> Result<(), StartError> {
             println!("nova-member {}\n\n{USAGE}", env!("CARGO_PKG_VERSION"));
             return Ok(());
         }
-        Arguments::Program(words) => return init::tend(own().arg(BECOME).args(words), || false, || {}).map(|_| ()),
+        Arguments::Program { words, softly } => {
+            let ends_by = if softly { Signal::SIGUSR1 } else { Signal::SIGTERM };
+            return init::tend(own().arg(BECOME).args(words), ends_by, || false, || {}, || {}).map(|_| ());
+        }
         Arguments::Become(words) => return init::become_program(&words).map(|_| ()),
         Arguments::Member { task, place, ready } => (task, place, ready),
     };
@@ -94,9 +99,21 @@ fn first_process(task: Task, place: &Place, ready: Option<u16>) -> Result<(), St
         };
         tell(told);
     };
+    let before_end = || {
+        if let Some(store) = task.hands_over() {
+            tell(hand_over::before_end(store, place));
+        }
+    };
     let watch = (task == Task::Sentinel).then(|| sentinel_watch::begin(place));
     let returns = || watch.as_ref().is_some_and(|told| told.swap(false, Ordering::SeqCst));
-    init::tend(own().args(std::env::args_os().skip(1)), returns, when_it_dies).map(|_| ())
+    init::tend(
+        own().args(std::env::args_os().skip(1)),
+        Signal::SIGTERM,
+        returns,
+        before_end,
+        when_it_dies,
+    )
+    .map(|_| ())
 }
 
 /// Without it the kubelet finds nobody to ask, and says so.
@@ -122,7 +139,7 @@ fn see_to_etcd(place: Place) {
     });
 }
 
-fn tell(told: Result<Option<String>, StartError>) {
+fn tell<E: Display>(told: Result<Option<String>, E>) {
     match told {
         Ok(told) => told.into_iter().for_each(|told| println!("nova: {told}")),
         Err(error) => eprintln!("nova-member: {error}"),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::address::Address;
 use crate::error::StartError;
 use crate::files::{file_error, make_directory, read_json, read_text, write};
 use crate::leader_key::{LIFE_TAG, LeaderKey, Life};
@@ -24,13 +25,19 @@ use crate::start::exec;
 /// Name that Patroni's REST API asks for before it changes anything.
 pub const REST_USER: &str = "nova";
 
-/// What to run: `start.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What to run, and whom to hand over to: `start.json`. May hold a password, so it has no `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Start {
     /// Patroni's program.
     pub patroni: PathBuf,
     /// What the member holds while it leads.
     pub leader_key: LeaderKey,
+    /// Where all members' Patronis are met, its own among them.
+    #[serde(default)]
+    pub patronis: Vec<Address>,
+    /// What they ask for before they change anything; empty where it is in a file of its own.
+    #[serde(default)]
+    pub password: String,
 }
 
 /// What Patroni is told of this start.

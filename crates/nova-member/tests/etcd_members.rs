@@ -8,8 +8,10 @@ mod etcd;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use nova_member::etcd_api::At;
 use nova_member::etcd_leave::leave;
 use nova_member::etcd_start::{FORMS, LEAVES};
+use nova_member::hand_over::{HandOverError, Store, before_end};
 
 use etcd::{Platform, until};
 
@@ -18,7 +20,7 @@ fn agreed(platform: &Platform, members: &[u16]) -> Option<(u64, BTreeSet<String>
     let mut seen = None;
     for member in members {
         let at = platform.client(*member);
-        let cluster = nova_member::etcd_api::At(&at).cluster().ok()?;
+        let cluster = At(&at).cluster().ok()?;
         let voters = cluster
             .members
             .iter()
@@ -91,6 +93,36 @@ fn one_becomes_three_and_one_again_under_writes() {
         "{} of {}: {lost:?}",
         lost.len(),
         acknowledged.len()
+    );
+}
+
+#[test]
+fn a_leader_that_is_to_end_hands_over_where_somebody_can_take_over() {
+    let mut platform = Platform::new(3);
+    (1..=3).for_each(|member| platform.keep(member));
+    one_cluster(&platform, &[1, 2, 3]);
+    let leader = |platform: &Platform| {
+        let led_by = At(&platform.client(1)).status().unwrap().leader;
+        (1..=3).find(|member| platform.id(*member) == led_by)
+    };
+    let first = leader(&platform).unwrap();
+    let follower = if first == 1 { 2 } else { 1 };
+    assert_eq!(before_end(Store::Etcd, &platform.place(follower)).unwrap(), None);
+    let told = before_end(Store::Etcd, &platform.place(first)).unwrap().unwrap();
+    let second = leader(&platform).unwrap();
+    assert_ne!(second, first);
+    assert_eq!(told, format!("etcd-{first} leads etcd no more: etcd-{second} does"));
+
+    let mut alone = Platform::new(1);
+    alone.keep(1);
+    one_cluster(&alone, &[1]);
+    let refused = before_end(Store::Etcd, &alone.place(1));
+    assert!(matches!(refused, Err(HandOverError::NoSuccessor)), "{refused:?}");
+    alone.stop(1);
+    assert_eq!(
+        before_end(Store::Etcd, &alone.place(1)).unwrap(),
+        None,
+        "one that is gone leads nobody"
     );
 }
 

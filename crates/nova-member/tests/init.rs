@@ -22,6 +22,18 @@ fn a_program_is_told_every_signal_and_its_status_is_passed_on() {
     }
     assert_eq!(Tended::start(&["sh", "-c", "exit 3"]).ends(), 3);
 
+    let mut softly = Tended::start_as(
+        "run-softly",
+        &[
+            "sh",
+            "-c",
+            "trap 'exit 8' USR1; echo ready; while :; do sleep 0.05; done",
+        ],
+    );
+    softly.says("ready");
+    softly.tell(Signal::SIGTERM);
+    assert_eq!(softly.ends(), 8);
+
     // Unlike a shell, most programs leave signals as they find them.
     let mut tended = Tended::start(&["grep", "SigBlk", "/proc/self/status"]);
     assert_eq!(tended.line().split_whitespace().nth(1), Some("0000000000000000"));
@@ -65,8 +77,12 @@ struct Tended {
 
 impl Tended {
     fn start(program: &[&str]) -> Self {
+        Self::start_as("run", program)
+    }
+
+    fn start_as(word: &str, program: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_nova-member"))
-            .arg("run")
+            .arg(word)
             .args(program)
             .stdout(Stdio::piped())
             .spawn()

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use fred::error::Error as RedisError;
+use nova_member::hand_over::HandOverError;
 use nova_platform::components::ComponentId;
 use nova_platform::endpoints::HostPort;
 use nova_platform::secrets::SecretsError;
 use rdkafka::error::KafkaError;
-use reqwest::StatusCode;
 use tokio::task::JoinError;
 
 /// What was asked of whom, and what came back.
@@ -38,51 +37,17 @@ pub enum SwitchoverError {
     /// A password is missing.
     #[error(transparent)]
     Secret(#[from] SecretsError),
-    /// Patroni could not be asked.
-    #[error("Patroni of {leader}: {error}")]
-    Patroni {
-        /// Whose.
+    /// A leader did not hand over.
+    #[error("{leader}: {error}")]
+    HandOver {
+        /// Who leads.
         leader: String,
-        /// What happened.
-        error: reqwest::Error,
+        /// Why not.
+        error: HandOverError,
     },
-    /// Patroni refused.
-    #[error("Patroni of {leader} refused the switchover ({status}): {said}")]
-    PatroniRefused {
-        /// Whose.
-        leader: String,
-        /// The HTTP status of the answer.
-        status: StatusCode,
-        /// Why, in its words.
-        said: String,
-    },
-    /// A Redis server or a Sentinel could not be reached.
-    #[error("{address}: {error}")]
-    Redis {
-        /// Which one.
-        address: String,
-        /// What happened.
-        error: RedisError,
-    },
-    /// A Redis server or a Sentinel refused a command.
-    #[error("{address} answered {command}: {error}")]
-    RedisRefused {
-        /// Which one.
-        address: String,
-        /// What was asked.
-        command: String,
-        /// What it said.
-        error: RedisError,
-    },
-    /// No Sentinel could be reached.
-    #[error("no Sentinel answers: {}", joined(.0))]
-    NoSentinel(Vec<SwitchoverError>),
-    /// The Sentinels did not name another master in time.
-    #[error("the Sentinels named no new master within {} s", .within.as_secs())]
-    NoNewMaster {
-        /// How long was waited.
-        within: Duration,
-    },
+    /// The thread that asked for it ended.
+    #[error("the switchover was not asked for: {0}")]
+    Thread(JoinError),
     /// The brokers could not be asked who leads.
     #[error("the brokers do not say who leads: {0}")]
     Unseen(KafkaError),

@@ -1,47 +1,35 @@
-//! A planned change of PostgreSQL's leader, by Patroni's REST API.
+//! A planned change of PostgreSQL's leader, as a leader does it that is told to end.
 
-use nova_platform::patroni_settings::REST_USER;
-use reqwest::Client;
-use serde_json::json;
+use nova_member::Address;
+use nova_member::hand_over::postgres::{LIMIT, Patronis};
+use nova_platform::endpoints::PostgresEndpoint;
 
-use super::SwitchoverError;
+use super::{SwitchoverError, done};
 use crate::doors::{Site, secret};
 
-/// Asks for it. The answer comes when it is done.
-///
-/// No successor is named: to the others Patroni would then grant two seconds before they look for the new leader, and for so long it may
-/// have no standby that confirms a commit.
+/// Asks for it. The answer comes when another one leads.
 pub(super) async fn switch(leader: &str, site: &Site<'_>) -> Result<(), SwitchoverError> {
-    let members = site.endpoints.postgres();
-    let member = members.iter().find(|member| member.member == leader);
-    let patroni = &member
-        .ok_or_else(|| SwitchoverError::NoMember {
+    let patroni = |member: &PostgresEndpoint| Address {
+        member: member.member.clone(),
+        host: member.patroni.host.clone(),
+        port: member.patroni.port,
+    };
+    let (leads, others): (Vec<Address>, Vec<Address>) = site
+        .endpoints
+        .postgres()
+        .iter()
+        .map(patroni)
+        .partition(|member| member.member == leader);
+    let Some(leads) = leads.into_iter().next() else {
+        return Err(SwitchoverError::NoMember {
             leader: leader.to_owned(),
             store: "PostgreSQL",
-        })?
-        .patroni;
-    let password = secret(site, "patroni-rest")?;
-
-    let failed = |error| SwitchoverError::Patroni {
-        leader: leader.to_owned(),
-        error,
+        });
     };
-    let client = Client::builder().no_proxy().build().map_err(failed)?;
-    let request = client.post(format!("http://{patroni}/switchover"));
-    let asked = request
-        .basic_auth(REST_USER, Some(password))
-        .json(&json!({ "leader": leader }))
-        .send();
-    let answer = asked.await.map_err(failed)?;
-    let status = answer.status();
-    let said = answer.text().await.unwrap_or_default();
-    if status.is_success() {
-        Ok(())
-    } else {
-        Err(SwitchoverError::PatroniRefused {
-            leader: leader.to_owned(),
-            status,
-            said,
-        })
-    }
+    let patronis = Patronis {
+        leader: leads,
+        others,
+        password: secret(site, "patroni-rest")?,
+    };
+    done(leader, move || patronis.switch(LIMIT).map(drop)).await
 }

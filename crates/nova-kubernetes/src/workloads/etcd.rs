@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, facts};
 use nova_platform::config;
 use nova_platform::spec::Spec;
 use nova_platform::topology::{Kind, Member};
@@ -43,8 +43,8 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
             volume: spec.kubernetes.volumes.etcd,
             settle: 0,
         },
-        linger: 1,
-        grace: 30,
+        linger: facts(&ComponentId::Etcd).stop.linger,
+        grace: facts(&ComponentId::Etcd).stop.grace,
     }
 }
 

@@ -8,7 +8,7 @@ use nova_platform::spec::{ServiceSpec, Spec};
 use nova_platform::topology::Kind;
 
 use super::site::ClusterSite;
-use super::{Ask, Form, Port, Probe, Probes, Workload, image, run, run_dir};
+use super::{Ask, Form, Port, Probe, Probes, Workload, image, run_dir, run_softly};
 use crate::names::{Area, members_service, service_host};
 use crate::ports;
 use crate::profile::Profile;
@@ -22,7 +22,8 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
         component: ComponentId::Gateway,
         area: Area::of(Kind::Gateway),
         image: image(&ComponentId::Gateway),
-        command: run(["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"]),
+        // Requests that are under way are answered; sessions to PostgreSQL are cut when its `hard-stop-after` is over.
+        command: run_softly(["/usr/sbin/haproxy", "-db", "-f", "/config/haproxy.cfg"]),
         env: BTreeMap::new(),
         ports: Port::of(spec, &ComponentId::Gateway, Kind::Gateway),
         probes: Probes {

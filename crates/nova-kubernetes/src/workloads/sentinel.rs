@@ -15,6 +15,9 @@ use super::{Ask, Form, Port, Probe, Probes, Workload, image, nova_member_ready, 
 use crate::names::Area;
 use crate::profile::Profile;
 
+/// On a drained node a Redis server hands over meanwhile, through a Sentinel.
+const LINGER: u16 = 5;
+
 pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
     let port = spec.redis.sentinel_port;
     let ready = port + OPERATIONS_OFFSET;
@@ -42,7 +45,7 @@ pub(super) fn workload(spec: &Spec, profile: Profile) -> Workload {
             volume: spec.kubernetes.volumes.sentinel,
             settle: 0,
         },
-        linger: facts(&ComponentId::Redis).stop.linger,
+        linger: LINGER,
         grace: facts(&ComponentId::Redis).stop.grace,
     }
 }

@@ -5,9 +5,9 @@ use nova_member::postgres_start::passwords;
 use nova_platform::config::postgres::{self, Paths};
 use nova_platform::spec::Spec;
 use nova_platform::topology::Member;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{PlanError, Site, base_plan, file, once, ports};
+use super::{PlanError, Site, at_start, base_plan, file, once, ports};
 use crate::plan::MemberPlan;
 
 pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanError> {
@@ -30,7 +30,17 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
         .extend(environment.map(|(name, value)| (name.to_owned(), value)));
     plan.ports = ports(site.spec, member);
     plan.leader_key = Some(postgres::leader_key(site, member));
+    plan.files
+        .push(at_start("start.json", to_yaml(&hands_over(site, member)?)));
+    plan.postgres = Some(site.member_dir(&member.name));
     Ok(plan)
+}
+
+/// Whom it hands over to before it ends: looked at by whoever ends it.
+fn hands_over(site: &Site<'_>, member: &Member) -> Result<Value, PlanError> {
+    let mut start = postgres::start(site, member, &site.programs.patroni.display().to_string());
+    start["password"] = json!(site.secret("patroni-rest")?);
+    Ok(start)
 }
 
 fn member_config(site: &Site<'_>, member: &Member) -> Result<Value, PlanError> {

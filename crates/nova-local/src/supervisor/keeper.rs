@@ -1,5 +1,6 @@
 //! Keeps one member as it should be: a task each, which starts it, waits for its end, and obeys orders in turn.
 
+mod hand_over;
 mod house;
 mod release;
 mod watch;
@@ -168,13 +169,17 @@ impl Keeper {
         }
     }
 
-    /// Ends everything that belongs to the member, and returns the handle of its main process.
+    /// Ends everything that belongs to the member, and returns the handle of its main process. It hands over first, unless its `grace`
+    /// is bounded.
     async fn end(
         &self,
         record: &Record,
         grace: Option<Duration>,
         running: Option<Running>,
     ) -> Result<Option<Handle>, String> {
+        if grace.is_none() && running.is_some() {
+            hand_over::before_end(&record.launch).await;
+        }
         let own_grace = record.launch.stop_grace();
         let ending = Ending {
             signal: record.launch.stop_signal,

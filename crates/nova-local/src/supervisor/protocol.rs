@@ -20,6 +20,9 @@ pub(super) const LONGEST_LINE: u64 = 1 << 20;
 /// Time that a stop may take beyond the member's grace.
 pub(super) const BEYOND_GRACE: Duration = Duration::from_secs(15);
 
+/// Longest that a member may take to hand over before it is told to end.
+pub(super) const HANDED_OVER: Duration = Duration::from_secs(25);
+
 /// What the supervisor is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
@@ -29,11 +32,11 @@ pub enum Request {
         /// How it is started.
         launch: Box<Launch>,
     },
-    /// End a member and everything that belongs to it, and keep it ended.
+    /// End a member and everything that belongs to it, and keep it ended. What it leads it hands over first.
     Stop {
         /// Which one.
         member: String,
-        /// Upper bound of its own grace.
+        /// Upper bound of its own grace. Where there is one nothing is handed over: the others end as well, or it is to be lost.
         grace_ms: Option<u64>,
     },
     /// As [`Request::Stop`], and know it no longer.
@@ -98,7 +101,10 @@ pub struct Launch {
     /// The key that says that it leads, given up for it once nothing of it runs.
     #[serde(default)]
     pub leader_key: Option<LeaderKey>,
-    /// Its directory when it is a Redis server: should it have been master, a successor is asked for once nothing of it runs.
+    /// Its directory when it is a PostgreSQL server: it hands over before it ends.
+    #[serde(default)]
+    pub postgres: Option<PathBuf>,
+    /// Its directory when it is a Redis server: it hands over before it ends, and should it have been master, a successor is asked for once nothing of it runs.
     #[serde(default)]
     pub redis: Option<PathBuf>,
     /// Its directory when it is a Kafka broker: its session is ended for it once nothing of it runs.
@@ -107,7 +113,7 @@ pub struct Launch {
     /// Its directory when it is a Sentinel: one that the others have left behind is started anew.
     #[serde(default)]
     pub sentinel: Option<PathBuf>,
-    /// Its directory when it is an etcd member, which is seen to while it runs.
+    /// Its directory when it is an etcd member, which is seen to while it runs, and hands over before it ends.
     #[serde(default)]
     pub etcd: Option<PathBuf>,
     /// Signal that asks it to end.
@@ -162,10 +168,14 @@ impl Request {
     #[must_use]
     pub fn limit(&self) -> Duration {
         match self {
-            Self::Ensure { launch } => launch.stop_grace() + BEYOND_GRACE,
-            Self::Stop { grace_ms, .. } | Self::Forget { grace_ms, .. } => {
-                Duration::from_millis(grace_ms.unwrap_or(60_000)) + BEYOND_GRACE
+            Self::Ensure { launch } => HANDED_OVER + launch.stop_grace() + BEYOND_GRACE,
+            Self::Stop {
+                grace_ms: Some(grace), ..
             }
+            | Self::Forget {
+                grace_ms: Some(grace), ..
+            } => Duration::from_millis(*grace) + BEYOND_GRACE,
+            Self::Stop { .. } | Self::Forget { .. } => HANDED_OVER + Duration::from_secs(60) + BEYOND_GRACE,
             Self::List | Self::Shutdown => Duration::from_secs(5),
         }
     }

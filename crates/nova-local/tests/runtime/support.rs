@@ -91,6 +91,7 @@ impl Home {
             ports: Vec::new(),
             children: Vec::new(),
             leader_key: None,
+            postgres: None,
             redis: None,
             kafka: None,
             sentinel: None,

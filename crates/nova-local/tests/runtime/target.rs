@@ -45,6 +45,7 @@ fn member(name: &str, component: &str, script: &str) -> MemberPlan {
         ports: Vec::new(),
         children: Vec::new(),
         leader_key: None,
+        postgres: None,
         redis: None,
         kafka: None,
         sentinel: None,

@@ -241,7 +241,7 @@ impl Platform {
         Writer { count, keys, task }
     }
 
-    fn place(&self, member: u16) -> Place {
+    pub(crate) fn place(&self, member: u16) -> Place {
         let home = self.home.path().join(format!("etcd-{member}"));
         Place::Mounted {
             config: home.join("config"),

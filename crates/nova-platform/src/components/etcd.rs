@@ -49,7 +49,8 @@ pub(super) static FACTS: Facts = Facts {
     removal: Stage::Etcd,
     stop: Stop {
         here: Duration::from_secs(10),
-        linger: 1,
+        // On a drained node PostgreSQL hands over meanwhile, by what is kept here.
+        linger: 5,
         grace: 30,
     },
     met: |endpoints, _| vec![("clients", format!("http://{}", join(&endpoints.of(Kind::Etcd))))],

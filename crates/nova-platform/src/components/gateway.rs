@@ -43,7 +43,8 @@ pub(super) static FACTS: Facts = Facts {
     rendered: "postgres-ha-statefulset.yaml",
     removal: Stage::Gateway,
     stop: Stop {
-        // SIGTERM ends it at once; its soft stop would wait for the services' long-lived connections to PostgreSQL.
+        // Here SIGTERM ends it at once: there is no other gateway, and its soft stop would wait for the services' long-lived connections
+        // to PostgreSQL.
         here: Duration::from_secs(3),
         linger: 5,
         grace: 30,

@@ -4,7 +4,7 @@
 use nova_member::leader_key::LeaderKey;
 use serde_json::{Value, json};
 
-use super::{Site, host_ports};
+use super::{Site, host_ports, members};
 use crate::endpoints::HostPort;
 use crate::patroni_settings::shared_settings;
 use crate::spec::Spec;
@@ -21,11 +21,16 @@ pub struct Paths<'a> {
     pub pgpass: &'a str,
 }
 
-/// What `nova_member` runs where it puts Patroni's files together (`start.json`): the path of Patroni's program, and what the member
-/// holds while it leads.
+/// What `nova_member` runs where it puts Patroni's files together (`start.json`): the path of Patroni's program, what the member holds
+/// while it leads, and where those are met that it hands over to before it ends.
 #[must_use]
 pub fn start(site: &dyn Site, member: &Member, patroni: &str) -> Value {
-    json!({ "patroni": patroni, "leader_key": leader_key(site, member) })
+    let port = site.spec().postgres.patroni_port;
+    let patronis: Vec<Value> = members(site.spec(), Kind::Postgres)
+        .iter()
+        .map(|member| json!({ "member": member.name, "host": site.host(member), "port": port }))
+        .collect();
+    json!({ "patroni": patroni, "leader_key": leader_key(site, member), "patronis": patronis })
 }
 
 /// The key of a member's Patroni: its namespace is Patroni's default, its scope the platform's name.
