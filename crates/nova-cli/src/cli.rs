@@ -306,9 +306,9 @@ pub(crate) struct Drill {
     /// A component, `node`, or `all`
     #[arg(value_name = "COMPONENT|node|all", required = true)]
     pub(crate) what: Option<String>,
-    /// kill, crash (the server without what manages it), stop (freeze and continue), node, partition (both ways),
-    /// partition-in and partition-out (one way), switchover, rolling, cold, disk-full; `kill` of a component and `node` of a
-    /// node when not given
+    /// kill, crash (the server without what manages it), stop (freeze and continue), node, drain (each node in turn asked to be
+    /// left), partition (both ways), partition-in and partition-out (one way), switchover, rolling, cold, disk-full; `kill` of a
+    /// component and `node` of a node when not given
     #[arg(long, value_name = "FAULT")]
     pub(crate) fault: Option<String>,
     /// Whom it hits, instead of the leader; for a node its name, such as node-2
@@ -329,7 +329,7 @@ pub(crate) struct Drill {
     /// Clients a store
     #[arg(long, value_name = "W", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) writers: u16,
-    /// How long a member is frozen, a node gone or cut off, or a disk full
+    /// How long a member is frozen, a node gone, drained or cut off, or a disk full
     #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) lasts: Duration,
     /// Where every operation is written down; a new file below the system's folder for temporary ones when not given

@@ -17,6 +17,7 @@ pub(crate) fn budgets(spec: &Spec, aim: &Aim, fault: Fault) -> Vec<Budget> {
         let time = match fault {
             Fault::Kill | Fault::Crash => times.kill,
             Fault::Node => times.node,
+            Fault::Drain => times.drain,
             Fault::Partition | Fault::PartitionIn | Fault::PartitionOut => times.partition,
             Fault::Switchover => times.switchover,
             Fault::Stop | Fault::Rolling | Fault::Cold | Fault::DiskFull | Fault::Watch => return None,
@@ -24,7 +25,7 @@ pub(crate) fn budgets(spec: &Spec, aim: &Aim, fault: Fault) -> Vec<Budget> {
         let ms = time.as_millis();
         Some(Budget { store, ms })
     };
-    stores_of(aim).into_iter().filter_map(of).collect()
+    stores_of(aim, fault).into_iter().filter_map(of).collect()
 }
 
 /// Whose budget counts for a store's clients; `None` where what they feel is no failover of that store.
@@ -56,7 +57,7 @@ mod tests {
         let spec = load::parse(text, "x").unwrap().spec;
         let told = |name: &str| {
             let aim = Aim::from(name);
-            let stores: Vec<String> = stores_of(&aim).iter().map(ToString::to_string).collect();
+            let stores: Vec<String> = stores_of(&aim, Fault::Kill).iter().map(ToString::to_string).collect();
             let budgets = budgets(&spec, &aim, Fault::Kill);
             let budgets: Vec<String> = budgets
                 .iter()

@@ -215,8 +215,8 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         let mut chance = Chance::of_run(self.settings.seed, plan.component.as_str(), plan.fault.name(), number);
         let request = Request {
             run,
-            stores: stores_of(&plan.component),
-            service: plan.component.to_string(),
+            stores: stores_of(&plan.component, plan.fault),
+            service: self.asked(plan),
             writers: self.settings.writers,
             rate: self.settings.rate,
         };
@@ -225,7 +225,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         let blow = Blow {
             fault: plan.fault,
             component: plan.component.clone(),
-            members: self.choose(plan, &mut chance).await?,
+            members: self.choose(plan, number, &mut chance).await?,
             lasts: self.settings.lasts,
         };
         let touched = self.touched(&blow);
@@ -259,7 +259,7 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
         }?;
         let healed = Instant::now();
         let killed = match plan.fault {
-            Fault::Kill | Fault::Cold | Fault::Rolling => started_anew(&blow.members),
+            Fault::Kill | Fault::Cold | Fault::Rolling | Fault::Drain => started_anew(&blow.members),
             _ => Starts::new(),
         };
         let demoted = match plan.fault {

@@ -16,6 +16,7 @@ use nova_platform::secrets::{Secrets, SecretsError};
 use nova_platform::spec::Spec;
 
 use crate::aim::Aim;
+use crate::fault::Fault;
 use crate::judge::Found;
 use crate::record::Outcome;
 use crate::store::Store;
@@ -69,14 +70,16 @@ pub struct Site<'a> {
     pub secrets: &'a Secrets,
 }
 
-/// The stores whose clients notice that something happens to it; every one of them for a node.
+/// The stores whose clients notice that something happens to it; every one of them for a node. What is planned may not cost users a
+/// request: of a drained node, those count as well.
 #[must_use]
-pub fn stores_of(aim: &Aim) -> Vec<Store> {
+pub fn stores_of(aim: &Aim, fault: Fault) -> Vec<Store> {
     match aim {
         Aim::Component(_) => {
             let doors = aim.facts().map_or(&[][..], |facts| facts.doors);
             doors.iter().copied().map(Store::from).collect()
         }
+        Aim::Node if fault == Fault::Drain => [&Store::JUDGED[..], &[Store::Requests]].concat(),
         Aim::Node | Aim::All => Store::JUDGED.to_vec(),
     }
 }

@@ -21,6 +21,8 @@ pub enum Fault {
     Stop,
     /// Every member of one node at once, gone for a while, and its return.
     Node,
+    /// Every member of one node asked to leave it, as before its maintenance, and its return.
+    Drain,
     /// A planned change of leader.
     Switchover,
     /// Every member restarted in turn.
@@ -41,11 +43,12 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Kill,
         Self::Crash,
         Self::Stop,
         Self::Node,
+        Self::Drain,
         Self::Switchover,
         Self::Rolling,
         Self::Cold,
@@ -64,6 +67,7 @@ impl Fault {
             Self::Crash => "crash",
             Self::Stop => "stop",
             Self::Node => "node",
+            Self::Drain => "drain",
             Self::Switchover => "switchover",
             Self::Rolling => "rolling",
             Self::Cold => "cold",
@@ -86,6 +90,7 @@ impl Fault {
             | Self::Crash
             | Self::Stop
             | Self::Node
+            | Self::Drain
             | Self::Switchover
             | Self::Rolling
             | Self::Cold
@@ -101,6 +106,7 @@ impl Fault {
             Self::Crash => Some(Harm::Crash),
             Self::Stop => Some(Harm::Freeze),
             Self::Node => Some(Harm::TakeDown),
+            Self::Drain => Some(Harm::Drain),
             Self::DiskFull => Some(Harm::Fill),
             _ => self.cuts().map(Harm::Cut),
         }
@@ -109,7 +115,7 @@ impl Fault {
     /// Whether it hits every member of a node.
     #[must_use]
     pub fn hits_a_node(self) -> bool {
-        self == Self::Node || self.cuts().is_some()
+        matches!(self, Self::Node | Self::Drain) || self.cuts().is_some()
     }
 
     /// Why this fault cannot be injected here; `None` when it can.
@@ -124,7 +130,7 @@ impl Fault {
             Self::DiskFull => (!facts.is_some_and(|facts| facts.disk_full)).then(|| of(CannotInject::KeepsNoData)),
             Self::Watch => Some(CannotInject::Watched),
             Self::Switchover => (!facts.is_some_and(|facts| facts.switchover)).then(|| of(CannotInject::NoLeader)),
-            Self::Node => (*aim != Aim::Node).then(|| of(CannotInject::WholeNode)),
+            Self::Node | Self::Drain => (*aim != Aim::Node).then(|| CannotInject::WholeNode(self, aim.clone())),
             Self::Kill | Self::Stop | Self::Crash | Self::Rolling => {
                 (*aim == Aim::Node).then_some(CannotInject::OfComponent(self))
             }
@@ -153,8 +159,8 @@ pub enum CannotInject {
     )]
     NoLeader(Aim),
     /// It is one of a node.
-    #[error("fault node loses everything on a node and not only {0}: write `nova drill node`")]
-    WholeNode(Aim),
+    #[error("fault {0} is one of everything on a node and not only of {1}: write `nova drill node --fault {0}`")]
+    WholeNode(Fault, Aim),
     /// It is not one of a node.
     #[error("fault {0} is one of a component; a node can be lost (`nova drill node`)")]
     OfComponent(Fault),
@@ -209,6 +215,7 @@ mod tests {
     fn what_cannot_be_done_here_says_why() {
         assert_eq!(Fault::Kill.missing_here(&"postgres".into()), None);
         assert_eq!(Fault::Node.missing_here(&"node".into()), None);
+        assert_eq!(Fault::Drain.missing_here(&"node".into()), None);
         assert_eq!(Fault::Partition.missing_here(&"node".into()), None);
         assert_eq!(Fault::PartitionOut.missing_here(&"postgres".into()), None);
         assert_eq!(Fault::DiskFull.missing_here(&"kafka".into()), None);
@@ -217,6 +224,7 @@ mod tests {
             (Fault::DiskFull, "gateway"),
             (Fault::Switchover, "gateway"),
             (Fault::Node, "redis"),
+            (Fault::Drain, "redis"),
             (Fault::Kill, "node"),
         ] {
             assert!(fault.missing_here(&component.into()).is_some(), "{fault} {component}");

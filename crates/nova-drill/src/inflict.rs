@@ -19,7 +19,7 @@ pub(crate) struct Blow {
     pub(crate) fault: Fault,
     pub(crate) component: Aim,
     pub(crate) members: Vec<String>,
-    /// How long a member is frozen, a node away or cut off, a disk full.
+    /// How long a member is frozen, a node away, drained or cut off, a disk full.
     pub(crate) lasts: Duration,
 }
 
@@ -55,6 +55,11 @@ pub(crate) async fn inflict<T: Target>(
         }
         Fault::Node => {
             harm(Harm::TakeDown).await?;
+            sleep(blow.lasts).await;
+            harm(Harm::BringUp).await
+        }
+        Fault::Drain => {
+            harm(Harm::Drain).await?;
             sleep(blow.lasts).await;
             harm(Harm::BringUp).await
         }

@@ -73,7 +73,7 @@ pub(crate) async fn of_run<T: Target>(
     at: u64,
 ) -> Option<Phases> {
     // Where several members fall, each at its time, there is no one failover.
-    if matches!(fault, Fault::Rolling | Fault::Cold | Fault::Watch) {
+    if matches!(fault, Fault::Rolling | Fault::Drain | Fault::Cold | Fault::Watch) {
         return None;
     }
     let gap = longest_gap(entries.iter().copied(), at)?;

@@ -8,6 +8,7 @@ mod conflict;
 mod credentials;
 mod error;
 mod events;
+mod evict;
 mod gate;
 mod harm;
 mod inspect;

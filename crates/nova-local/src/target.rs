@@ -10,6 +10,7 @@ mod harm;
 mod inspect;
 mod log;
 mod note;
+mod order;
 mod parts;
 mod plan;
 mod prepare;

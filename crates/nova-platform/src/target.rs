@@ -142,7 +142,10 @@ pub enum Harm {
     Thaw,
     /// Gone at once, without being asked to end, and not started again.
     TakeDown,
-    /// Started again after [`Harm::TakeDown`].
+    /// Asked to leave the node that they are on, as before its maintenance: what they lead they hand over, each ends in good order, and
+    /// none is started there again. Returns when all have left.
+    Drain,
+    /// Started again after [`Harm::TakeDown`] or [`Harm::Drain`].
     BringUp,
     /// Ended in good order and started again.
     Restart,

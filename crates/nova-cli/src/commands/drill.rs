@@ -181,7 +181,7 @@ fn everything(components: &[ComponentId], fault: Option<Fault>) -> Vec<Plan> {
         })
     });
     all.filter(|plan| plan.fault.missing_here(&plan.component).is_none())
-        .filter(|plan| plan.component != Aim::Node || plan.fault == Fault::Node)
+        .filter(|plan| plan.component != Aim::Node || matches!(plan.fault, Fault::Node | Fault::Drain))
         .collect()
 }
 
@@ -380,6 +380,7 @@ mod tests {
         );
         assert_eq!(told(Some(Fault::Switchover)), ["switchover redis"]);
         assert_eq!(told(Some(Fault::Node)), ["node node"]);
+        assert_eq!(told(Some(Fault::Drain)), ["drain node"]);
         assert_eq!(told(Some(Fault::DiskFull)), ["disk-full etcd", "disk-full redis"]);
     }
 }

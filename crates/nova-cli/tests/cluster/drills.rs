@@ -14,6 +14,7 @@ pub(crate) fn drills_break_and_measure(platform: &Platform) {
         ("redis", "stop", vec!["redis"]),
         ("auth-service", "rolling", vec!["requests"]),
         ("node", "node", vec!["postgres", "redis", "kafka", "posts"]),
+        ("node", "drain", vec!["postgres", "redis", "kafka", "posts", "requests"]),
     ] {
         let report = drill(platform, &[component, "--fault", fault, "--for", "10s"]);
         assert_eq!(

@@ -40,6 +40,7 @@ fn drills_lose_nothing_and_heal() {
         assert_eq!(stop["drills"][0]["fault"], "stop");
     }
     a_lost_node_with_the_leader_is_not_waited_for(&platform);
+    a_drained_node_hands_over_what_it_leads(&platform);
 
     let switchover = drill(&platform, &["kafka", "--fault", "switchover", "--seed", "7"]);
     assert_eq!(switchover["drills"][0]["fault"], "switchover");
@@ -80,15 +81,39 @@ fn drill(platform: &TestPlatform, args: &[&str]) -> Value {
     report
 }
 
-/// The node stays away for less time than Patroni's key lasts: only where that key was given up for its dead holder does another
-/// one have to lead meanwhile.
-fn a_lost_node_with_the_leader_is_not_waited_for(platform: &TestPlatform) {
+/// PostgreSQL's, and its node.
+fn leader(platform: &TestPlatform) -> (String, String) {
     let status = platform.status();
     let leader = members(&status)
         .into_iter()
         .find(|(component, member)| component == "postgres" && member["role"] == "leader");
     let (_, leader) = leader.unwrap_or_else(|| panic!("nobody leads: {status:#}"));
-    let node = leader["node"].as_str().unwrap().to_owned();
+    let of = |key: &str| leader[key].as_str().unwrap().to_owned();
+    (of("name"), of("node"))
+}
+
+/// No user sees a request fail for what is planned; how long it takes is for a quiet machine.
+fn a_drained_node_hands_over_what_it_leads(platform: &TestPlatform) {
+    let (member, node) = leader(platform);
+    let report = drill(
+        platform,
+        &[
+            "node", "--fault", "drain", "--member", &node, "--for", "1s", "--seed", "7",
+        ],
+    );
+    let stores = report["drills"][0]["runs"][0]["stores"].as_array().unwrap();
+    let names: Vec<&str> = stores.iter().filter_map(|store| store["store"].as_str()).collect();
+    assert_eq!(names, ["postgres", "redis", "kafka", "posts", "requests"], "{report:#}");
+    assert_eq!(stores[4]["failed"], 0, "{report:#}");
+    let log = std::fs::read_to_string(platform.state().join("supervisor.log")).unwrap();
+    assert!(log.contains(&format!("it is to end: {member} leads no more")), "{log}");
+    assert_ne!(leader(platform).0, member);
+}
+
+/// The node stays away for less time than Patroni's key lasts: only where that key was given up for its dead holder does another
+/// one have to lead meanwhile.
+fn a_lost_node_with_the_leader_is_not_waited_for(platform: &TestPlatform) {
+    let (_, node) = leader(platform);
     let report = drill(platform, &["node", "--member", &node, "--for", "14s", "--seed", "7"]);
     let stores = report["drills"][0]["runs"][0]["stores"].as_array().unwrap();
     let postgres = stores.iter().find(|store| store["store"] == "postgres").unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use nova_platform::checks::MemberRole;
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, DrillDoor, facts};
 use nova_platform::rollout::Prober;
 use nova_platform::target::{MemberStatus, Target};
 use nova_platform::topology::components;
@@ -19,8 +19,14 @@ use crate::inflict::Blow;
 const GATEWAY: &str = "gateway";
 
 impl<T: Target, P: Prober> Campaign<'_, T, P> {
-    /// Whom it hits: who was named, everyone of the component or the node, or the leader; where nobody leads, chance decides.
-    pub(super) async fn choose(&self, plan: &Plan, chance: &mut Chance) -> Result<Vec<String>, DrillError> {
+    /// Whom it hits: who was named, everyone of the component or the node, or the leader; where nobody leads, chance decides. Nodes are
+    /// drained in turn.
+    pub(super) async fn choose(
+        &self,
+        plan: &Plan,
+        number: u32,
+        chance: &mut Chance,
+    ) -> Result<Vec<String>, DrillError> {
         let members = self.inspect().await?;
         let described = components(self.spec);
         let members: Vec<MemberStatus> = members
@@ -38,7 +44,11 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
                 .filter(|node| !node.is_empty() && *node != GATEWAY)
                 .collect();
             let nodes: Vec<&str> = nodes.into_iter().collect();
-            let node = plan.member.as_deref().or_else(|| chance.pick(&nodes).copied());
+            let chosen = match plan.fault {
+                Fault::Drain => in_turn(&nodes, number),
+                _ => chance.pick(&nodes),
+            };
+            let node = plan.member.as_deref().or(chosen.copied());
             return Ok(names(&|member: &MemberStatus| Some(member.node.as_str()) == node));
         }
         let of_component = names(&|member: &MemberStatus| plan.component.is(&member.component));
@@ -75,6 +85,22 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             })
     }
 
+    /// The service whose requests count in a run: the one that is hit, or of a node the first that is asked for anything.
+    pub(super) fn asked(&self, plan: &Plan) -> String {
+        let is_asked = |id: &ComponentId| {
+            let doors = facts(id).drill.as_ref().map_or(&[][..], |facts| facts.doors);
+            doors.contains(&DrillDoor::Requests)
+        };
+        let first = match plan.component {
+            Aim::Component(_) => None,
+            Aim::Node | Aim::All => components(self.spec)
+                .into_iter()
+                .map(|component| component.id)
+                .find(is_asked),
+        };
+        first.map_or_else(|| plan.component.to_string(), |id| id.to_string())
+    }
+
     /// The components that must be whole again: those of the members that are hit, and what stands on them.
     pub(super) fn touched(&self, blow: &Blow) -> Vec<ComponentId> {
         // Whoever shares a full disk is out of room as well.
@@ -86,5 +112,24 @@ impl<T: Target, P: Prober> Campaign<'_, T, P> {
             Aim::Component(id) => vec![id.clone()],
             Aim::Node | Aim::All => Vec::new(),
         }
+    }
+}
+
+/// The one whose turn it is in the run of this number, which counts from 1.
+fn in_turn<T>(all: &[T], number: u32) -> Option<&T> {
+    let number = usize::try_from(number).ok()?.saturating_sub(1);
+    all.get(number.checked_rem(all.len())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_turn;
+
+    #[test]
+    fn everybody_has_a_turn() {
+        let nodes = ["node-1", "node-2", "node-3"];
+        let turns: Vec<_> = (1..=4).filter_map(|number| in_turn(&nodes, number)).collect();
+        assert_eq!(turns, [&"node-1", &"node-2", &"node-3", &"node-1"]);
+        assert_eq!(in_turn::<&str>(&[], 1), None);
     }
 }

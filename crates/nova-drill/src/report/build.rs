@@ -119,9 +119,9 @@ impl DrillReport {
             let amiss = run.not_whole.as_deref();
             failures.extend(amiss.map(|why| Failure::not_whole(component, run.run, why)));
         }
-        // What the gateway may repeat, no user may see fail when a member of a service ends and others are there.
+        // What the gateway may repeat, no user may see fail when a member of a service ends and others are there, or a node is drained.
         let refused: u64 = of_store(Store::Requests).map(|report| report.failed).sum();
-        if refused > 0 && matches!(fault, Fault::Kill | Fault::Rolling) {
+        if refused > 0 && matches!(fault, Fault::Kill | Fault::Rolling | Fault::Drain) {
             let kind = FailureKind::RequestsFailed { failed: refused, fault };
             failures.push(Failure::of_store(component, Store::Requests, kind));
         }

@@ -50,9 +50,14 @@ pub(super) fn refusal(harm: Harm) -> Option<String> {
             "fault disk-full is not available on a cluster: whether a volume has a limit of its own, or shares its node's disk with \
              everything else there, is known to whoever provides it; fill one by hand, and measure that with `nova drill watch`"
         }
-        Harm::Kill | Harm::Crash | Harm::Freeze | Harm::Thaw | Harm::Restart | Harm::TakeDown | Harm::BringUp => {
-            return None;
-        }
+        Harm::Kill
+        | Harm::Crash
+        | Harm::Freeze
+        | Harm::Thaw
+        | Harm::Restart
+        | Harm::TakeDown
+        | Harm::Drain
+        | Harm::BringUp => return None,
     };
     Some(why.to_owned())
 }
@@ -100,6 +105,10 @@ impl KubernetesTarget {
             Harm::TakeDown => {
                 self.take_down_nodes(members).await?;
                 self.kill(members).await
+            }
+            Harm::Drain => {
+                self.take_down_nodes(members).await?;
+                self.evict(members).await
             }
             Harm::BringUp => self.bring_up_nodes().await.map(drop),
             Harm::Freeze => self.inside_all(members, &[FREEZE]).await,

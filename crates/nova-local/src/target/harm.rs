@@ -4,9 +4,10 @@ use std::io;
 
 use futures::future::join_all;
 use nova_platform::target::{Harm, RunState};
+use nova_platform::topology::components;
 use rustix::process::Signal;
 
-use super::{LocalError, LocalTarget, MemberFailure};
+use super::{LocalError, LocalTarget, MemberFailure, order};
 use crate::process::{Family, Identity, Table, signal_all};
 use crate::supervisor::{ClientError, MemberReport, Request};
 
@@ -22,6 +23,18 @@ impl LocalTarget {
                 // Frozen first: none of them notices that it or another one ends, as when a machine loses its power.
                 self.signal(&reports, Signal::STOP, false)?;
                 each(&reports, |report| self.stop(report, Some(0))).await
+            }
+            Harm::Drain => {
+                // One after the other: what the members of a node have in common ends when nobody needs it any more.
+                for level in order::levels(&components(&self.spec), &reports) {
+                    let level: Vec<MemberReport> = reports
+                        .iter()
+                        .filter(|report| level.contains(&report.launch.member))
+                        .cloned()
+                        .collect();
+                    each(&level, |report| self.stop(report, None)).await?;
+                }
+                Ok(())
             }
             Harm::BringUp => each(&reports, |report| self.start(report)).await,
             Harm::Restart => {

@@ -1,7 +1,5 @@
 //! Takes a platform down, dependents first, and looks afterwards whether anything is left.
 
-mod order;
-
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -11,7 +9,7 @@ use futures::future::join_all;
 use nova_platform::target::Removal;
 use nova_platform::topology::components;
 
-use super::{LocalError, LocalTarget};
+use super::{LocalError, LocalTarget, order};
 use crate::layout::{FileError, Owner, remove_if_present};
 use crate::process::{Ending, end_all, end_member, is_listening};
 use crate::supervisor::{LockFile, MemberReport, Record, Registry, Report, Request, wait_until_gone};

@@ -37,6 +37,9 @@ pub struct BudgetTimes {
     /// After the loss of a node, when it is known that everything on it ended.
     #[schemars(extend("x-nova-change" = "live"))]
     pub node: Duration,
+    /// While everything on a node was asked to leave it.
+    #[schemars(extend("x-nova-change" = "live"))]
+    pub drain: Duration,
     /// After a node was cut off: whether it still works, the others cannot know.
     #[schemars(extend("x-nova-change" = "live"))]
     pub partition: Duration,

@@ -204,6 +204,7 @@ fn check_drill(spec: &DrillSpec, findings: &mut Findings) {
         let BudgetTimes {
             kill,
             node,
+            drain,
             partition,
             switchover,
         } = times;
@@ -213,6 +214,7 @@ fn check_drill(spec: &DrillSpec, findings: &mut Findings) {
         for (name, time) in [
             ("kill", kill),
             ("node", node),
+            ("drain", drain),
             ("partition", partition),
             ("switchover", switchover),
         ] {

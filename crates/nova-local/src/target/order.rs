@@ -1,4 +1,4 @@
-//! In which order members end: what needs others ends before them.
+//! In which order members end: what needs others ends before them. A Redis server needs a Sentinel to hand over.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,13 @@ pub(super) fn levels(components: &[Component], members: &[MemberReport]) -> Vec<
         .iter()
         .map(|component| (&component.id, depth(components, &component.id, components.len())))
         .collect();
-    let mut levels: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut levels: BTreeMap<(usize, bool), Vec<String>> = BTreeMap::new();
     for member in members {
         let depth = depths.get(&member.launch.component).copied().unwrap_or(0);
-        levels.entry(depth).or_default().push(member.launch.member.clone());
+        levels
+            .entry((depth, member.launch.sentinel.is_some()))
+            .or_default()
+            .push(member.launch.member.clone());
     }
     levels.into_values().collect()
 }
