@@ -129,7 +129,9 @@ impl Fault {
                 .then_some(CannotInject::NoNode(self)),
             Self::DiskFull => (!facts.is_some_and(|facts| facts.disk_full)).then(|| of(CannotInject::KeepsNoData)),
             Self::Watch => Some(CannotInject::Watched),
-            Self::Switchover => (!facts.is_some_and(|facts| facts.switchover)).then(|| of(CannotInject::NoLeader)),
+            Self::Switchover => facts
+                .is_none_or(|facts| facts.switchover.is_none())
+                .then(|| of(CannotInject::NoLeader)),
             Self::Node | Self::Drain => (*aim != Aim::Node).then(|| CannotInject::WholeNode(self, aim.clone())),
             Self::Kill | Self::Stop | Self::Crash | Self::Rolling => {
                 (*aim == Aim::Node).then_some(CannotInject::OfComponent(self))

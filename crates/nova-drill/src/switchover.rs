@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use nova_member::hand_over::HandOverError;
-use nova_platform::components::ComponentId;
+use nova_platform::components::{ComponentId, Switchover, facts};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -23,15 +23,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Asks for it; `leader` is who leads now.
 pub(crate) async fn ask(component: &ComponentId, leader: &str, site: &Site<'_>) -> Result<(), SwitchoverError> {
     let asked = async {
-        match component {
-            ComponentId::Postgres => postgres::switch(leader, site).await,
-            ComponentId::Kafka => kafka::switch(leader, site).await,
-            ComponentId::Redis => redis::switch(leader, site).await,
-            ComponentId::Etcd
-            | ComponentId::Gateway
-            | ComponentId::Service(_)
-            | ComponentId::Agent
-            | ComponentId::Foundation => Err(SwitchoverError::NoLeader {
+        match facts(component).drill.and_then(|facts| facts.switchover) {
+            Some(Switchover::Patroni) => postgres::switch(leader, site).await,
+            Some(Switchover::Partitions) => kafka::switch(leader, site).await,
+            Some(Switchover::Sentinel) => redis::switch(leader, site).await,
+            None => Err(SwitchoverError::NoLeader {
                 component: component.clone(),
             }),
         }

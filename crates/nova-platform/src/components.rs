@@ -20,7 +20,7 @@ mod stage;
 
 pub use crate::component_id::{ComponentId, Kind, names};
 pub use area::Area;
-pub use drill::{BudgetKey, DrillDoor, DrillFacts};
+pub use drill::{BudgetKey, DrillDoor, DrillFacts, Switchover};
 pub use facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Sizes, Stop};
 pub use gateway::HEALTH_PORT;
 pub use port::Port;

@@ -43,6 +43,17 @@ impl BudgetKey {
     }
 }
 
+/// How a leader is asked to step down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switchover {
+    /// By Patroni's REST API.
+    Patroni,
+    /// By a Sentinel.
+    Sentinel,
+    /// By Kafka's own requests: the leaderships of partitions move.
+    Partitions,
+}
+
 /// What drills know of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrillFacts {
@@ -54,6 +65,6 @@ pub struct DrillFacts {
     pub cut_off: bool,
     /// Whether the file system that holds its data can be full.
     pub disk_full: bool,
-    /// Whether it has a leader that can be asked to step down.
-    pub switchover: bool,
+    /// How its leader is asked to step down; `None` where nobody leads, or nobody can be asked.
+    pub switchover: Option<Switchover>,
 }

@@ -82,7 +82,7 @@ pub(super) static FACTS: Facts = Facts {
         budget: None,
         cut_off: true,
         disk_full: true,
-        switchover: false,
+        switchover: None,
     }),
 };
 

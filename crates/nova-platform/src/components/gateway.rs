@@ -65,7 +65,7 @@ pub(super) static FACTS: Facts = Facts {
         // It stands on the users' side.
         cut_off: false,
         disk_full: false,
-        switchover: false,
+        switchover: None,
     }),
 };
 

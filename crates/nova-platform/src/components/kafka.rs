@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::facts::{Caller, ClusterDoor, Facts, Group, InCluster, Served, Shell, Sizes, Stop, join};
-use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Holds, Image, Kind, Packaged, Port, Program, Stage};
+use super::{
+    Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Holds, Image, Kind, Packaged, Port, Program, Stage, Switchover,
+};
 
 const BROKER: &[&str] = &["kafka"];
 
@@ -92,7 +94,7 @@ pub(super) static FACTS: Facts = Facts {
         budget: Some(BudgetKey::Kafka),
         cut_off: true,
         disk_full: true,
-        switchover: true,
+        switchover: Some(Switchover::Partitions),
     }),
 };
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::facts::{Caller, Facts, Group, InCluster, Served, Shell, Sizes, Stop};
-use super::{Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Holds, Image, Kind, Packaged, Port, Program, Stage};
+use super::{
+    Area, BudgetKey, ComponentId, DrillDoor, DrillFacts, Holds, Image, Kind, Packaged, Port, Program, Stage, Switchover,
+};
 
 /// PostgreSQL itself and Patroni's REST API.
 const BOTH: &[&str] = &["postgres", "patroni"];
@@ -105,7 +107,7 @@ pub(super) static FACTS: Facts = Facts {
         budget: Some(BudgetKey::Postgres),
         cut_off: true,
         disk_full: true,
-        switchover: true,
+        switchover: Some(Switchover::Patroni),
     }),
 };
 

@@ -88,7 +88,7 @@ const DRILL: DrillFacts = DrillFacts {
     budget: Some(BudgetKey::Service),
     cut_off: true,
     disk_full: false,
-    switchover: false,
+    switchover: None,
 };
 
 pub(super) fn facts(name: &str) -> &'static Facts {

@@ -85,7 +85,7 @@ fn what_keeps_data_can_be_full_and_only_that() {
         let facts = facts(&id);
         let drill = facts.drill.unwrap();
         assert_eq!(drill.disk_full, facts.keeps_data, "{id}");
-        assert!(!drill.switchover || facts.leads.is_some(), "{id}");
+        assert!(drill.switchover.is_none() || facts.leads.is_some(), "{id}");
         assert_eq!(facts.roles, facts.leads.is_some(), "{id}");
     }
 }
