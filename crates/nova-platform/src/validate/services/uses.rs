@@ -32,17 +32,10 @@ pub(super) fn check(spec: &Spec, name: &str, service: &ServiceSpec, findings: &m
             findings.problem_with_help(
                 [key.clone()],
                 format!("{name} uses \"{used}\", which serves no service"),
-                match used {
-                    ComponentId::Gateway => {
-                        "whoever uses \"postgres\" or a service comes through the gateway by itself".to_owned()
-                    }
-                    ComponentId::Etcd
-                    | ComponentId::Postgres
-                    | ComponentId::Redis
-                    | ComponentId::Kafka
-                    | ComponentId::Service(_)
-                    | ComponentId::Agent
-                    | ComponentId::Foundation => usable(spec, name),
+                if *used == ComponentId::Gateway {
+                    "whoever uses \"postgres\" or a service comes through the gateway by itself".to_owned()
+                } else {
+                    usable(spec, name)
                 },
             );
         }
