@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgConnection;
 use thiserror::Error;
 
+use crate::components::Kind;
 use crate::endpoints::Endpoints;
 use crate::postgres_login::{Login, explain};
 use crate::provision::{ProvisionError, SUPERUSER_SECRET, Tenancy, password};
@@ -176,7 +177,7 @@ impl Desk {
     /// When a secret is missing.
     pub fn new(spec: &Spec, endpoints: &Endpoints, secrets: &Secrets) -> Result<Self, DeskError> {
         Ok(Self {
-            kafka: Kafka::new(&endpoints.kafka),
+            kafka: Kafka::new(&endpoints.of(Kind::Kafka)),
             superuser: Login::superuser(password(secrets, SUPERUSER_SECRET)?),
             tenancies: Tenancy::all(spec, secrets)?,
             endpoints: endpoints.clone(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nova_events::{Keep, TOPICS, Topic};
 
+use crate::components::Kind;
 use crate::endpoints::Endpoints;
 use crate::events;
 use crate::spec::{KafkaSpec, Spec};
@@ -37,7 +38,7 @@ pub(crate) async fn ensure(spec: &Spec, endpoints: &Endpoints, limit: Duration) 
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let topics = Topics::new(&endpoints.kafka, limit)?;
+    let topics = Topics::new(&endpoints.of(Kind::Kafka), limit)?;
     let mut changes = Vec::new();
     for difference in topics.differences(&wanted).await? {
         topics.apply(&difference).await?;
@@ -55,7 +56,9 @@ pub(crate) async fn verify(spec: &Spec, endpoints: &Endpoints, limit: Duration) 
     if wanted.is_empty() {
         return Ok(());
     }
-    let found = Topics::new(&endpoints.kafka, limit)?.differences(&wanted).await?;
+    let found = Topics::new(&endpoints.of(Kind::Kafka), limit)?
+        .differences(&wanted)
+        .await?;
     if found.is_empty() {
         return Ok(());
     }

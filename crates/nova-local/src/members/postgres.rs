@@ -38,7 +38,7 @@ pub(super) fn plan(site: &Site<'_>, member: &Member) -> Result<MemberPlan, PlanE
 
 /// Whom it hands over to before it ends: looked at by whoever ends it.
 fn hands_over(site: &Site<'_>, member: &Member) -> Result<Value, PlanError> {
-    let mut start = postgres::start(site, member, &site.programs.patroni.display().to_string());
+    let mut start = postgres::start(site, member, &site.programs.path("patroni").display().to_string());
     start["password"] = json!(site.secret("patroni-rest")?);
     Ok(start)
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{CheckKind, CheckResult, Depth};
 use crate::bounded::{self, Stage, Verdict};
+use crate::components::Kind;
 use crate::endpoints::Endpoints;
 use crate::events::publisher;
 use crate::postgres_login::{Login, explain};
@@ -47,7 +48,7 @@ pub(super) async fn check(
 async fn end_to_end(endpoints: &Endpoints, secrets: &Secrets, database: &str, stage: &Stage) -> Verdict {
     stage.enter(format!("Kafka to say where topic {} ends", PROBE.name));
     let bootstrap: Vec<_> = endpoints
-        .kafka
+        .of(Kind::Kafka)
         .iter()
         .map(|member| member.address.to_string())
         .collect();

@@ -31,8 +31,9 @@ pub(crate) async fn settled(
     }
     let login = Login::superuser(superuser);
     let until = Instant::now() + limit;
+    let members = endpoints.postgres();
     loop {
-        let asked = endpoints.postgres.iter().map(|member| lacks(&login, member, ANSWER));
+        let asked = members.iter().map(|member| lacks(&login, member, ANSWER));
         let lacking: Vec<&str> = join_all(asked).await.into_iter().flatten().collect();
         if lacking.is_empty() {
             return Ok(());

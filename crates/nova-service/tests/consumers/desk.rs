@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use nova_platform::components::Kind;
 use nova_platform::desk::{Answer, Desk, Request};
-use nova_platform::endpoints::{Endpoints, HostPort, MemberEndpoint};
+use nova_platform::endpoints::{Endpoints, HostPort, StoreEndpoint};
 use nova_platform::provision::SUPERUSER_SECRET;
 use nova_platform::secrets::Secrets;
 
@@ -24,18 +25,13 @@ fn desk(bench: &Bench<'_>) -> Desk {
         .collect();
     values.insert(SUPERUSER_SECRET.to_owned(), "for tests only".into());
     let primary = HostPort::new(config.primary.host, config.primary.port);
-    let kafka = bench.kafka.config().brokers.into_iter().map(|broker| MemberEndpoint {
-        member: "kafka-1".to_owned(),
-        address: HostPort::new(broker.host, broker.port),
-    });
+    let brokers = bench.kafka.config().brokers.into_iter();
+    let kafka =
+        brokers.map(|broker| StoreEndpoint::at("kafka-1", Kind::Kafka, HostPort::new(broker.host, broker.port)));
     let endpoints = Endpoints {
-        etcd: Vec::new(),
-        postgres: Vec::new(),
+        stores: kafka.collect(),
         replicas: primary.clone(),
         primary,
-        redis: Vec::new(),
-        sentinels: Vec::new(),
-        kafka: kafka.collect(),
         services: BTreeMap::new(),
     };
     Desk::new(&spec, &endpoints, &Secrets::from_values(values).unwrap()).unwrap()
