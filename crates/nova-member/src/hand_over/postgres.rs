@@ -139,21 +139,16 @@ impl Patronis {
     /// Waits until everybody who follows is in the quorum. Whoever leads next waits for those who are in it now: were that only itself and
     /// the one that ends, nobody would confirm a commit until Patroni's rounds have found the third, for three seconds.
     fn count_on_all(&self) {
-        let until = Instant::now() + COUNTED_ON;
         let is_quorum = self
+            .leader
             .read("/config")
             .is_some_and(|config| config["synchronous_mode"] == "quorum");
-        while is_quorum && Instant::now() < until && self.read("/cluster").is_some_and(|cluster| leaves_out(&cluster)) {
+        let until = Instant::now() + COUNTED_ON;
+        // Each is asked itself: what the others know of one that has just started is of its life before.
+        let is_left_out = |other: &Address| other.read("/patroni").is_some_and(|said| is_left_out(&said));
+        while is_quorum && Instant::now() < until && self.others.iter().any(is_left_out) {
             thread::sleep(COUNTED_EVERY);
         }
-    }
-
-    /// What the leader's Patroni answers.
-    fn read(&self, path: &str) -> Option<Value> {
-        let asked = agent(ANSWER)
-            .get(format!("http://{}{path}", self.leader.place()))
-            .call();
-        asked.ok()?.body_mut().read_json().ok()
     }
 
     fn ask(&self, limit: Duration) -> Result<(), HandOverError> {
@@ -193,12 +188,18 @@ impl Patronis {
     }
 }
 
-/// Whether a member follows that is not in the quorum yet. One that is ending asks to be left out.
-fn leaves_out(cluster: &Value) -> bool {
-    let members = cluster["members"].as_array().map_or(&[][..], Vec::as_slice);
-    members
-        .iter()
-        .any(|member| member["state"] == "streaming" && member["role"] == "replica" && member["tags"]["nosync"] != true)
+impl Address {
+    /// What the Patroni at this address answers.
+    fn read(&self, path: &str) -> Option<Value> {
+        let asked = agent(ANSWER).get(format!("http://{}{path}", self.place())).call();
+        asked.ok()?.body_mut().read_json().ok()
+    }
+}
+
+/// Whether a member that says this of itself follows, or is about to, and is not in the quorum yet. One that is ending asks to be left out.
+fn is_left_out(said: &Value) -> bool {
+    let follows = said["role"] == "replica" && (said["state"] == "running" || said["state"] == "starting");
+    follows && said["quorum_standby"] != true && said["tags"]["nosync"] != true
 }
 
 fn agent(limit: Duration) -> Agent {

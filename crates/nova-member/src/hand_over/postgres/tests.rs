@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{HandOverError, Patronis, leaves_out};
+use super::{HandOverError, Patronis, is_left_out};
 use crate::address::Address;
 
 /// A Patroni's REST API: what it answers to `/switchover`, and whether it leads.
@@ -76,16 +76,19 @@ fn patronis(leader: &Patroni, others: &[&Patroni]) -> Patronis {
 
 #[test]
 fn who_follows_and_is_in_no_quorum_yet_is_waited_for() {
-    let leader = json!({ "name": "postgres-1", "role": "leader", "state": "running" });
-    let member = |role: &str, state: &str| json!({ "name": "postgres-2", "role": role, "state": state });
-    let cluster = |other| json!({ "members": [leader, other] });
-    assert!(leaves_out(&cluster(member("replica", "streaming"))));
-    assert!(!leaves_out(&cluster(member("quorum_standby", "streaming"))));
-    assert!(!leaves_out(&cluster(member("replica", "stopped"))));
-    let mut ending = member("replica", "streaming");
-    ending["tags"] = json!({ "nosync": true });
-    assert!(!leaves_out(&cluster(ending)));
-    assert!(!leaves_out(&json!({})));
+    let follows = json!({ "role": "replica", "state": "running", "replication_state": "streaming" });
+    assert!(is_left_out(&follows));
+    for (key, value, waited_for) in [
+        ("state", json!("starting"), true),
+        ("quorum_standby", json!(true), false),
+        ("state", json!("stopped"), false),
+        ("role", json!("primary"), false),
+        ("tags", json!({ "nosync": true }), false),
+    ] {
+        let mut said = follows.clone();
+        said[key] = value;
+        assert_eq!(is_left_out(&said), waited_for, "{said}");
+    }
 }
 
 const LIMIT: Duration = Duration::from_secs(20);
