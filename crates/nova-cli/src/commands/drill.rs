@@ -140,7 +140,16 @@ fn plans(session: &Session, args: &Drill) -> Result<Vec<Plan>, UsageError> {
         if args.member.is_some() {
             return Err(UsageError::MemberOfAll);
         }
-        let ids: Vec<ComponentId> = components.into_iter().map(|component| component.id).collect();
+        // Nobody can ask anything of one that is not public, so nobody would notice its end.
+        let hidden = |id: &ComponentId| {
+            session
+                .spec()
+                .services
+                .get(id.as_str())
+                .is_some_and(|service| !service.public)
+        };
+        let ids = components.into_iter().map(|component| component.id);
+        let ids: Vec<ComponentId> = ids.filter(|id| !hidden(id)).collect();
         let plans = everything(&ids, fault);
         let missing = fault.and_then(|fault| fault.missing_here(&Aim::All));
         return match missing {

@@ -110,7 +110,7 @@ fn a_users_file_is_laid_over_the_defaults_deeply() {
     assert!(search.needs.is_empty() && search.env.is_empty());
     assert_eq!(search.uses, [crate::components::ComponentId::Postgres]);
     assert!(search.public && !search.replication);
-    assert_eq!(spec.services.len(), 3);
+    assert_eq!(spec.services.len(), 4);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn auth(spec: &mut Spec) -> &mut ServiceSpec {
 
 #[test]
 fn pools_must_fit_into_what_the_stores_accept() {
-    let told = findings(|spec| auth(spec).database_pool = 76).problems;
+    let told = findings(|spec| auth(spec).database_pool = 74).problems;
     assert_eq!(told.len(), 1);
     assert!(
         told[0]
@@ -39,7 +39,7 @@ fn pools_must_fit_into_what_the_stores_accept() {
         Some("raise postgres.max_connections to 202, or lower database_pool or members")
     );
     let unscaled = |spec: &mut Spec| {
-        auth(spec).database_pool = 75;
+        auth(spec).database_pool = 73;
         spec.services.get_mut("user-service").unwrap().members_max = 0;
     };
     assert_eq!(warnings(unscaled), ["postgres.max_connections"]);
@@ -54,9 +54,9 @@ fn pools_must_fit_into_what_the_stores_accept() {
 
 #[test]
 fn pools_must_fit_once_load_has_raised_the_members_too() {
-    // Ten members with ten connections, beside two with ten: 120, and 20 in reserve.
-    assert_eq!(warnings(|spec| spec.postgres.max_connections = 140), [""; 0]);
-    let told = findings(|spec| spec.postgres.max_connections = 139).problems;
+    // Ten members with ten connections, beside two with ten and two with two: 124, and 20 in reserve.
+    assert_eq!(warnings(|spec| spec.postgres.max_connections = 144), [""; 0]);
+    let told = findings(|spec| spec.postgres.max_connections = 143).problems;
     let keys: Vec<String> = told[0].keys.iter().map(ToString::to_string).collect();
     assert_eq!(
         keys,
@@ -67,15 +67,15 @@ fn pools_must_fit_once_load_has_raised_the_members_too() {
             "postgres.max_connections",
         ]
     );
-    let expected = "once load has raised the services to members_max, their pools add up to 120 connections";
+    let expected = "once load has raised the services to members_max, their pools add up to 124 connections";
     assert!(told[0].message.starts_with(expected), "{}", told[0].message);
     assert_eq!(
         told[0].help.as_deref(),
-        Some("raise postgres.max_connections to 140, or lower members_max or database_pool")
+        Some("raise postgres.max_connections to 144, or lower members_max or database_pool")
     );
     // A maximum below the members raises nothing.
     let unscaled = |spec: &mut Spec| {
-        spec.postgres.max_connections = 139;
+        spec.postgres.max_connections = 143;
         spec.services.get_mut("user-service").unwrap().members_max = 1;
     };
     assert_eq!(warnings(unscaled), [""; 0]);
