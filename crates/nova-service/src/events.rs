@@ -29,12 +29,35 @@ impl Teller {
     /// When there is no transaction: what it tells of might then not happen, or might have happened without it. When the event is too
     /// large. As any statement.
     pub async fn emit<E: Event>(&self, connection: &mut PgConnection, event: &E) -> Result<(), DatabaseError> {
+        self.emit_all(connection, std::slice::from_ref(event)).await
+    }
+
+    /// Tells several events, in their order.
+    ///
+    /// # Errors
+    /// As [`Self::emit`]; none of them is told then.
+    pub async fn emit_all<E: Event>(&self, connection: &mut PgConnection, events: &[E]) -> Result<(), DatabaseError> {
         if !connection.is_in_transaction() {
             return Err(refused(
                 "an event can only be told in a transaction, with the change that it tells of",
             ));
         }
-        let body = serde_json::to_vec(event).map_err(refused)?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        let contents: Vec<Vec<u8>> = events
+            .iter()
+            .map(|event| self.written(event))
+            .collect::<Result<_, _>>()?;
+        sqlx::query("select pg_logical_emit_message(true, $1, content) from unnest($2::bytea[]) with ordinality as event (content, number) order by number")
+            .bind(PREFIX)
+            .bind(contents)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    fn written<E: Event>(&self, event: &E) -> Result<Vec<u8>, DatabaseError> {
         let written = Written {
             topic: E::TOPIC.name.to_owned(),
             envelope: Envelope {
@@ -45,15 +68,9 @@ impl Teller {
                 time: OffsetDateTime::now_utc(),
                 traceparent: context::traceparent(),
             },
-            body,
+            body: serde_json::to_vec(event).map_err(refused)?,
         };
-        let content = written.encode().map_err(refused)?;
-        sqlx::query("select pg_logical_emit_message(true, $1, $2)")
-            .bind(PREFIX)
-            .bind(content)
-            .execute(connection)
-            .await?;
-        Ok(())
+        written.encode().map_err(refused)
     }
 }
 

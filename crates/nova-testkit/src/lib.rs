@@ -15,6 +15,7 @@ mod postgres;
 mod redis;
 mod server;
 mod service;
+mod told;
 mod workplace;
 
 pub use documented::documented;
@@ -26,3 +27,4 @@ pub use port::free_port;
 pub use postgres::{Postgres, TestDatabase};
 pub use redis::Redis;
 pub use service::{TestService, server_config};
+pub use told::Told;

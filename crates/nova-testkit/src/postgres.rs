@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::port::free_port;
 use crate::server::{self, Server};
+use crate::told::Told;
 use crate::workplace;
 
 const SUPERUSER: &str = "postgres";
@@ -200,6 +201,11 @@ impl TestDatabase<'_> {
         self.pool(SUPERUSER, PASSWORD)
     }
 
+    /// Hears every event that is committed here from now on.
+    pub async fn told(&self) -> Told {
+        Told::listen(self.superuser()).await
+    }
+
     /// The database's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -249,6 +255,7 @@ fn command(binaries: &Path, data: &Path, port: u16) -> Vec<String> {
         "max_connections=300",
         // As on the platform, where changes are streamed.
         "wal_level=logical",
+        "max_replication_slots=50",
         "max_wal_size=256MB",
         "password_encryption=scram-sha-256",
     ] {

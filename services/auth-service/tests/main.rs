@@ -17,3 +17,4 @@ mod service_tokens;
 mod sessions;
 mod support;
 mod throttling;
+mod told;

@@ -20,6 +20,7 @@ mod listed;
 mod pair;
 pub(crate) mod posts;
 pub(crate) mod profiles;
+mod told;
 
 use nova_service::DatabaseError;
 use uuid::Uuid;

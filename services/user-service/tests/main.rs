@@ -20,4 +20,5 @@ mod postponed;
 mod posts;
 mod profiles;
 mod support;
+mod told;
 mod visibility;

@@ -7,7 +7,7 @@ mod fake_auth;
 use std::time::Duration;
 
 use nova_service::config::{CallsConfig, PostgresConfig, ServerConfig};
-use nova_testkit::{Postgres, TestDatabase, TestIssuer, TestService, server_config};
+use nova_testkit::{Postgres, TestDatabase, TestIssuer, TestService, Told, server_config};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -100,6 +100,11 @@ impl World {
     /// What the database holds, as its owner sees it.
     pub(crate) fn database(&self) -> PgPool {
         self.database.owner()
+    }
+
+    /// Hears what is told from now on.
+    pub(crate) async fn told(&self) -> Told {
+        self.database.told().await
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

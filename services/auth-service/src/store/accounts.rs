@@ -1,7 +1,9 @@
 //! Accounts and their passwords.
 
-use nova_service::{DatabaseError, Timestamp};
+use nova_events::topics::accounts::{AccountEvent, Deleted, Registered};
+use nova_service::{DatabaseError, Teller, Timestamp};
 use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::audit;
@@ -10,6 +12,8 @@ use crate::{
     client::Client,
     domain::Email,
 };
+
+const TELLER: Teller = Teller::new("/auth-service");
 
 /// What is needed to check a password.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -49,7 +53,7 @@ pub async fn insert(
     password_hash: &str,
     client: &Client,
 ) -> Result<Timestamp, DatabaseError> {
-    let created_at =
+    let created_at: Timestamp =
         sqlx::query_scalar("insert into accounts (id, email, password_hash) values ($1, $2, $3) returning created_at")
             .bind(id)
             .bind(email.as_str())
@@ -59,7 +63,13 @@ pub async fn insert(
     let record = Record::new(Event::Register, Outcome::Ok, client)
         .account(id)
         .email(email);
-    audit::insert(connection, &record).await?;
+    audit::insert(&mut *connection, &record).await?;
+    let registered = Registered {
+        account_id: id,
+        email: email.as_str().to_owned(),
+        created_at: OffsetDateTime::from(created_at),
+    };
+    TELLER.emit(connection, &AccountEvent::from(registered)).await?;
     Ok(created_at)
 }
 
@@ -131,7 +141,9 @@ pub async fn delete(
     let record = Record::new(Event::AccountDelete, Outcome::Ok, client)
         .account(account.id)
         .session(session);
-    audit::insert(connection, &record).await?;
+    audit::insert(&mut *connection, &record).await?;
+    let deleted = Deleted { account_id: account.id };
+    TELLER.emit(connection, &AccountEvent::from(deleted)).await?;
     Ok(true)
 }
 

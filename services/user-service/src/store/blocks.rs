@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::listed::{ListedRow, author_columns};
-use super::{Result, Slice, follow_requests, pair, profiles};
+use super::{Result, Slice, follow_requests, pair, profiles, told};
 use crate::domain::Listed;
 
 /// Blocks the target, also one that blocked the viewer: a block is its owner's, whoever sees whom. Doing it again changes
@@ -20,12 +20,16 @@ pub(crate) async fn block(connection: &mut PgConnection, viewer: Uuid, target: U
             .bind(target)
             .execute(&mut *connection)
             .await?;
+    let added = added.rows_affected() > 0;
     // A block in either direction has ended the follows already.
-    if added.rows_affected() > 0 && !pair.blocked {
+    if added && !pair.blocked {
         for (follower, followee) in [(viewer, target), (target, viewer)] {
             pair::unfollow(connection, follower, followee).await?;
             follow_requests::remove(connection, follower, followee).await?;
         }
+    }
+    if added {
+        told::relations(connection, &[(viewer, target), (target, viewer)]).await?;
     }
     Ok(true)
 }
@@ -38,7 +42,11 @@ pub(crate) async fn unblock(connection: &mut PgConnection, viewer: Uuid, target:
         .bind(target)
         .execute(&mut *connection)
         .await?;
-    Ok(removed.rows_affected() > 0 || profiles::exists(connection, target).await?)
+    if removed.rows_affected() > 0 {
+        told::relations(connection, &[(viewer, target)]).await?;
+        return Ok(true);
+    }
+    profiles::exists(connection, target).await
 }
 
 /// Whom the viewer blocked, newest first.

@@ -8,7 +8,7 @@
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{DatabaseError, Result, backlog, counters};
+use super::{DatabaseError, Result, backlog, counters, told};
 
 /// Rows that one batch touches, about.
 const BATCH: i64 = 200;
@@ -78,8 +78,9 @@ pub(crate) async fn begin(connection: &mut PgConnection, account: Uuid) -> Resul
     backlog::forget(connection, account).await?;
     sqlx::query("update profiles set username = null, display_name = '', bio = '', private = true where id = $1")
         .bind(account)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    told::profile(connection, account).await?;
     Ok(Batch::More)
 }
 
@@ -103,6 +104,7 @@ pub(crate) async fn next(connection: &mut PgConnection, account: Uuid) -> Result
     ] {
         sqlx::query(statement).bind(account).execute(&mut *connection).await?;
     }
+    told::no_profile(connection, account).await?;
     Ok(Batch::Finished)
 }
 
@@ -134,6 +136,7 @@ async fn posts(connection: &mut PgConnection, account: Uuid) -> Result<bool> {
         .execute(&mut *connection)
         .await?;
     counters::withdrawn(connection, account, &posts).await?;
+    told::no_posts(connection, account, &posts).await?;
     Ok(true)
 }
 
@@ -227,6 +230,7 @@ async fn follows(connection: &mut PgConnection, account: Uuid) -> Result<bool> {
     .bind(&others)
     .fetch_all(&mut *connection)
     .await?;
+    told::relations(connection, &ended).await?;
     let (followers, followees): (Vec<Uuid>, Vec<Uuid>) = ended.into_iter().unzip();
     sqlx::query(
         "update profiles p
@@ -244,25 +248,30 @@ async fn follows(connection: &mut PgConnection, account: Uuid) -> Result<bool> {
 
 /// Requests to follow and blocks, of and by the account.
 async fn pairs(connection: &mut PgConnection, account: Uuid) -> Result<bool> {
-    let mut removed = 0;
+    let mut removed: Vec<(Uuid, Uuid)> = Vec::new();
     for statement in [
         "delete from follow_requests where requester_id = $1
-             and target_id in (select target_id from follow_requests where requester_id = $1 limit $2)",
+             and target_id in (select target_id from follow_requests where requester_id = $1 limit $2)
+         returning requester_id, target_id",
         "delete from follow_requests where target_id = $1
-             and requester_id in (select requester_id from follow_requests where target_id = $1 limit $2)",
+             and requester_id in (select requester_id from follow_requests where target_id = $1 limit $2)
+         returning requester_id, target_id",
         "delete from blocks where blocker_id = $1
-             and blocked_id in (select blocked_id from blocks where blocker_id = $1 limit $2)",
+             and blocked_id in (select blocked_id from blocks where blocker_id = $1 limit $2)
+         returning blocker_id, blocked_id",
         "delete from blocks where blocked_id = $1
-             and blocker_id in (select blocker_id from blocks where blocked_id = $1 limit $2)",
+             and blocker_id in (select blocker_id from blocks where blocked_id = $1 limit $2)
+         returning blocker_id, blocked_id",
     ] {
-        let deleted = sqlx::query(statement)
+        let deleted: Vec<(Uuid, Uuid)> = sqlx::query_as(statement)
             .bind(account)
             .bind(BATCH)
-            .execute(&mut *connection)
+            .fetch_all(&mut *connection)
             .await?;
-        removed += deleted.rows_affected();
+        removed.extend(deleted);
     }
-    Ok(removed > 0)
+    told::relations(connection, &removed).await?;
+    Ok(!removed.is_empty())
 }
 
 /// Answers that are kept for repeated requests: they hold what the account wrote.

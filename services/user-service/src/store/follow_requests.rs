@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::listed::{ListedRow, author_columns};
-use super::{Result, Slice, pair};
+use super::{Result, Slice, pair, told};
 use crate::domain::Listed;
 
 /// Remembers that the requester asked; both profiles are locked.
@@ -60,6 +60,7 @@ pub(crate) async fn accept(
     }
     remove(connection, requester, owner).await?;
     pair::follow(connection, requester, owner).await?;
+    told::relations(connection, &[(requester, owner)]).await?;
     Ok(Acceptance::Done)
 }
 
@@ -89,7 +90,9 @@ pub(super) async fn waiting(connection: &mut PgConnection, requester: Uuid, most
 pub(crate) async fn reject(connection: &mut PgConnection, owner: Uuid, requester: Uuid) -> Result<bool> {
     match pair::lock(connection, requester, owner).await? {
         Some(pair) if !pair.blocked => {
-            remove(connection, requester, owner).await?;
+            if remove(connection, requester, owner).await? {
+                told::relations(connection, &[(requester, owner)]).await?;
+            }
             Ok(true)
         }
         _ => Ok(false),
@@ -118,13 +121,14 @@ pub(super) async fn accept_some(
     .bind(max_following)
     .fetch_all(&mut *connection)
     .await?;
-    let mut accepted: Vec<Uuid> = sqlx::query_scalar(
+    let decided: Vec<Uuid> = sqlx::query_scalar(
         "delete from follow_requests where target_id = $1 and requester_id = any ($2) returning requester_id",
     )
     .bind(owner)
     .bind(&asked)
     .fetch_all(&mut *connection)
     .await?;
+    let mut accepted = decided.clone();
     accepted.retain(|requester| room.contains(&(*requester, true)));
     let ids: Vec<Uuid> = accepted.iter().map(|_| Uuid::now_v7()).collect();
     let accepted: Vec<Uuid> = sqlx::query_scalar(
@@ -147,6 +151,8 @@ pub(super) async fn accept_some(
     .bind(&accepted)
     .execute(&mut *connection)
     .await?;
+    let pairs: Vec<(Uuid, Uuid)> = decided.iter().map(|requester| (*requester, owner)).collect();
+    told::relations(connection, &pairs).await?;
     // The owner is locked, so this is not overtaken by another request.
     Ok(
         sqlx::query_scalar("select exists (select from follow_requests where target_id = $1)")

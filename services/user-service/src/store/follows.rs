@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::listed::{ListedRow, author_columns};
-use super::{Result, Slice, follow_requests, pair};
+use super::{Result, Slice, follow_requests, pair, told};
 use crate::domain::{FollowState, Listed};
 
 /// What came of the wish to follow.
@@ -42,6 +42,7 @@ pub(crate) async fn follow(
     }
     if pair.target_private {
         follow_requests::ask(connection, viewer, target).await?;
+        told::relations(connection, &[(viewer, target)]).await?;
         return Ok(Follow::Done(FollowState::Requested));
     }
     // The target has turned public since, and not all who had asked are accepted yet.
@@ -49,6 +50,7 @@ pub(crate) async fn follow(
         follow_requests::remove(connection, viewer, target).await?;
     }
     pair::follow(connection, viewer, target).await?;
+    told::relations(connection, &[(viewer, target)]).await?;
     Ok(Follow::Done(FollowState::Following))
 }
 
@@ -63,7 +65,10 @@ pub(crate) async fn unfollow(connection: &mut PgConnection, viewer: Uuid, target
     if pair.following {
         pair::unfollow(connection, viewer, target).await?;
     }
-    follow_requests::remove(connection, viewer, target).await?;
+    let withdrawn = follow_requests::remove(connection, viewer, target).await?;
+    if pair.following || withdrawn {
+        told::relations(connection, &[(viewer, target)]).await?;
+    }
     Ok(true)
 }
 

@@ -4,7 +4,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::listed::AuthorRow;
-use super::{Result, Slice, counters};
+use super::{Result, Slice, counters, told};
 use crate::domain::{Post, made_at};
 
 /// Selects [`PostRow`]s of posts `p` by authors `a`; the viewer is `$1`. A condition or a join follows.
@@ -61,6 +61,7 @@ pub(crate) async fn create(connection: &mut PgConnection, author: Uuid, text: &s
     .execute(&mut *connection)
     .await?;
     counters::published(connection, author, id).await?;
+    told::post(connection, author, id, text).await?;
     Ok(id)
 }
 
@@ -105,6 +106,7 @@ pub(crate) async fn delete(connection: &mut PgConnection, author: Uuid, id: Uuid
         return Ok(false);
     }
     counters::withdrawn(connection, author, &[id]).await?;
+    told::no_posts(connection, author, &[id]).await?;
     Ok(true)
 }
 

@@ -4,7 +4,7 @@ use nova_service::{DatabaseError, Timestamp};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::{Result, backlog, deletion};
+use super::{Result, backlog, deletion, told};
 use crate::domain::{Profile, ProfileChange, Relationship, UserRef};
 
 /// Whether an account has a profile, and whether it was deleted.
@@ -25,10 +25,13 @@ pub(crate) async fn create(connection: &mut PgConnection, id: Uuid) -> Result<bo
     if deletion::is_deleted(connection, id).await? {
         return Ok(false);
     }
-    sqlx::query("insert into profiles (id) values ($1) on conflict (id) do nothing")
+    let made = sqlx::query("insert into profiles (id) values ($1) on conflict (id) do nothing")
         .bind(id)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    if made.rows_affected() > 0 {
+        told::profile(connection, id).await?;
+    }
     Ok(true)
 }
 
@@ -105,9 +108,9 @@ pub(crate) async fn update(
     .bind(&change.display_name)
     .bind(&change.bio)
     .bind(change.private)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    told::profile(connection, id).await
 }
 
 /// Whether the error says that another account has the username.
