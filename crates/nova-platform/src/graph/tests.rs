@@ -22,19 +22,19 @@ fn the_shipped_platform_starts_in_order() {
     let graph = Graph::of(&topology::components(&spec)).unwrap();
     assert_eq!(
         names(graph.order()),
-        "etcd, postgres, redis, kafka, gateway, auth-service, user-service"
+        "etcd, postgres, redis, kafka, gateway, auth-service, cdc-service, user-service"
     );
     assert_eq!(graph.needs(&ComponentId::Postgres), [ComponentId::Etcd]);
     assert_eq!(
         names(graph.dependents(&ComponentId::Postgres)),
-        "gateway, auth-service, user-service"
+        "gateway, auth-service, cdc-service, user-service"
     );
     assert_eq!(graph.dependents(&ComponentId::Etcd), [&ComponentId::Postgres]);
     assert_eq!(
         names(graph.all_dependents(&ComponentId::Etcd)),
-        "postgres, gateway, auth-service, user-service"
+        "postgres, gateway, auth-service, cdc-service, user-service"
     );
-    assert!(graph.all_dependents(&ComponentId::Kafka).is_empty());
+    assert_eq!(names(graph.all_dependents(&ComponentId::Kafka)), "cdc-service");
     assert!(graph.needs(&ComponentId::service("nothing")).is_empty());
 }
 

@@ -70,6 +70,10 @@ fn the_shipped_file_holds_every_key_that_there_is_and_explains_it() {
         assert!(!keys.is_empty());
         for table in tables {
             for key in keys.keys() {
+                // One that reads the stream owns no schema.
+                if key == "schema" && table["replication"].as_bool() == Some(true) {
+                    continue;
+                }
                 assert!(table.get(key).is_some(), "nova.toml lacks {section}.{key}");
             }
         }

@@ -54,7 +54,7 @@ mod tests {
             assert!(shares.postgres >= 1 && shares.client >= 1 && shares.client < shares.service);
             assert_eq!(
                 shares.global(),
-                2 * shares.postgres + u32::try_from(spec.services.len()).unwrap() * shares.service + HEALTH
+                2 * shares.postgres + u32::try_from(spec.public_services().count()).unwrap() * shares.service + HEALTH
             );
             assert!(shares.postgres <= spec.postgres.max_connections);
         }

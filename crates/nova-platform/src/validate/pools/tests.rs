@@ -63,6 +63,7 @@ fn pools_must_fit_once_load_has_raised_the_members_too() {
         [
             "services.user-service.members_max",
             "services.auth-service.database_pool",
+            "services.cdc-service.database_pool",
             "services.user-service.database_pool",
             "postgres.max_connections",
         ]
