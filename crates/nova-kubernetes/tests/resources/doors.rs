@@ -65,7 +65,7 @@ fn the_gateway_finds_the_members_that_are_ready_and_has_room_for_an_update() {
     let spec = with_messaging();
     let objects = objects(&spec, Profile::Production);
     let text = haproxy(&objects);
-    for (name, described) in &spec.services {
+    for (name, described) in spec.public_services() {
         let headless = service(&objects, &format!("nova-services/{name}-members"));
         let whole = service(&objects, &format!("nova-services/{name}"));
         assert_eq!(headless["spec"]["clusterIP"], "None");

@@ -11,7 +11,7 @@ fn every_pod_meets_the_rules() {
     for profile in Profile::ALL {
         let objects = objects(&spec("nova"), profile);
         let workloads = workloads(&objects);
-        assert_eq!(workloads.len(), 9);
+        assert_eq!(workloads.len(), 10);
         let told: Vec<String> = workloads
             .iter()
             .flat_map(|workload| violations(workload, &objects))

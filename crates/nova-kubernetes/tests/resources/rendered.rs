@@ -93,6 +93,7 @@ fn no_object_is_there_twice_and_none_has_a_null_or_a_status() {
     let expected = [
         "agent",
         "auth-service",
+        "cdc-service",
         "etcd",
         "foundation",
         "gateway",
