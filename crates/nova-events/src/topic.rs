@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::topics::TOPICS;
-
 const DAY: u64 = 24 * 60 * 60;
 
 /// A topic, declared once. Its copies, and how many of them acknowledge, are the platform's (`[kafka]` in nova.toml).
@@ -57,10 +55,4 @@ impl Topic {
     pub fn dead_letters(&self) -> String {
         format!("{}.dlq", self.name)
     }
-}
-
-/// The topic with a name.
-#[must_use]
-pub fn topic(name: &str) -> Option<&'static Topic> {
-    TOPICS.iter().find(|topic| topic.name == name).copied()
 }

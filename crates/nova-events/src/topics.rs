@@ -30,3 +30,9 @@ pub const TOPICS: [&Topic; 8] = [
     &REJECTED,
     &PROBE,
 ];
+
+/// The topic with a name.
+#[must_use]
+pub fn topic(name: &str) -> Option<&'static Topic> {
+    TOPICS.iter().find(|topic| topic.name == name).copied()
+}

@@ -2,6 +2,7 @@
 
 mod client;
 mod position;
+mod settings;
 
 use std::time::Duration;
 

@@ -60,7 +60,8 @@ async fn once(
     stop: &CancellationToken,
     pause: &mut Duration,
 ) -> Result<(), SessionError> {
-    let Some(owned) = stop.run_until_cancelled(own(&config.database, &config.events)).await else {
+    let owning = own(&config.database, &config.events, || state.stands_by());
+    let Some(owned) = stop.run_until_cancelled(owning).await else {
         return Ok(());
     };
     let owned = owned?;

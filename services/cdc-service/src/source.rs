@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub(crate) use quorum::{Quorum, Standbys};
 
@@ -34,7 +34,7 @@ pub(crate) struct Owned {
 /// Why the slot is not this member's own.
 #[derive(Debug, Error)]
 pub(crate) enum OwnError {
-    /// Another member works: what is wanted of one that stands by.
+    /// Another member was faster.
     #[error("another member owns the replication slot")]
     Taken,
     /// Patroni makes it when the platform's settings name it.
@@ -77,10 +77,23 @@ struct Said {
     history: Vec<crate::judge::Switch>,
 }
 
-/// Owns the slot, or says why not.
-pub(crate) async fn own(database: &DatabaseConfig, events: &EventsConfig) -> Result<Owned, OwnError> {
+/// Owns the slot, or says why not. As long as another member owns it this waits, on one connection: a new one each time would cost the
+/// server a process and a proof of the password. `stands_by` is told each time.
+pub(crate) async fn own(
+    database: &DatabaseConfig,
+    events: &EventsConfig,
+    stands_by: impl Fn(),
+) -> Result<Owned, OwnError> {
     let mut stream = ReplicationClient::connect_gated(settings(database, events)).await?;
-    let said = within(ask(&mut stream, &events.slot)).await?;
+    let said = loop {
+        match within(ask(&mut stream, &events.slot)).await {
+            Err(OwnError::Taken) => {
+                stands_by();
+                sleep(events.stand_by.mul_f64(rand::random_range(0.8..1.2))).await;
+            }
+            asked => break asked?,
+        }
+    };
     stream.start().await?;
     within(async {
         stream.wait_started().await.map_err(|error| {

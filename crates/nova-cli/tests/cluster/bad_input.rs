@@ -165,7 +165,7 @@ fn an_image_that_no_node_has_is_named(platform: &Platform) {
     let programs = Path::new(env!("CARGO_BIN_EXE_nova")).parent().unwrap();
     let copies = platform.directory().join("programs");
     std::fs::create_dir(&copies).unwrap();
-    for program in ["nova", "nova-member", "auth-service", "user-service"] {
+    for program in ["nova", "nova-member", "auth-service", "user-service", "cdc-service"] {
         std::fs::copy(programs.join(program), copies.join(program)).unwrap();
     }
     let mut changed = OpenOptions::new()

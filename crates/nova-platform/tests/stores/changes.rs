@@ -107,6 +107,7 @@ async fn what_it_may_is_given_and_taken_with_the_setting() {
         [
             "let role cdc_service_app read the stream of changes",
             "let role cdc_service_app see the server's statistics",
+            "created publication nova_events in database nova_core",
         ]
     );
     // Before it is taken away again, it is more than the role should have.

@@ -3,30 +3,16 @@
 use std::time::{Duration, Instant};
 
 use nova_events::{POSITION, Position};
-use rdkafka::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::statistics::Statistics;
 use uuid::Uuid;
 
 use super::position::{mark_key, read};
+use super::settings::{Quiet, config};
 use super::{Log, LogError};
 use crate::assemble::{Batch, Record};
 
-/// What every client starts from.
-const COMMON: [(&str, &str); 8] = [
-    ("broker.address.family", "v4"),
-    ("log.connection.close", "false"),
-    ("enable.metrics.push", "false"),
-    ("reconnect.backoff.ms", "20"),
-    ("reconnect.backoff.max.ms", "500"),
-    ("retry.backoff.ms", "20"),
-    ("socket.connection.setup.timeout.ms", "1000"),
-    ("socket.nagle.disable", "true"),
-];
 const PRODUCER: [(&str, &str); 9] = [
     ("enable.idempotence", "true"),
     ("acks", "all"),
@@ -40,42 +26,11 @@ const PRODUCER: [(&str, &str); 9] = [
     ("message.timeout.ms", "9000"),
 ];
 
-/// librdkafka's own words, for whoever debugs; what matters comes back as errors.
-#[derive(Clone, Copy)]
-pub(super) struct Quiet;
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, reason, "error");
-    }
-
-    fn stats(&self, _: Statistics) {}
-}
-
-impl ConsumerContext for Quiet {}
-
 impl rdkafka::producer::ProducerContext for Quiet {
     type DeliveryOpaque = ();
 
     /// A record that did not arrive fails its transaction.
     fn delivery(&self, _: &rdkafka::producer::DeliveryResult<'_>, (): Self::DeliveryOpaque) {}
-}
-
-/// A configuration for these brokers.
-pub(super) fn config(bootstrap: &str, settings: &[(&str, &str)]) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config
-        .set("client.id", "nova-cdc")
-        .set("bootstrap.servers", bootstrap)
-        .set_log_level(RDKafkaLogLevel::Warning);
-    for (key, value) in COMMON.iter().chain(settings) {
-        config.set(*key, *value);
-    }
-    config
 }
 
 /// See [`Log`].

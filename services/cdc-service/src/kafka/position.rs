@@ -11,7 +11,7 @@ use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::LogError;
-use super::client::{Quiet, config};
+use super::settings::{Quiet, config};
 
 const WHAT: &str = "what was published could not be read";
 /// Longest single wait inside librdkafka.
