@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fred::types::Value;
 use futures::future::join_all;
+use futures::stream::{FuturesUnordered, StreamExt};
 use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -20,6 +21,8 @@ use crate::spec::RedisSpec;
 use node::Node;
 use nova_member::MASTER_NAME;
 
+/// How long the other Sentinels may take once one has answered.
+const PATIENCE_AFTER_FIRST: Duration = Duration::from_millis(300);
 /// Time after which Redis itself drops what a check wrote.
 const EXPIRES_AFTER_MS: &str = "30000";
 
@@ -151,17 +154,25 @@ impl Redis {
             let answer = node.ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME]).await?;
             address_in(&answer).ok_or_else(|| format!("{node} knows no master named {MASTER_NAME}"))
         };
-        // A silent Sentinel must not cost the others their whole time.
-        let patience = Instant::now() + Duration::from_millis(300);
-        join_all(
-            self.sentinels
-                .iter()
-                .map(async |node| match timeout_at(patience, ask(node)).await {
-                    Ok(named) => named,
-                    Err(_) => Err(format!("{node} did not answer within 300 ms")),
-                }),
-        )
-        .await
+        let silent = |node: &Node| Err(format!("{node} did not answer"));
+        let mut named: Vec<_> = self.sentinels.iter().map(silent).collect();
+        let asked = self.sentinels.iter().enumerate();
+        let mut asked: FuturesUnordered<_> = asked.map(async |(index, node)| (index, ask(node).await)).collect();
+        // A silent Sentinel must not cost the others their whole time. One that is silent alone is; on a busy machine all are slow.
+        let mut until = None;
+        loop {
+            let came = match until {
+                Some(until) => timeout_at(until, asked.next()).await.ok().flatten(),
+                None => asked.next().await,
+            };
+            let Some((index, answer)) = came else {
+                return named;
+            };
+            if answer.is_ok() {
+                until.get_or_insert_with(|| Instant::now() + PATIENCE_AFTER_FIRST);
+            }
+            named[index] = answer;
+        }
     }
 
     async fn write_and_read(&self, master: &HostPort, stage: &Stage) -> Result<String, String> {
