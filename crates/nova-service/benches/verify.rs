@@ -26,7 +26,7 @@ const TOKENS: usize = 20_000;
 fn verification(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let issuer = runtime.block_on(TestIssuer::start());
-    let verifier = TokenVerifier::local(issuer.issuer(), "nova");
+    let verifier = TokenVerifier::local(issuer.issuer(), "nova", "shop");
     verifier.set_keys([issuer.decoding_key()]);
     let tokens: Vec<_> = (0..TOKENS)
         .map(|_| issuer.token_with(Uuid::now_v7(), |claims| claims.exp += 86_400))

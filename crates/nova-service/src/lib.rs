@@ -26,6 +26,6 @@ pub use postgres::{DatabaseError, Postgres, commit, idempotency};
 pub use redis::Redis;
 pub use service::{Listeners, PartState, Running, Service, Unavailable, start};
 pub use token::{
-    ACCESS_TOKEN_TYPE, AccessClaims, Audience, OwnTokenError, SERVICE_TOKEN_TYPE, ServiceCaller, ServiceClaims,
-    ServiceTokens, TokenError, TokenVerifier,
+    ACCESS_TOKEN_TYPE, AccessClaims, Audience, EraseAccounts, Granted, OwnTokenError, ReadAccounts, SERVICE_TOKEN_TYPE,
+    Scope, ServiceCaller, ServiceClaims, ServiceTokens, TokenError, TokenVerifier,
 };

@@ -5,6 +5,7 @@ mod cache;
 mod claims;
 mod own;
 mod remote;
+mod scope;
 mod service;
 
 use std::collections::HashMap;
@@ -16,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use claims::{ACCESS_TOKEN_TYPE, AccessClaims, Audience};
 pub use own::{OwnTokenError, ServiceTokens};
-pub use service::{SERVICE_TOKEN_TYPE, ServiceCaller, ServiceClaims};
+pub use scope::{EraseAccounts, ReadAccounts, Scope};
+pub use service::{Granted, SERVICE_TOKEN_TYPE, ServiceCaller, ServiceClaims};
 
 use crate::Client;
 use crate::config::{CallsConfig, IdentityConfig};
@@ -74,24 +76,27 @@ struct Inner {
 type Keys = HashMap<String, DecodingKey>;
 
 impl TokenVerifier {
-    /// Verifies with keys that are given by [`Self::set_keys`]; for the issuer itself.
-    pub fn local(issuer: &str, audience: &str) -> Self {
-        Self::build(issuer, audience, None)
+    /// Verifies with keys that are given by [`Self::set_keys`]; for the issuer itself. `service` is the name of the service that
+    /// verifies: tokens of other services are accepted when they are meant for it.
+    pub fn local(issuer: &str, audience: &str, service: &'static str) -> Self {
+        Self::build(issuer, audience, service, None)
     }
 
-    /// Verifies with the keys that the issuer publishes; hand it to [`crate::Service::identity`], which fetches them.
+    /// Verifies with the keys that the issuer publishes; hand it to [`crate::Service::identity`], which fetches them. `service` as in
+    /// [`Self::local`].
     ///
     /// # Errors
     /// When the settings of calls make no sense together.
-    pub fn remote(config: &IdentityConfig, calls: &CallsConfig) -> anyhow::Result<Self> {
+    pub fn remote(config: &IdentityConfig, calls: &CallsConfig, service: &'static str) -> anyhow::Result<Self> {
         let remote = Remote::new(config, calls)?;
-        Ok(Self::build(&config.issuer, &config.audience, Some(remote)))
+        Ok(Self::build(&config.issuer, &config.audience, service, Some(remote)))
     }
 
-    fn build(issuer: &str, audience: &str, remote: Option<Remote>) -> Self {
+    fn build(issuer: &str, audience: &str, service: &'static str, remote: Option<Remote>) -> Self {
         let expected = Expected {
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
+            service,
         };
         let inner = Inner {
             expected,

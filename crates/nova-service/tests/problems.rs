@@ -1,6 +1,6 @@
 //! Every error is a problem, whoever makes it.
 
-use nova_service::TokenVerifier;
+use nova_service::{EraseAccounts, Scope, TokenVerifier};
 use nova_testkit::{Postgres, TestIssuer, TestService, server_config};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -146,7 +146,7 @@ async fn a_panic_is_an_internal_error_and_the_service_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_of_another_service_keeps_its_id_and_a_strangers_gets_one() {
     let issuer = TestIssuer::start().await;
-    let verifier = TokenVerifier::local(issuer.issuer(), "nova");
+    let verifier = TokenVerifier::local(issuer.issuer(), "nova", EraseAccounts::AUDIENCE);
     verifier.set_keys([issuer.decoding_key()]);
     let database = Postgres::shared().await.database("shop").await;
     let shop = TestService::start(shop_with_verifier(server_config(), &database.config(), verifier)).await;
@@ -154,7 +154,7 @@ async fn a_request_of_another_service_keeps_its_id_and_a_strangers_gets_one() {
         let request = shop.client.get(shop.url("/nowhere")).header("x-request-id", id);
         request.bearer_auth(token).send()
     };
-    let service = issuer.service_token("user-service");
+    let service = issuer.service_token::<EraseAccounts>("auth-service");
     let body = problem(send("my-id_1.2", &service).await.unwrap(), 404, "not_found").await;
     assert_eq!(body.request_id.as_deref(), Some("my-id_1.2"));
     let account = issuer.token(Uuid::now_v7());

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures::future::join_all;
 use nova_service::config::{CallsConfig, SecretFile};
-use nova_service::{Client, OwnTokenError, Problem, ServiceTokens, TokenVerifier};
+use nova_service::{Client, EraseAccounts, OwnTokenError, Problem, Scope, ServiceTokens, TokenVerifier};
 use nova_testkit::TestIssuer;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -41,7 +41,7 @@ impl Endpoint {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let client = Client::new("auth-service", &url, &CallsConfig::default()).unwrap();
-        let tokens = ServiceTokens::new("shop", &SecretFile::from_text("open sesame"), client);
+        let tokens = ServiceTokens::new::<EraseAccounts>("shop", &SecretFile::from_text("open sesame"), client);
         (this, tokens)
     }
 
@@ -149,9 +149,12 @@ async fn what_is_no_token_is_none() {
 #[tokio::test]
 async fn a_services_token_and_an_accounts_never_pass_as_each_other() {
     let (issuer, next) = (TestIssuer::start().await, TestIssuer::start().await);
-    let verifier = TokenVerifier::local(issuer.issuer(), "nova");
+    let verifier = TokenVerifier::local(issuer.issuer(), "nova", EraseAccounts::AUDIENCE);
     verifier.set_keys([issuer.decoding_key(), next.decoding_key()]);
-    let (account, service) = (issuer.token(Uuid::now_v7()), issuer.service_token("shop"));
+    let (account, service) = (
+        issuer.token(Uuid::now_v7()),
+        issuer.service_token::<EraseAccounts>("shop"),
+    );
     for _ in 0..2 {
         assert!(verifier.verify(&account).await.is_ok() && verifier.verify_service(&account).await.is_err());
         assert!(verifier.verify(&service).await.is_err());
@@ -160,7 +163,7 @@ async fn a_services_token_and_an_accounts_never_pass_as_each_other() {
     // The same claims under the other type are no account's either.
     let disguised = issuer.sign(
         &issuer.header(),
-        &json!({ "sub": "shop", "exp": u32::MAX, "iss": issuer.issuer(), "aud": "nova" }),
+        &json!({ "sub": "shop", "exp": u32::MAX, "iss": issuer.issuer(), "aud": ["nova", "user-service"] }),
     );
     assert!(verifier.verify(&disguised).await.is_err() && verifier.verify_service(&disguised).await.is_err());
     verifier.set_keys([next.decoding_key()]);

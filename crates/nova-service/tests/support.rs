@@ -51,11 +51,17 @@ pub(crate) struct Note {
 
 /// A service with a database and nothing else.
 pub(crate) fn shop(server: ServerConfig, database: &PostgresConfig) -> (Service, Arc<Held>) {
-    build(server, database, None, TokenVerifier::local("nobody", "nova"))
+    build(server, database, None, TokenVerifier::local("nobody", "nova", "shop"))
 }
 
 pub(crate) fn shop_with_redis(server: ServerConfig, database: &PostgresConfig, redis: &RedisConfig) -> Service {
-    build(server, database, Some(redis), TokenVerifier::local("nobody", "nova")).0
+    build(
+        server,
+        database,
+        Some(redis),
+        TokenVerifier::local("nobody", "nova", "shop"),
+    )
+    .0
 }
 
 pub(crate) fn shop_with_verifier(server: ServerConfig, database: &PostgresConfig, verifier: TokenVerifier) -> Service {

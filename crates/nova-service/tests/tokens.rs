@@ -13,7 +13,7 @@ use crate::support::{problem, shop_with_verifier};
 
 async fn start(issuer: &TestIssuer) -> TestService {
     let database = Postgres::shared().await.database("shop").await;
-    let verifier = TokenVerifier::remote(&issuer.config(), &CallsConfig::default()).unwrap();
+    let verifier = TokenVerifier::remote(&issuer.config(), &CallsConfig::default(), "shop").unwrap();
     TestService::start(shop_with_verifier(server_config(), &database.config(), verifier)).await
 }
 
@@ -185,7 +185,7 @@ async fn without_any_key_the_issuer_is_a_dependency_that_is_down() {
 #[tokio::test]
 async fn a_withdrawn_key_takes_its_tokens_along() {
     let (old, new) = (TestIssuer::start().await, TestIssuer::start().await);
-    let verifier = TokenVerifier::local(old.issuer(), "nova");
+    let verifier = TokenVerifier::local(old.issuer(), "nova", "shop");
     verifier.set_keys([old.decoding_key(), new.decoding_key()]);
     let token = old.token(Uuid::now_v7());
     assert!(verifier.verify(&token).await.is_ok());

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
 use nova_service::config::{CredentialsConfig, IdentityConfig, SecretFile};
-use nova_service::{ACCESS_TOKEN_TYPE, AccessClaims, Audience, SERVICE_TOKEN_TYPE, ServiceClaims};
+use nova_service::{ACCESS_TOKEN_TYPE, AccessClaims, Audience, SERVICE_TOKEN_TYPE, Scope, ServiceClaims};
 use serde::Serialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -20,6 +20,8 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 const AUDIENCE: &str = "nova";
+/// Of a service's token, in seconds.
+const SERVICE_TOKEN_LIFE: i64 = 300;
 /// The secret of every service.
 const CLIENT_SECRET: &str = "a service's secret, for tests only";
 
@@ -152,14 +154,14 @@ impl TestIssuer {
         self.sign(&self.header(), &claims)
     }
 
-    /// A valid token of the service of this name.
-    pub fn service_token(&self, name: &str) -> String {
-        self.signer.service_token(name, 300)
+    /// A valid token of the service of this name, for `S`.
+    pub fn service_token<S: Scope>(&self, name: &str) -> String {
+        self.signer.service_token(name, S::AUDIENCE, S::NAME)
     }
 
     /// A service token whose claims the test has changed.
-    pub fn service_token_with(&self, name: &str, change: impl FnOnce(&mut ServiceClaims)) -> String {
-        let mut claims = self.signer.service_claims(name, 300);
+    pub fn service_token_with<S: Scope>(&self, name: &str, change: impl FnOnce(&mut ServiceClaims)) -> String {
+        let mut claims = self.signer.service_claims(name, S::AUDIENCE, S::NAME);
         change(&mut claims);
         self.sign(&self.signer.service_header(), &claims)
     }
@@ -186,20 +188,22 @@ impl Signer {
         header
     }
 
-    fn service_claims(&self, name: &str, life: i64) -> ServiceClaims {
+    fn service_claims(&self, name: &str, audience: &str, scope: &str) -> ServiceClaims {
         let now = OffsetDateTime::now_utc().unix_timestamp();
         ServiceClaims {
             iss: self.url.clone(),
-            aud: Audience::One(AUDIENCE.to_owned()),
+            aud: Audience::One(audience.to_owned()),
+            scope: scope.to_owned(),
             sub: name.to_owned(),
             iat: now,
-            exp: now + life,
+            exp: now + SERVICE_TOKEN_LIFE,
             jti: Uuid::now_v7(),
         }
     }
 
-    fn service_token(&self, name: &str, life: i64) -> String {
-        encode(&self.service_header(), &self.service_claims(name, life), &self.key).expect("a token can be signed")
+    fn service_token(&self, name: &str, audience: &str, scope: &str) -> String {
+        let claims = self.service_claims(name, audience, scope);
+        encode(&self.service_header(), &claims, &self.key).expect("a token can be signed")
     }
 }
 
@@ -230,13 +234,16 @@ async fn give(
     let Some((name, CLIENT_SECRET)) = decoded.as_deref().and_then(|text| text.split_once(':')) else {
         return Err(StatusCode::UNAUTHORIZED);
     };
-    if body != "grant_type=client_credentials" {
+    let asked = body
+        .strip_prefix("grant_type=client_credentials&audience=")
+        .and_then(|rest| rest.split_once("&scope="));
+    let Some((audience, scope)) = asked else {
         return Err(StatusCode::BAD_REQUEST);
-    }
+    };
     signer.service_tokens.fetch_add(1, Ordering::Relaxed);
-    let token = signer.service_token(name, 300);
+    let token = signer.service_token(name, audience, scope);
     Ok(axum::Json(
-        json!({ "access_token": token, "token_type": "Bearer", "expires_in": 300 }),
+        json!({ "access_token": token, "token_type": "Bearer", "expires_in": SERVICE_TOKEN_LIFE }),
     ))
 }
 

@@ -70,13 +70,14 @@ impl Signer {
         self.sign_claims(ACCESS_TOKEN_TYPE, now, &claims)
     }
 
-    /// A token of a service, in whose own name it calls others.
-    pub fn sign_service(&self, service: &str) -> Result<String, Problem> {
+    /// A token of a service, in whose own name it calls another one, for what it may do there.
+    pub fn sign_service(&self, service: &str, audience: &str, scope: &str) -> Result<String, Problem> {
         let now = OffsetDateTime::now_utc();
         let issued_at = now.unix_timestamp();
         let claims = ServiceClaims {
             iss: self.issuer.clone(),
-            aud: Audience::One(self.audience.clone()),
+            aud: Audience::One(audience.to_owned()),
+            scope: scope.to_owned(),
             sub: service.to_owned(),
             iat: issued_at,
             exp: issued_at + SERVICE_TOKEN_LIFE.as_secs().cast_signed(),

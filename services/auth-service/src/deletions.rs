@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use futures::future::join_all;
-use nova_service::{Answer, Client, DatabaseError, Postgres, ProblemBody};
+use nova_service::{Answer, Client, DatabaseError, EraseAccounts, Postgres, ProblemBody, Scope};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -31,8 +31,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const ERASING: &str = "erasing";
 /// How a user-service of the version before says the same, by a 503.
 const UNFINISHED: &str = "deletion_unfinished";
-/// Under this name auth-service signs its own tokens.
-const OWN_NAME: &str = "auth-service";
 /// As much of a reason is kept in the queue.
 const LONGEST_REASON: usize = 300;
 
@@ -143,7 +141,10 @@ impl Deletions {
     }
 
     async fn tell(&self, account: Uuid) -> Told {
-        let Ok(token) = self.signer.sign_service(OWN_NAME) else {
+        let Ok(token) = self
+            .signer
+            .sign_service(crate::NAME, EraseAccounts::AUDIENCE, EraseAccounts::NAME)
+        else {
             return Told::Failed("no token could be signed".to_owned());
         };
         let call = self

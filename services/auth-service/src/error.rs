@@ -15,6 +15,7 @@ pub static CODES: &[&Code] = &[
     &INVALID_REFRESH_TOKEN,
     &INVALID_CLIENT,
     &UNSUPPORTED_GRANT_TYPE,
+    &INVALID_SCOPE,
 ];
 
 /// Registration tells whether an address has an account. Without sending e-mail it cannot be helped: the person who owns
@@ -56,6 +57,14 @@ pub static UNSUPPORTED_GRANT_TYPE: Code = Code::new(
     StatusCode::BAD_REQUEST,
     "Unsupported grant type",
     "Services get tokens by `grant_type=client_credentials` alone. People log in.",
+);
+
+/// The same for a service that there is not, and for what that one would not let it do.
+pub static INVALID_SCOPE: Code = Code::new(
+    "invalid_scope",
+    StatusCode::BAD_REQUEST,
+    "Invalid scope",
+    "A service asked for a token without `audience` and `scope`, or for something that it may not do there.",
 );
 
 impl From<HashError> for Problem {

@@ -18,6 +18,7 @@ pub mod deletions;
 mod digest;
 pub mod domain;
 pub mod error;
+mod grants;
 pub mod hashing;
 pub mod keys;
 pub mod routes;
@@ -41,6 +42,9 @@ static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// The service that is told of deleted accounts.
 const USERS: &str = "user-service";
 
+/// The service's name, also that by which others' tokens are meant for it.
+const NAME: &str = "auth-service";
+
 /// The service, ready to run. Must be called inside the runtime.
 pub fn service(config: Config) -> anyhow::Result<Service> {
     Ok(assemble(config)?.1)
@@ -50,7 +54,7 @@ pub fn service(config: Config) -> anyhow::Result<Service> {
 pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
     let postgres = Postgres::new(&config.postgres);
     let redis = Redis::new(&config.redis)?;
-    let verifier = TokenVerifier::local(&config.identity.issuer, &config.identity.audience);
+    let verifier = TokenVerifier::local(&config.identity.issuer, &config.identity.audience, NAME);
     let auth = config.auth;
     let keys = keys::KeyFile::open(auth.signing_keys_file.clone(), auth.key_timing(), verifier.clone())?;
     let user_service = Client::new(USERS, &auth.user_service_url, &config.calls)?;
@@ -76,7 +80,7 @@ pub fn assemble(config: Config) -> anyhow::Result<(App, Service)> {
     });
     let poll = auth.signing_keys_poll;
     let (recording, cleaning, telling) = (app.clone(), app.clone(), app.clone());
-    let service = Service::new("auth-service", env!("CARGO_PKG_VERSION"), config.server)
+    let service = Service::new(NAME, env!("CARGO_PKG_VERSION"), config.server)
         .postgres(&postgres, &MIGRATOR)
         .redis(&redis)
         .identity(&verifier)

@@ -1,5 +1,6 @@
 //! Deleting the account, and telling user-service of it.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::future::join_all;
 use nova_testkit::TestService;
 use reqwest::Method;
@@ -63,9 +64,17 @@ async fn a_deleted_account_is_gone_and_its_address_is_free() {
     assert_eq!((users.told(&mine.account), users.told(&stranger.account)), (1, 0));
     // In its own name, and as nobody's account.
     let shown = users.bearer();
-    let service = auth.app.verifier.verify_service(&shown).await.unwrap();
-    assert_eq!(&*service.name, "auth-service");
+    let claims = shown.split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert_eq!(
+        (&claims["sub"], &claims["aud"], &claims["scope"]),
+        (&json!("auth-service"), &json!("user-service"), &json!("accounts.erase"))
+    );
     assert!(auth.app.verifier.verify(&shown).await.is_err());
+    assert!(
+        auth.app.verifier.verify_service(&shown).await.is_err(),
+        "it is for user-service alone"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -130,7 +130,7 @@ async fn a_damaged_file_changes_nothing() {
 
 #[test]
 fn a_service_without_keys_does_not_start_and_says_why() {
-    let verifier = nova_service::TokenVerifier::local("issuer", "nova");
+    let verifier = nova_service::TokenVerifier::local("issuer", "nova", "auth-service");
     let timing = auth_service::keys::Timing {
         publish_delay: std::time::Duration::from_secs(60),
         retire_after: std::time::Duration::from_secs(960),

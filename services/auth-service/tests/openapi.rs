@@ -165,7 +165,7 @@ async fn the_answers_are_as_described() {
     let token = || {
         let request = auth
             .request(Method::POST, "token")
-            .body("grant_type=client_credentials");
+            .body("grant_type=client_credentials&audience=auth-service&scope=accounts.read");
         request.header("content-type", "application/x-www-form-urlencoded")
     };
     let given = Answer::of(token().basic_auth(CLIENT, Some(CLIENT_SECRET)))

@@ -227,7 +227,7 @@ fn needing_keys_alone(auth: &Auth) -> Vec<RequestBuilder> {
     let token = auth
         .request(Method::POST, "token")
         .header("content-type", "application/x-www-form-urlencoded")
-        .body("grant_type=client_credentials");
+        .body("grant_type=client_credentials&audience=auth-service&scope=accounts.read");
     vec![
         auth.request(Method::GET, "/.well-known/jwks.json"),
         auth.request(Method::GET, "/.well-known/openid-configuration"),

@@ -33,7 +33,7 @@ async fn schemathesis_finds_nothing() {
     let session = auth.session().await;
     let form = auth
         .request(Method::POST, "token")
-        .body("grant_type=client_credentials");
+        .body("grant_type=client_credentials&audience=auth-service&scope=accounts.read");
     let form = form.header("content-type", "application/x-www-form-urlencoded");
     let given = Answer::of(form.basic_auth(CLIENT, Some(CLIENT_SECRET)))
         .await

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::support::{Answer, Auth, CLIENT, CLIENT_SECRET, eventually};
 
 const FORM: &str = "application/x-www-form-urlencoded";
-const GRANT: &str = "grant_type=client_credentials";
+const GRANT: &str = "grant_type=client_credentials&audience=auth-service&scope=accounts.read";
 
 fn form(auth: &Auth, body: &str) -> RequestBuilder {
     let request = auth.request(Method::POST, "token").header(header::CONTENT_TYPE, FORM);
@@ -49,7 +49,7 @@ async fn a_service_gets_a_token_that_is_its_own_and_no_accounts() {
         auth.app.verifier.verify_service(token).await.unwrap();
     }
     // What is not asked for is ignored, and the scheme is written in any case.
-    let more = form(&auth, "grant_type=client_credentials&resource=x&scope=");
+    let more = form(&auth, &format!("{GRANT}&resource=x"));
     let basic = "bAsIc dXNlci1zZXJ2aWNlOmEgc2VjcmV0LCBmb3IgdGVzdHMgb25seQ==";
     Answer::of(more.header(header::AUTHORIZATION, basic)).await.expect(200);
 }
@@ -109,7 +109,19 @@ async fn what_is_no_request_for_a_token_is_refused() {
             "grant_type=client_credentials&grant_type=client_credentials",
             "bad_request",
         ),
-        ("grant_type=client_credentials&scope=everything", "bad_request"),
+        (&format!("{GRANT}&scope=accounts.read"), "bad_request"),
+        (&format!("{GRANT}&audience=user-service"), "bad_request"),
+        ("grant_type=client_credentials", "invalid_scope"),
+        ("grant_type=client_credentials&scope=accounts.read", "invalid_scope"),
+        ("grant_type=client_credentials&audience=auth-service", "invalid_scope"),
+        (
+            "grant_type=client_credentials&audience=auth-service&scope=everything",
+            "invalid_scope",
+        ),
+        (
+            "grant_type=client_credentials&audience=user-service&scope=accounts.erase",
+            "invalid_scope",
+        ),
         ("\u{0}", "bad_request"),
         (&many, "bad_request"),
         ("grant_type=password&username=ada&password=x", "unsupported_grant_type"),
@@ -174,10 +186,20 @@ async fn nobody_else_does() {
         .problem(401, "invalid_token");
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let claims = |exp: i64| {
-        json!({"iss": crate::support::ISSUER, "aud": crate::support::AUDIENCE, "sub": "user-service", "sid": session.id,
-               "iat": now, "exp": exp, "jti": Uuid::now_v7()})
+        json!({"iss": crate::support::ISSUER, "aud": "auth-service", "scope": "accounts.read", "sub": "user-service",
+               "sid": session.id, "iat": now, "exp": exp, "jti": Uuid::now_v7()})
     };
     let sign = |typ, exp| auth.ring.sign("first", typ, &claims(exp));
+    for (key, value, status, code) in [
+        ("aud", "user-service", 401, "invalid_token"),
+        ("aud", crate::support::AUDIENCE, 401, "invalid_token"),
+        ("scope", "accounts.erase", 403, "insufficient_scope"),
+    ] {
+        let mut other = claims(now + 60);
+        other[key] = json!(value);
+        let token = auth.ring.sign("first", "nova-service+jwt", &other);
+        Answer::of(request().bearer_auth(token)).await.problem(status, code);
+    }
     Answer::of(request().bearer_auth(sign("nova-service+jwt", now + 60)))
         .await
         .expect(200);

@@ -26,7 +26,7 @@ mod routes;
 mod store;
 mod viewer;
 
-use nova_service::{Client, Postgres, Service, ServiceTokens, TokenVerifier};
+use nova_service::{Client, Postgres, ReadAccounts, Service, ServiceTokens, TokenVerifier};
 
 pub use config::{Config, UsersConfig};
 pub use errors::CODES;
@@ -45,10 +45,10 @@ const AUTH: &str = "auth-service";
 /// When the settings of calls make no sense together.
 pub fn service(config: Config) -> anyhow::Result<Service> {
     let postgres = Postgres::new(&config.postgres);
-    let verifier = TokenVerifier::remote(&config.identity, &config.calls)?;
+    let verifier = TokenVerifier::remote(&config.identity, &config.calls, NAME)?;
     let calls = config.calls.capped(AUTH, config.users.account_timeout);
     let auth = Client::new(AUTH, &config.credentials.auth_service_url, &calls)?;
-    let tokens = ServiceTokens::new(NAME, &config.credentials.client_secret, auth.clone());
+    let tokens = ServiceTokens::new::<ReadAccounts>(NAME, &config.credentials.client_secret, auth.clone());
     let accounts = accounts::Accounts::new(auth.clone(), tokens, config.users.account_timeout);
     let app = app::App::new(postgres.clone(), verifier.clone(), accounts, config.users);
     let (watching, working) = (app.clone(), app.clone());

@@ -57,7 +57,7 @@ async fn it_asks_in_its_own_name_with_one_token_for_many_calls() {
     answers.iter().for_each(is_whole);
     assert_eq!(world.issuer.service_tokens_given(), 1);
     assert_eq!(world.auth.asked(), 20);
-    let verifier = TokenVerifier::local(world.issuer.issuer(), "nova");
+    let verifier = TokenVerifier::local(world.issuer.issuer(), "nova", "auth-service");
     verifier.set_keys([world.issuer.decoding_key()]);
     let shown = world.auth.bearer();
     assert_eq!(&*verifier.verify_service(&shown).await.unwrap().name, "user-service");

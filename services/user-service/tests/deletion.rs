@@ -1,6 +1,7 @@
 //! Deleting everything of an account when auth-service asks for it.
 
 use futures::future::join_all;
+use nova_service::{EraseAccounts, ReadAccounts};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
@@ -224,7 +225,7 @@ async fn much_is_deleted_in_parts_and_a_call_that_was_cut_off_is_repeated() {
     counters_are_right(&world).await;
 
     // Callers that do not wait for their answers, and several at once.
-    let token = world.issuer.service_token("auth-service");
+    let token = world.issuer.service_token::<EraseAccounts>("auth-service");
     for _ in 0..5 {
         let request = || world.request(Method::DELETE, &format!("/internal/accounts/{}", ada.id));
         let impatient = |millis| {
@@ -326,21 +327,30 @@ async fn only_services_may() {
     send(&path, &bob.token).await.problem(401, "invalid_token");
     let expired = world
         .issuer
-        .service_token_with("auth-service", |claims| claims.exp -= 1000);
+        .service_token_with::<EraseAccounts>("auth-service", |claims| claims.exp -= 1000);
     send(&path, &expired).await.problem(401, "token_expired");
     for wrong in [
         world
             .issuer
-            .service_token_with("auth-service", |claims| claims.iss = "https://elsewhere".to_owned()),
-        world.issuer.service_token(""),
-        world.issuer.service_token("Not A Service"),
-        world.issuer.service_token(&"x".repeat(65)),
+            .service_token_with::<EraseAccounts>("auth-service", |claims| claims.iss = "https://elsewhere".to_owned()),
+        world.issuer.service_token::<EraseAccounts>(""),
+        world.issuer.service_token::<EraseAccounts>("Not A Service"),
+        world.issuer.service_token::<EraseAccounts>(&"x".repeat(65)),
     ] {
         send(&path, &wrong).await.problem(401, "invalid_token");
     }
+    // One that was received here opens nothing elsewhere, one for elsewhere opens nothing here, and neither does one for something else.
+    let elsewhere = world.issuer.service_token::<ReadAccounts>("auth-service");
+    send(&path, &elsewhere).await.problem(401, "invalid_token");
+    for scope in ["", "accounts", "accounts.read"] {
+        let other = world
+            .issuer
+            .service_token_with::<EraseAccounts>("auth-service", |claims| claims.scope = scope.to_owned());
+        send(&path, &other).await.problem(403, "insufficient_scope");
+    }
     world.get(&ada, "/users/bob").await.expect(200);
 
-    let service = world.issuer.service_token("auth-service");
+    let service = world.issuer.service_token::<EraseAccounts>("auth-service");
     for id in ["x", "bob", "%00", "0"] {
         send(&format!("/internal/accounts/{id}"), &service)
             .await

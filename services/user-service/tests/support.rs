@@ -6,6 +6,7 @@ mod fake_auth;
 
 use std::time::Duration;
 
+use nova_service::EraseAccounts;
 use nova_service::config::{CallsConfig, PostgresConfig, ServerConfig};
 use nova_testkit::{Postgres, TestDatabase, TestIssuer, TestService, Told, server_config};
 use reqwest::{Method, RequestBuilder};
@@ -58,7 +59,7 @@ impl World {
 
     /// What auth-service asks when an account was deleted.
     pub(crate) async fn delete_account(&self, account: Uuid) -> Answer {
-        let token = self.issuer.service_token("auth-service");
+        let token = self.issuer.service_token::<EraseAccounts>("auth-service");
         let path = format!("/internal/accounts/{account}");
         Answer::of(self.request(Method::DELETE, &path).bearer_auth(token)).await
     }

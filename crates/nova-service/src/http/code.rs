@@ -60,6 +60,8 @@ codes! {
         "Refresh the access token and repeat the request.";
     FORBIDDEN = "forbidden", FORBIDDEN, "Forbidden",
         "The caller is known and may not do this.";
+    INSUFFICIENT_SCOPE = "insufficient_scope", FORBIDDEN, "Insufficient scope",
+        "The service token is valid and was made for something else. A service asks for a token for each thing that it does.";
     ORIGIN_NOT_ALLOWED = "origin_not_allowed", FORBIDDEN, "Origin not allowed",
         "A browser asks for a page whose origin is not among those that may use the API: `origins` of `[gateway]` in nova.toml.";
     NOT_FOUND = "not_found", NOT_FOUND, "Not found",

@@ -47,7 +47,10 @@ pub enum Audience {
 /// Whose tokens are accepted, and for whom they must be meant.
 pub(super) struct Expected {
     pub(super) issuer: String,
+    /// Of accounts' tokens: every service.
     pub(super) audience: String,
+    /// Of services' tokens: this service alone.
+    pub(super) service: &'static str,
 }
 
 /// One kind of token: its `typ`, what it says, and whom it names. A token passes as no other kind than its own (explicit
@@ -57,6 +60,9 @@ pub(super) trait Kind: DeserializeOwned {
     const TYPE: &'static str;
     /// Who bears it.
     type Bearer;
+
+    /// For whom it must be meant.
+    fn audience(expected: &Expected) -> &str;
 
     /// The claims that every kind has.
     fn registered(&self) -> Registered<'_>;
@@ -97,6 +103,10 @@ impl Kind for Access {
     const TYPE: &'static str = ACCESS_TOKEN_TYPE;
     type Bearer = Caller;
 
+    fn audience(expected: &Expected) -> &str {
+        &expected.audience
+    }
+
     fn registered(&self) -> Registered<'_> {
         Registered {
             iss: &self.iss,
@@ -136,7 +146,7 @@ pub(super) fn check<K: Kind>(token: &str, keys: &Keys, expected: &Expected) -> R
     let token: K = part(claims)?;
     let claims = token.registered();
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    if claims.iss != expected.issuer || !claims.aud.names(&expected.audience) {
+    if claims.iss != expected.issuer || !claims.aud.names(K::audience(expected)) {
         return Err(invalid());
     }
     if claims.nbf.is_some_and(|from| from > now.saturating_add(LEEWAY)) {

@@ -1,4 +1,4 @@
-//! The token of this service: fetched from the issuer by client credentials (RFC 6749, section 4.4), kept while it is good.
+//! The token of this service for one thing at another: fetched from the issuer by client credentials (RFC 6749, section 4.4), kept while it is good.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
+use super::scope::Scope;
 use crate::config::SecretFile;
 use crate::http::Problem;
 use crate::{Answer, CallError, Client};
@@ -43,7 +44,8 @@ impl From<OwnTokenError> for Problem {
     }
 }
 
-/// Gives the service its own token for calls to others. Cloning is cheap; all clones share the token.
+/// Gives the service its own token for calls to one other service, for one thing to be done there. Cloning is cheap; all clones share
+/// the token.
 #[derive(Clone)]
 pub struct ServiceTokens {
     inner: Arc<Inner>,
@@ -52,6 +54,8 @@ pub struct ServiceTokens {
 struct Inner {
     name: &'static str,
     secret: SecretString,
+    audience: &'static str,
+    scope: &'static str,
     issuer: Client,
     held: Mutex<Option<Held>>,
     /// Whoever holds it fetches; the others wait for what it brings.
@@ -72,11 +76,13 @@ struct Given {
 }
 
 impl ServiceTokens {
-    /// Tokens of the service `name`, whose secret is this, from the issuer that `issuer` calls. Nothing is fetched yet.
-    pub fn new(name: &'static str, secret: &SecretFile, issuer: Client) -> Self {
+    /// Tokens of the service `name`, whose secret is this, for `S`, from the issuer that `issuer` calls. Nothing is fetched yet.
+    pub fn new<S: Scope>(name: &'static str, secret: &SecretFile, issuer: Client) -> Self {
         let inner = Inner {
             name,
             secret: secret.secret().clone(),
+            audience: S::AUDIENCE,
+            scope: S::NAME,
             issuer,
             held: Mutex::new(None),
             fetching: tokio::sync::Mutex::new(()),
@@ -123,7 +129,11 @@ impl Inner {
             .basic(self.name, self.secret.expose_secret())
             // A second token instead of the first does no harm, so the call may be repeated although it is a POST.
             .idempotency_key(&Uuid::new_v4().to_string())
-            .form(&[("grant_type", "client_credentials")])
+            .form(&[
+                ("grant_type", "client_credentials"),
+                ("audience", self.audience),
+                ("scope", self.scope),
+            ])
             .timeout(deadline.saturating_duration_since(asked))
             .send()
             .await
@@ -160,6 +170,7 @@ impl std::fmt::Debug for ServiceTokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServiceTokens")
             .field("name", &self.inner.name)
+            .field("scope", &self.inner.scope)
             .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! Tokens of services: a service calls another in its own name, and is told apart from every account.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
@@ -9,8 +10,9 @@ use uuid::Uuid;
 
 use super::TokenVerifier;
 use super::cache::Remembered;
-use super::claims::{Audience, Kind, Registered};
-use crate::http::{Problem, Timestamp, bearer};
+use super::claims::{Audience, Expected, Kind, Registered};
+use super::scope::{Scope, names};
+use crate::http::{Problem, Timestamp, bearer, codes};
 
 /// The `typ` of a service token's header: an account's access token never passes as one, nor the other way round.
 pub const SERVICE_TOKEN_TYPE: &str = "nova-service+jwt";
@@ -23,8 +25,10 @@ const LONGEST_NAME: usize = 64;
 pub struct ServiceClaims {
     /// Issuer.
     pub iss: String,
-    /// Audience.
+    /// The service that it is meant for.
     pub aud: Audience,
+    /// What may be done there, separated by spaces.
+    pub scope: String,
     /// The service's name.
     pub sub: String,
     /// Issued at, in seconds since 1970.
@@ -35,14 +39,25 @@ pub struct ServiceClaims {
     pub jti: Uuid,
 }
 
-/// The service that sends a request. As an extractor it answers 401 unless a valid service token was sent: for routes that
-/// only other services may use. The token is what protects them, wherever a request comes from.
+/// The service that sends a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceCaller {
     /// The service's name, such as `user-service`.
     pub name: Arc<str>,
+    /// What it may do here, separated by spaces.
+    pub scopes: Arc<str>,
     /// When the token expires.
     pub expires_at: Timestamp,
+}
+
+/// A service that may do what `S` says. As an extractor it answers 401 unless a valid service token for this service was sent, and 403
+/// when that is for something else: for routes that only other services may use. The token is what protects them, wherever a request
+/// comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted<S> {
+    /// Who it is.
+    pub caller: ServiceCaller,
+    scope: PhantomData<fn() -> S>,
 }
 
 /// What is checked of a service token.
@@ -51,6 +66,8 @@ pub(super) struct ServiceAccess {
     iss: String,
     aud: Audience,
     sub: Arc<str>,
+    #[serde(default)]
+    scope: Arc<str>,
     exp: i64,
     nbf: Option<i64>,
 }
@@ -58,6 +75,10 @@ pub(super) struct ServiceAccess {
 impl Kind for ServiceAccess {
     const TYPE: &'static str = SERVICE_TOKEN_TYPE;
     type Bearer = ServiceCaller;
+
+    fn audience(expected: &Expected) -> &str {
+        expected.service
+    }
 
     fn registered(&self) -> Registered<'_> {
         Registered {
@@ -76,6 +97,7 @@ impl Kind for ServiceAccess {
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         plausible.then_some(ServiceCaller {
             name: self.sub,
+            scopes: self.scope,
             expires_at,
         })
     }
@@ -87,16 +109,25 @@ impl Remembered for ServiceCaller {
     }
 }
 
-impl<S> FromRequestParts<S> for ServiceCaller
+impl<S, T> FromRequestParts<T> for Granted<S>
 where
-    S: Send + Sync,
-    TokenVerifier: FromRef<S>,
+    S: Scope,
+    T: Send + Sync,
+    TokenVerifier: FromRef<T>,
 {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &T) -> Result<Self, Problem> {
         let missing = "this route is for other services: send a service token as Authorization: Bearer";
         let token = bearer(&parts.headers)?.ok_or_else(|| Problem::unauthorized(missing))?;
-        Ok(TokenVerifier::from_ref(state).verify_service(token).await?)
+        let caller = TokenVerifier::from_ref(state).verify_service(token).await?;
+        if !names(&caller.scopes, S::NAME) {
+            let needed = format!("the service token is not for {}", S::NAME);
+            return Err(Problem::new(&codes::INSUFFICIENT_SCOPE).detail(needed));
+        }
+        Ok(Self {
+            caller,
+            scope: PhantomData,
+        })
     }
 }

@@ -120,7 +120,7 @@ async fn settings_for_nobody_are_refused_at_start() {
         CallsConfig::default(),
     );
     let client = Client::new("users", "http://127.0.0.1:1", &config).unwrap();
-    let verifier = TokenVerifier::remote(&issuer.config(), &config).unwrap();
+    let verifier = TokenVerifier::remote(&issuer.config(), &config, "shop").unwrap();
     let service = || Service::new("caller", "1", server_config());
 
     let complete = TestService::start(service().client(&client).identity(&verifier)).await;

@@ -1,7 +1,7 @@
 //! What other services may ask, with a token of their own.
 
 use axum::extract::State;
-use nova_service::{Json, Path, Problem, ProblemBody, ServiceCaller, Timestamp};
+use nova_service::{Granted, Json, Path, Problem, ProblemBody, ReadAccounts, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -51,13 +51,15 @@ pub struct AccountSession {
         (status = 200, description = "The account with its sessions", body = AccountDetails),
         (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`: no service's token",
             body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "`insufficient_scope`: a service's token for something else", body = ProblemBody,
+            content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no such account", body = ProblemBody,
             content_type = "application/problem+json"),
     )
 )]
 pub async fn account(
     State(app): State<App>,
-    _: ServiceCaller,
+    _: Granted<ReadAccounts>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<AccountDetails>, Problem> {
     // A little old is better than nothing while there is no primary.

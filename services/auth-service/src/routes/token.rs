@@ -21,13 +21,14 @@ use crate::{
     audit::{Event, Outcome},
     client::Client,
     digest::subject,
-    error::{INVALID_CLIENT, UNSUPPORTED_GRANT_TYPE},
+    error::{INVALID_CLIENT, INVALID_SCOPE, UNSUPPORTED_GRANT_TYPE},
+    grants,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Base64 of the longest name and secret; more is not looked at.
 const LONGEST_CREDENTIALS: usize = 1024;
-/// A form has one field; more than this many is none.
+/// A form has three fields; more than this many is none.
 const MOST_FIELDS: usize = 16;
 
 /// What a service asks for.
@@ -36,6 +37,12 @@ const MOST_FIELDS: usize = 16;
 pub struct TokenRequest {
     /// Always `client_credentials`.
     grant_type: GrantType,
+    /// The service that the token is for.
+    #[schema(example = "auth-service")]
+    audience: String,
+    /// What is to be done there.
+    #[schema(example = "accounts.read")]
+    scope: String,
 }
 
 /// How a service proves who it is.
@@ -66,13 +73,13 @@ pub struct Refusal(Problem);
 /// A service's token
 ///
 /// For services, which authenticate by HTTP Basic with their name and secret. It is of another type than an account's access
-/// token: neither passes as the other.
+/// token: neither passes as the other. It is good at one service, for one thing.
 #[utoipa::path(
     post, path = "/api/v1/auth/token", tag = "services",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The token", body = ServiceToken),
-        (status = 400, description = "`unsupported_grant_type`, `bad_request`", body = ProblemBody,
+        (status = 400, description = "`unsupported_grant_type`, `invalid_scope`, `bad_request`", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 401, description = "`invalid_client`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemBody,
@@ -90,7 +97,7 @@ pub async fn issue(
             .detail(format!("send the body as Content-Type: {FORM}"))
             .into());
     }
-    let grant_type = grant_type(&body)?;
+    let asked = asked(&body)?;
     let Some((name, secret)) = basic(&headers) else {
         app.unjudged.count(Event::ServiceToken, Outcome::Failed, None, &client);
         return Err(Problem::new(&INVALID_CLIENT)
@@ -104,8 +111,11 @@ pub async fn issue(
             .count_of(Event::ServiceToken, Outcome::Failed, subject, &client);
         return Err(Problem::new(&INVALID_CLIENT).into());
     };
-    if grant_type != "client_credentials" {
+    if asked.grant_type != "client_credentials" {
         return Err(Problem::new(&UNSUPPORTED_GRANT_TYPE).into());
+    }
+    if !grants::may(service, &asked.audience, &asked.scope) {
+        return Err(Problem::new(&INVALID_SCOPE).into());
     }
     app.unjudged.count_of(
         Event::ServiceToken,
@@ -114,7 +124,7 @@ pub async fn issue(
         &client,
     );
     let token = ServiceToken {
-        access_token: app.signer.sign_service(service)?,
+        access_token: app.signer.sign_service(service, &asked.audience, &asked.scope)?,
         token_type: "Bearer",
         expires_in: SERVICE_TOKEN_LIFE.as_secs(),
     };
@@ -130,30 +140,38 @@ fn is_form(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The one field that counts. Unknown ones are ignored, as the RFC says; a scope is refused, since a token without the limits
-/// that were asked for would surprise.
-fn grant_type(body: &[u8]) -> Result<String, Problem> {
-    let mut found = None;
+/// What a form asks for.
+#[derive(Default)]
+struct Asked {
+    grant_type: String,
+    audience: String,
+    scope: String,
+}
+
+/// The fields that count; unknown ones are ignored, as the RFC says.
+fn asked(body: &[u8]) -> Result<Asked, Problem> {
+    let mut asked = Asked::default();
     for (count, (name, value)) in form_urlencoded::parse(body).enumerate() {
         if count >= MOST_FIELDS {
             return Err(Problem::bad_request(format!(
                 "the form has more than {MOST_FIELDS} fields"
             )));
         }
-        match &*name {
-            "grant_type" if found.is_some() => {
-                return Err(Problem::bad_request("the form has grant_type twice"));
-            }
-            "grant_type" => found = Some(value.into_owned()),
-            "scope" if !value.is_empty() => {
-                return Err(Problem::bad_request("a service's token has no scope; leave scope out"));
-            }
-            _ => {}
+        let field = match &*name {
+            "grant_type" => &mut asked.grant_type,
+            "audience" => &mut asked.audience,
+            "scope" => &mut asked.scope,
+            _ => continue,
+        };
+        if !field.is_empty() {
+            return Err(Problem::bad_request(format!("the form has {name} twice")));
         }
+        *field = value.into_owned();
     }
-    found
-        .filter(|grant| !grant.is_empty())
-        .ok_or_else(|| Problem::bad_request("the form has no grant_type"))
+    if asked.grant_type.is_empty() {
+        return Err(Problem::bad_request("the form has no grant_type"));
+    }
+    Ok(asked)
 }
 
 /// Name and secret, if they were sent as they should be. The RFC has both percent-encoded first, which changes nothing in

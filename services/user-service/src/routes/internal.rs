@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use nova_service::{Json, Path, Problem, ProblemBody, ServiceCaller};
+use nova_service::{EraseAccounts, Granted, Json, Path, Problem, ProblemBody};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -42,6 +42,8 @@ enum ErasureStatus {
         (status = 204, description = "Nothing of the account is left"),
         (status = 401, description = "`unauthorized`, `invalid_token`, `token_expired`: no service's token", body = ProblemBody,
             content_type = "application/problem+json"),
+        (status = 403, description = "`insufficient_scope`: a service's token for something else", body = ProblemBody,
+            content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: what stands in the path is no id", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 503, description = "`dependency_unavailable`: nothing was done", body = ProblemBody,
@@ -50,7 +52,7 @@ enum ErasureStatus {
 )]
 pub(crate) async fn delete_account(
     State(app): State<App>,
-    caller: ServiceCaller,
+    service: Granted<EraseAccounts>,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     if deletions::delete(&app, id).await? == Batch::More {
@@ -59,6 +61,6 @@ pub(crate) async fn delete_account(
         };
         return Ok((StatusCode::ACCEPTED, AGAIN, Json(erasing)).into_response());
     }
-    tracing::info!(account = %id, by = &*caller.name, "account deleted");
+    tracing::info!(account = %id, by = &*service.caller.name, "account deleted");
     Ok(StatusCode::NO_CONTENT.into_response())
 }
