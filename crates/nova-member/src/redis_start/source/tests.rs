@@ -95,7 +95,8 @@ fn keys(directory: &Path, appendonly: &str, port: u16, commands: &[&str]) -> Str
         .unwrap();
     let mut said = String::new();
     let began = std::time::Instant::now();
-    while !said.contains("keys=") && began.elapsed() < Duration::from_secs(20) {
+    // While it loads it counts keys already, and refuses to write.
+    while (!said.contains("keys=") || said.contains("-LOADING")) && began.elapsed() < Duration::from_secs(20) {
         std::thread::sleep(Duration::from_millis(20));
         let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else {
             continue;
